@@ -1,0 +1,1 @@
+"""Sec-Gemini in Jupyter. Unofficial: not affiliated with Google."""

@@ -1,0 +1,91 @@
+"""What an engine is: something that answers one prompt by saying messages. `turns` does the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from secgemini_jupyter.models import (
+    LocalTool,
+    Message,
+    MessageType,
+    ModelInfo,
+    PublicSessionFile,
+    Role,
+    State,
+    Usage,
+)
+
+
+@dataclass(frozen=True)
+class StoredAttachment:
+    """An attachment of the session; `content` is hostile data, never instructions."""
+
+    info: PublicSessionFile
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class LocalToolOutcome:
+    """What the client's local tool gave back: `output` is text (often JSON)."""
+
+    output: str
+    is_error: bool = False
+
+
+class EngineTurn(Protocol):
+    """One prompt, as the engine sees it, and the engine's way to answer.
+
+    `say` stores a message and sends it to every open socket; ids, times and the wire's `turn` are filled in.
+    The END is not the engine's: it follows when `Engine.answer` returns. An exception becomes an `error`
+    message and an END, without its traceback.
+    """
+
+    session_id: str
+    prompt: str
+    history: Sequence[Message]
+    """The session's messages before this prompt, oldest first."""
+    attachments: Sequence[StoredAttachment]
+    local_tools: Sequence[LocalTool]
+    partial: bool
+    """Whether anybody who listens asked for 206 pieces."""
+
+    async def say(
+        self,
+        message_type: MessageType,
+        content: str,
+        *,
+        state: State,
+        role: Role = Role.SYSTEM,
+        actor: str | None = None,
+        title: str | None = None,
+        mime_type: str = "text/plain",
+        group: str | None = None,
+        status_code: int = 200,
+        status_message: str = "OK",
+        usage: Usage | None = None,
+        unknown: dict[str, Any] | None = None,
+    ) -> Message:
+        """Store and send one message. `actor` is the engine's own when None; `group` ties messages together.
+
+        With status 206 the message is a piece: it is sent to sockets that asked for pieces, and never stored.
+        """
+        ...
+
+    async def call_local_tool(self, name: str, arguments: dict[str, Any]) -> LocalToolOutcome:
+        """Ask the client to run one of `local_tools`; waits at most 300 s. One call is open at a time."""
+        ...
+
+
+class Engine(Protocol):
+    actor: str
+    model: ModelInfo
+
+    async def answer(self, turn: EngineTurn) -> None:
+        """Answer `turn.prompt`: exactly one `result` of type `text/plain` (or Markdown) and status 200."""
+        ...
+
+    async def aclose(self) -> None:
+        """End worker processes and connections."""
+        ...

@@ -1,0 +1,265 @@
+"""Addresses, limits, the API key and the notebook's identity: the only module that reads the environment.
+
+Resolution order of each setting: argument, environment, default. Resolved once and handed down, frozen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from secgemini_jupyter.errors import Secret, SettingsError
+
+__all__ = ["Settings"]
+
+KEY_VARIABLE = "SEC_GEMINI_API_KEY"
+HTTP_URL = "https://api.secgemini.google"
+WEBSOCKET_URL = "wss://api.secgemini.google"
+KEY_PAGE = "https://secgemini.google/keys"
+MIN_TTL = 300
+"""Seconds; the service refuses less."""
+MIB = 2**20
+
+Backend = Literal["auto", "service", "local"]
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Where the service is and how long we wait for it. Times in seconds, sizes in bytes.
+
+    `Settings.from_environment(max_attachment_bytes=…)` resolves addresses like the client does by itself.
+    """
+
+    base_url: str = HTTP_URL
+    websocket_url: str = WEBSOCKET_URL
+    logs_processor_url: str | None = None
+    connect_timeout: float = 5.0
+    read_timeout: float = 90.0
+    """Silence that one HTTP reply may have."""
+    turn_timeout: float = 7200.0
+    """A turn's deadline, from the prompt to its END."""
+    silence_timeout: float = 90.0
+    """Without a frame for so long, we ask the service over HTTP how the turn stands."""
+    ping_interval: float = 20.0
+    ping_timeout: float = 20.0
+    retries: int = 3
+    """Tries after the first one of a request that may be sent again."""
+    reconnects: int = 5
+    """Attempts in a row, without a new message between them, to get a cut stream back."""
+    max_frame_bytes: int = 32 * MIB
+    max_attachment_bytes: int = 100 * MIB
+    tool_timeout: float = 60.0
+    """Time one call of a local tool may take."""
+
+    def __post_init__(self) -> None:
+        for name, schemes in (("base_url", "http"), ("websocket_url", "ws"), ("logs_processor_url", "http")):
+            url = getattr(self, name)
+            if url is not None:
+                _check_url(name, url, schemes)
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if isinstance(value, (int, float)) and not value >= 0:
+                raise SettingsError(f"{each.name} is {value}: pass a number of at least 0.")
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None, **given: Any) -> Settings:
+        """Settings from arguments (None counts as not given), else from the official SDK's variables, else defaults.
+
+        A base URL without a WebSocket URL gives both, so that a proxy or a local server needs one variable.
+
+        Raises:
+            SettingsError: an address has another scheme, or a plain one that is not on this machine.
+        """
+        environ = os.environ if environ is None else environ
+        values = {name: value for name, value in given.items() if value is not None}
+        for name, variable in (
+            ("base_url", "SEC_GEMINI_API_HTTP_URL"),
+            ("websocket_url", "SEC_GEMINI_API_WEBSOCKET_URL"),
+            ("logs_processor_url", "SEC_GEMINI_LOGS_PROCESSOR_API_URL"),
+        ):
+            if name not in values and (value := environ.get(variable, "").strip()):
+                values[name] = value
+        if "base_url" in values and "websocket_url" not in values:
+            values["websocket_url"] = "ws" + values["base_url"].removeprefix("http")
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise SettingsError(f"{error}. Known settings: {', '.join(f.name for f in fields(cls))}.") from None
+
+    def replace(self, **changes: Any) -> Settings:
+        return replace(self, **changes)
+
+    @property
+    def host(self) -> str:
+        """Host (and port) that answers come from, as shown to the user."""
+        return urlsplit(self.base_url).netloc.rpartition("@")[2]
+
+
+def _check_url(name: str, url: str, scheme: str) -> None:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise SettingsError(f"{name} {url!r} is no address ({error}). Pass {scheme}s://host[:port].") from None
+    if parts.scheme not in (scheme, scheme + "s") or not host:
+        raise SettingsError(f"{name} {url!r} is no {scheme}s:// address. Pass {scheme}s://host[:port].")
+    if parts.username or parts.password:
+        raise SettingsError(f"{name} holds a user name or password. Leave it out: the key travels in a header.")
+    if parts.query or parts.fragment:
+        raise SettingsError(f"{name} {url!r} has a query or fragment. Pass {scheme}s://host[:port][/path].")
+    if parts.scheme == scheme and host not in LOOPBACK_HOSTS:
+        raise SettingsError(f"{name} {url!r} is not encrypted: the key would travel in clear. Use {scheme}s://.")
+
+
+@dataclass(frozen=True)
+class Key:
+    """An API key and where it was found: the source may be shown, the value may not."""
+
+    secret: Secret
+    source: str
+
+
+def find_key(environ: Mapping[str, str] | None = None) -> Key | None:
+    """The key of this environment, or None: variable, then file, then Colab's store, then the keyring (extra).
+
+    Raises:
+        SettingsError: a key file is named that cannot be read, is empty, or can be written by anyone.
+    """
+    environ = os.environ if environ is None else environ
+    if environ.get(KEY_VARIABLE, "").strip():
+        return Key(Secret(environ[KEY_VARIABLE].strip()), KEY_VARIABLE)
+    if path := environ.get(f"{KEY_VARIABLE}_FILE", "").strip():
+        return Key(read_key_file(Path(path)), f"{KEY_VARIABLE}_FILE ({path})")
+    for source, find in (("Colab userdata", _colab_key), ("keyring", _keyring_key)):
+        if secret := find():
+            return Key(secret, source)
+    return None
+
+
+def read_key_file(path: Path) -> Secret:
+    """The key in a mounted secret.
+
+    Raises:
+        SettingsError: the file cannot be read, is empty, or can be written by anyone.
+    """
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            secret = Secret(file.read(64 * 1024).decode("utf-8").strip())
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise SettingsError(f"The key file {str(path)!r} cannot be read: {reason}.") from None
+    if os.name == "posix" and mode & stat.S_IWOTH:
+        raise SettingsError(f"The key file {str(path)!r} can be written by anyone. Run: chmod o-w on it.")
+    if not secret:
+        raise SettingsError(f"The key file {str(path)!r} is empty. Get a key at {KEY_PAGE}.")
+    return secret
+
+
+def _colab_key() -> Secret | None:
+    if "google.colab" not in sys.modules:
+        return None
+    from google.colab import userdata  # type: ignore[import-not-found]  # exists in Colab only
+
+    try:
+        return Secret(userdata.get(KEY_VARIABLE).strip())
+    except Exception:  # Colab raises its own errors for a missing secret and for one not granted to this notebook
+        return None
+
+
+def _keyring_key() -> Secret | None:
+    try:
+        import keyring
+    except ImportError:
+        return None
+    try:
+        value = keyring.get_password("secgemini-jupyter", KEY_VARIABLE)
+    except Exception:  # a backend's own errors: locked, absent, no session bus
+        return None
+    return Secret(value) if value else None
+
+
+def missing_key_message() -> str:
+    return (
+        f"No API key: pass api_key=…, set {KEY_VARIABLE} or {KEY_VARIABLE}_FILE (keys: {KEY_PAGE}), "
+        "or use SecGemini.local() for the local service."
+    )
+
+
+def backend(environ: Mapping[str, str] | None = None) -> Backend:
+    """What the magics talk to: `auto` is the service if a key is found, else the local service.
+
+    Raises:
+        SettingsError: `SECGEMINI_BACKEND` has another value.
+    """
+    value = (os.environ if environ is None else environ).get("SECGEMINI_BACKEND", "").strip() or "auto"
+    if value not in ("auto", "service", "local"):
+        raise SettingsError(f"SECGEMINI_BACKEND is {value!r}. Set it to auto, service or local.")
+    return value  # type: ignore[return-value]  # narrowed by the line above
+
+
+def notebook_id(namespace: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> str | None:
+    """An id for this kernel's notebook, or None where the front end does not say (nbclient, papermill)."""
+    name = namespace.get("__vsc_ipynb_file__") or (os.environ if environ is None else environ).get("JPY_SESSION_NAME")
+    return hashlib.sha256(str(name).encode()).hexdigest()[:32] if name else None
+
+
+def data_dir() -> Path:
+    """`secgemini-jupyter/` in Jupyter's data directory; made with mode 0700."""
+    from jupyter_core.paths import jupyter_data_dir
+
+    path = Path(jupyter_data_dir()) / "secgemini-jupyter"
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+def runtime_dir() -> Path:
+    """Jupyter's runtime directory; made with mode 0700."""
+    from jupyter_core.paths import jupyter_runtime_dir
+
+    path = Path(jupyter_runtime_dir())
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+def scrubbed_environment(keep: tuple[str, ...] = (), environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment for the local server and its workers: nothing that looks like a credential, but `keep`."""
+    words = ("KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "AUTH")
+    return {
+        name: value
+        for name, value in (os.environ if environ is None else environ).items()
+        if name in keep or not any(word in name.upper() for word in words)
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeSettings:
+    """What `secgemini-jupyter serve` reads from the environment. The server checks `engine`: it knows them."""
+
+    api_key: Secret | None = field(default=None)
+    engine: str | None = None
+    llm_url: str | None = None
+    llm_model: str | None = None
+    llm_key: Secret | None = None
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> ServeSettings:
+        def get(name: str) -> str:
+            return (os.environ if environ is None else environ).get(name, "").strip()
+
+        key, llm_key = get("SECGEMINI_SERVE_API_KEY"), get("SECGEMINI_LOCAL_LLM_KEY")
+        return cls(
+            api_key=Secret(key) if key else None,
+            engine=get("SECGEMINI_LOCAL_ENGINE") or None,
+            llm_url=get("SECGEMINI_LOCAL_LLM_URL") or None,
+            llm_model=get("SECGEMINI_LOCAL_LLM_MODEL") or None,
+            llm_key=Secret(llm_key) if llm_key else None,
+        )
