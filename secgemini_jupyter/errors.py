@@ -169,7 +169,15 @@ class AttachmentError(SecGeminiError):
 
 
 class NetworkError(SecGeminiError):
-    """The service could not be reached, or the connection was lost for good."""
+    """The service could not be reached, or the connection was lost for good.
+
+    Attributes:
+        nothing_sent: the connection never stood, so the service cannot have seen the request.
+    """
+
+    def __init__(self, message: str, *, nothing_sent: bool = False) -> None:
+        super().__init__(message)
+        self.nothing_sent = nothing_sent
 
 
 class ProtocolError(SecGeminiError):

@@ -54,6 +54,8 @@ class Settings:
     """Tries after the first one of a request that may be sent again."""
     reconnects: int = 5
     """Attempts in a row, without a new message between them, to get a cut stream back."""
+    key_in_url: bool | None = None
+    """Whether the WebSocket's key goes in the query, as the service asks, or in a header; None: header on loopback."""
     max_frame_bytes: int = 32 * MIB
     max_attachment_bytes: int = 100 * MIB
     tool_timeout: float = 60.0
@@ -96,6 +98,12 @@ class Settings:
 
     def replace(self, **changes: Any) -> Settings:
         return replace(self, **changes)
+
+    @property
+    def websocket_key_in_url(self) -> bool:
+        if self.key_in_url is not None:
+            return self.key_in_url
+        return urlsplit(self.websocket_url).hostname not in LOOPBACK_HOSTS
 
     @property
     def host(self) -> str:

@@ -1,0 +1,204 @@
+"""The service's REST calls (protocol section 5), each as a `Request`."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from secgemini_jupyter._version import __version__
+from secgemini_jupyter.errors import ProtocolError, SessionNotFoundError
+from secgemini_jupyter.models import (
+    Attachment,
+    Feedback,
+    OpResult,
+    PublicSession,
+    PublicSessionFile,
+    UserInfo,
+    read,
+    read_json,
+)
+from secgemini_jupyter.protocol.requests import Request, read_op_result
+
+T = TypeVar("T")
+
+HEADERS = {
+    "content-type": "application/json",
+    "user-agent": f"secgemini-jupyter/{__version__}",
+    "x-sdk": "secgemini-jupyter",
+    "x-sdk-version": __version__,
+}
+
+
+def url(base: str, path: str) -> str:
+    """`base` keeps its path prefix (a proxy before the service); no slash is doubled."""
+    return base.rstrip("/") + path
+
+
+def stream_url(base: str, session_id: str, *, partial: bool, key: str | None) -> str:
+    """The WebSocket's address. Both values are percent-encoded: a key may hold `+`, `&` or `#`."""
+    query = {"api_key": key} if key is not None else {}
+    query |= {"session_id": session_id} | ({"stream": "true"} if partial else {})
+    return url(base, "/v1/stream") + "?" + urlencode(query, quote_via=quote)
+
+
+def user_info() -> Request[UserInfo]:
+    return Request(
+        method="GET",
+        path="/v1/user/info",
+        what="user information",
+        idempotent=True,
+        read=lambda body: read(body, UserInfo, "user information"),
+    )
+
+
+def register(session: PublicSession) -> Request[OpResult]:
+    return _operation("/v1/session/register", session)
+
+
+def get_session(session_id: str) -> Request[PublicSession]:
+    """The session with all its messages; null, `{}` and 404 all mean that there is none."""
+
+    def read_session(body: bytes) -> PublicSession:
+        if body.strip() in (b"null", b"{}"):
+            raise SessionNotFoundError(
+                f"There is no session {session_id!r}: deleted, expired, or of another key. "
+                "List what there is with list_sessions()."
+            )
+        return read(body, PublicSession, "a session")
+
+    return Request(
+        method="GET",
+        path="/v1/session/get",
+        what="a session",
+        params={"session_id": session_id},
+        idempotent=True,
+        read=read_session,
+    )
+
+
+def update(session: PublicSession) -> Request[OpResult]:
+    """`session` as it should become; the service applies name, description and ttl."""
+    return _operation("/v1/session/update", _identity(session))
+
+
+def delete(session: PublicSession) -> Request[OpResult]:
+    return _operation("/v1/session/delete", _identity(session))
+
+
+def _identity(session: PublicSession) -> dict[str, Any]:
+    """The fields that a PublicSession must have, and no more: not its messages, which may be megabytes."""
+    names = ("id", "user_id", "org_id", "model", "ttl", "language", "name", "description", "can_log")
+    return {name: getattr(session, name) for name in names}
+
+
+def generate_name(session_id: str) -> Request[str]:
+    def read_name(body: bytes) -> str:
+        result = read_op_result(body, "generate_name")
+        data = result.data if isinstance(result.data, dict) else {}
+        name = data.get("name") or data.get("session_name") or result.status_message
+        if not isinstance(name, str) or not name:
+            raise ProtocolError("Expected a session name, got none.")
+        return name
+
+    return Request(
+        method="GET",
+        path="/v1/session/generate_name",
+        what="a session name",
+        params={"session_id": session_id},
+        idempotent=True,
+        read=read_name,
+    )
+
+
+def attach_file(session_id: str, filename: str, content: bytes, hint: str | None) -> Request[PublicSessionFile]:
+    attachment = Attachment(
+        session_id=session_id,
+        filename=filename,
+        content=base64.b64encode(content).decode("ascii"),
+        mime_type=hint,
+    )
+
+    def read_file(body: bytes) -> PublicSessionFile:
+        result = read_op_result(body, f"attach_file {filename!r}")
+        try:
+            return msgspec.convert(result.data, PublicSessionFile)
+        except msgspec.ValidationError as error:
+            raise ProtocolError(f"Expected the attached file in the reply, got something else ({error}).") from None
+
+    return Request(
+        method="POST",
+        path="/v1/session/attach_file",
+        what="the attached file",
+        body=msgspec.json.encode(attachment),
+        read=read_file,
+    )
+
+
+def detach_file(session_id: str, file_idx: int) -> Request[OpResult]:
+    return _operation("/v1/session/detach_file", {"session_id": session_id, "file_idx": file_idx})
+
+
+def attach_logs(session_id: str, logs_hash: str) -> Request[OpResult]:
+    return Request(
+        method="POST",
+        path="/v1/session/attach_logs",
+        what="an OpResult",
+        params={"session_id": session_id, "logs_hash": logs_hash},
+        idempotent=True,  # attaching again replaces the table by itself
+        read=lambda body: read_op_result(body, "attach_logs"),
+    )
+
+
+def feedback(report: Feedback) -> Request[OpResult]:
+    return _operation("/v1/session/feedback", report)
+
+
+def create_logs_table(processor_url: str, logs_hash: str, can_log: bool) -> Request[bool]:
+    """Whether the table was created; False if it existed."""
+    return Request(
+        method="POST",
+        path="/create_logs_table",
+        what="table_created",
+        base_url=processor_url,
+        params={"logs_hash": logs_hash, "can_log": str(can_log).lower()},
+        read=lambda body: _member(body, "table_created", bool),
+    )
+
+
+def upload_logs(
+    processor_url: str, logs_hash: str, can_log: bool, lines: list[str], mapping: dict[str, str] | None
+) -> Request[int]:
+    """How many lines were inserted."""
+    body: dict[str, Any] = {"logs_hash": logs_hash, "can_log": can_log, "log_lines": lines}
+    if mapping:
+        body["custom_fields_mapping"] = mapping
+    return Request(
+        method="POST",
+        path="/upload_logs",
+        what="inserted_log_lines",
+        base_url=processor_url,
+        body=msgspec.json.encode(body),
+        read=lambda reply: _member(reply, "inserted_log_lines", int),
+    )
+
+
+def _operation(path: str, body: Any) -> Request[OpResult]:
+    name = path.rpartition("/")[2]
+    return Request(
+        method="POST",
+        path=path,
+        what="an OpResult",
+        body=msgspec.json.encode(body),
+        read=lambda reply: read_op_result(reply, name),
+    )
+
+
+def _member(body: bytes, name: str, kind: type[T]) -> T:
+    value = read_json(body, f"an object with {name}")
+    member = value.get(name) if isinstance(value, dict) else None
+    if not isinstance(member, kind):
+        raise ProtocolError(f"Expected an object with {name}, got none. Is the logs processor's address right?")
+    return member

@@ -1,0 +1,339 @@
+"""One prompt's way from query to END, without I/O: what to send, what to tell the caller, what to do after a cut.
+
+A shell opens the socket and then asks, in this order and until `done`: `fetch_wanted` (GET the session, hand it to
+`reconcile`), `take_outgoing` (frames to send), `patience` (how long to wait for a frame), `receive`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from secgemini_jupyter.errors import (
+    AuthenticationError,
+    InputError,
+    NetworkError,
+    ProtocolError,
+    QuotaError,
+    SecGeminiError,
+    SessionNotFoundError,
+    TurnTimeoutError,
+)
+from secgemini_jupyter.models import Message, MessageType, Role, State, Usage, read_message
+from secgemini_jupyter.protocol.requests import LONGEST_RETRY_AFTER, jitter, service_error
+from secgemini_jupyter.settings import Settings
+
+GRACE = 2.0
+"""Seconds in which END should follow an error frame; some services close instead."""
+SECOND_LOOK = 1.0
+"""Seconds before we believe that a stored session lacks our prompt: it may still be on its way."""
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """The service asks for a local tool; `id` is that of the message which asked."""
+
+    id: str
+    name: str
+    arguments: dict[str, Any]
+
+
+class Turn:
+    """The state of one turn. Times are the caller's monotonic clock, in seconds.
+
+    Args:
+        prompt: None listens: the turn that runs, or ran last, is taken up from the stored session.
+        partial: whether 206 pieces are passed on.
+        after_other: an earlier turn of the session may still run; its frames are skipped before ours is sent.
+        results: what the session's local tools gave back so far, by the id of the call; added to.
+    """
+
+    def __init__(
+        self,
+        prompt: str | None,
+        settings: Settings,
+        *,
+        now: float,
+        partial: bool = False,
+        after_other: bool = False,
+        results: dict[str, Message] | None = None,
+    ) -> None:
+        if prompt is not None and not prompt.strip():
+            raise InputError("The prompt is empty: nothing was sent.")
+        self.query = None if prompt is None else _query(prompt)
+        self.partial = partial
+        self.done = False
+        self.skipping = False
+        """Whether frames of an earlier turn are passing by."""
+        self.messages: list[Message] = []
+        """What the caller got, in order, without pieces."""
+        self.reconnects = 0
+        self.fetch_wanted = prompt is None or after_other
+        self.fetch_pause = 0.0
+        self._settings = settings
+        self._deadline = now + settings.turn_timeout
+        self._seen: dict[str, Message] = {}
+        self._twins: set[tuple[str, ...]] = set()
+        self._unsent: list[Message] = [] if self.fetch_wanted or not self.query else [self.query]
+        self._query_sent = False
+        self._results = {} if results is None else results
+        self._answered: set[str] = set()
+        self._failure: Message | None = None
+        self._failures_in_a_row = 0
+        self._connected = False
+
+    # --- what a shell asks ---
+
+    def connected(self) -> None:
+        """A socket stands. From a second one on, what was missed is fetched before anything is sent."""
+        if self._connected:
+            self.reconnects += 1
+            self.fetch_wanted = True
+        self._connected = True
+
+    @property
+    def has_outgoing(self) -> bool:
+        return bool(self._unsent)
+
+    def take_outgoing(self) -> list[str]:
+        frames = [message.to_json().decode() for message in self._unsent]
+        self._query_sent = self._query_sent or self.query in self._unsent
+        self._unsent = []
+        return frames
+
+    def patience(self, now: float) -> float:
+        """Seconds to wait for the next frame; after that, call `silent`.
+
+        Raises:
+            TurnTimeoutError: the turn's deadline has passed.
+        """
+        if now >= self._deadline:
+            raise TurnTimeoutError(
+                f"The turn did not end within {self._settings.turn_timeout:g} s; the service may still be working. "
+                "Go on listening with reconnect()."
+            )
+        limit = GRACE if self._failure else self._settings.silence_timeout
+        return max(0.0, min(limit, self._deadline - now))
+
+    def silent(self, now: float) -> None:
+        """No frame came in time: END may have been lost, so the stored session is asked."""
+        if self._failure:
+            self.done = True
+        elif now < self._deadline:
+            self.fetch_wanted = True
+
+    def receive(self, frame: bytes | str) -> Message | None:
+        """One frame. None if the caller has it already, did not ask for such, or it belongs to an earlier turn.
+
+        Raises:
+            ProtocolError: the frame is no message; treat it as a cut.
+        """
+        message = read_message(frame)
+        if self.skipping:
+            self._failures_in_a_row = 0
+            if message.is_end:
+                self.skipping = False
+                self._unsent = [self.query] if self.query else []
+            return None
+        return self._take(message)
+
+    def _take(self, message: Message) -> Message | None:
+        known = self._seen.setdefault(message.id, message)
+        if known is not message and self._is_repeated(known, message):
+            if result := self._results.get(message.id):
+                self._unsent.append(result)  # asked again: it gets the first result again
+            return None
+        self._failures_in_a_row = 0
+        if message.is_partial:
+            return message if self.partial else None
+        if self.query and message.message_type is MessageType.QUERY and message.id == self.query.id:
+            return None
+        self.messages.append(message)
+        if message.is_error:
+            self._failure = self._failure or message
+        if message.is_end:
+            self.done = True
+        return message
+
+    def _is_repeated(self, known: Message, message: Message) -> bool:
+        """Whether a frame under a known id says the same again. Ids may repeat, so it may be another message."""
+        self._twins.add(_gist(known))
+        gist = _gist(message)
+        repeated = gist in self._twins
+        self._twins.add(gist)
+        return repeated
+
+    def reconcile(self, stored: Sequence[Message]) -> Iterable[Message]:
+        """Compare with the stored session: gives what we missed, and decides whether the prompt is sent (again)."""
+        self.fetch_wanted, self.fetch_pause = False, 0.0
+        start = self._find_query(stored)
+        if start is None:
+            self._query_is_missing(stored)
+            return
+        self._query_sent, self.skipping = True, False
+        tail = stored[start + 1 :]
+        self._answered = _answered_calls(tail)
+        for message in tail:
+            if message.message_type is MessageType.QUERY:
+                break  # the next turn: ours was closed without an END
+            if taken := self._take(message):
+                yield taken
+            if self.done:
+                return
+        ids = {message.id for message in tail}
+        self._unsent = [result for call, result in self._results.items() if call in ids and result.id not in ids]
+
+    def _find_query(self, stored: Sequence[Message]) -> int | None:
+        """Position of our query, looked for from the end; a listener adopts the last one there is."""
+        for index in range(len(stored) - 1, -1, -1):
+            message = stored[index]
+            if message.message_type is not MessageType.QUERY:
+                continue
+            if self.query is None:
+                self.query = message
+            if message.id == self.query.id:
+                return index
+        return None
+
+    def _query_is_missing(self, stored: Sequence[Message]) -> None:
+        if self.query is None:
+            raise InputError("The session has no turn to listen to: ask something first.")
+        if self._query_sent:
+            # The service may be reading it just now: look once more before the prompt is sent a second time.
+            self._query_sent = False
+            self.fetch_wanted, self.fetch_pause = True, SECOND_LOOK
+            return
+        self.skipping = unfinished(stored)
+        self._unsent = [] if self.skipping else [self.query]
+
+    def lost(self, error: SecGeminiError, now: float) -> float:
+        """The connection, or the attempt to get one, failed: seconds to wait before the next attempt.
+
+        Raises:
+            SecGeminiError: `error`, if no further attempt makes sense, or the deadline has passed.
+        """
+        if self._failure:  # the service closed after its error frame, without an END
+            self.done = True
+            return 0.0
+        if now >= self._deadline:
+            self.patience(now)
+        self._failures_in_a_row += 1
+        allowed = self._settings.reconnects if self._connected else self._settings.retries
+        if self._failures_in_a_row > allowed or not _passing(error):
+            raise error
+        if isinstance(error, QuotaError) and error.retry_after is not None:
+            return error.retry_after
+        return jitter(self._failures_in_a_row)
+
+    # --- local tools and confirmations ---
+
+    def tool_call(self, message: Message) -> ToolCall | None:
+        """The call in `message`, if it is one that nobody answered yet; a tool never runs twice for one call."""
+        if message.message_type is not MessageType.LOCAL_TOOL_CALL or message.id in self._answered:
+            return None
+        if known := self._results.get(message.id):
+            self._unsent.append(known)
+            return None
+        try:
+            value = json.loads(message.content or "")
+            name = value.get("tool_name") or value["name"]
+            arguments = value.get("tool_args", value.get("args")) or {}
+            return ToolCall(message.id, str(name), dict(arguments))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return ToolCall(message.id, "", {})  # runs no tool: answered with an error
+
+    def answer(self, call: ToolCall, output: str, *, is_error: bool) -> Message:
+        """The result of a local tool, to be sent and shown: always JSON, tied to its call by `parent_id`."""
+        content = {"name": call.name, "output": output, "is_error": is_error}
+        result = Message(
+            message_type=MessageType.LOCAL_TOOL_RESULT,
+            role=Role.USER,
+            parent_id=call.id,
+            state=State.TOOL_RESULT,
+            content=json.dumps(content, ensure_ascii=False),
+            mime_type="text/serialized-json",
+            status_code=500 if is_error else 200,
+            usage=Usage(),
+        )
+        self._results[call.id] = result
+        return self._send(result)
+
+    def decide(self, request: Message, *, approve: bool, comment: str = "") -> Message:
+        """The answer to a `confirmation_request` (protocol section 12, our convention)."""
+        content = {"decision": "approve" if approve else "deny", "comment": comment}
+        return self._send(
+            Message(
+                message_type=MessageType.CONFIRMATION_RESPONSE,
+                role=Role.USER,
+                parent_id=request.id,
+                content=json.dumps(content, ensure_ascii=False),
+                mime_type="text/serialized-json",
+                usage=Usage(),
+            )
+        )
+
+    def _send(self, message: Message) -> Message:
+        self._seen[message.id] = message
+        self._unsent.append(message)
+        self.messages.append(message)
+        return message
+
+    # --- the end ---
+
+    def raise_for_error(self, where: str) -> None:
+        """Raise what an error frame of this turn said, as a typed error.
+
+        Raises:
+            ServiceError: or a subclass, by the frame's status code.
+        """
+        if self._failure is None:
+            return
+        frame = self._failure
+        reason = " ".join(part for part in (frame.status_message, frame.content) if part and part != "OK")
+        wait = frame.unknown.get("retry_after") if isinstance(frame.unknown, dict) else None
+        raise service_error(
+            frame.status_code, reason or "no reason given", where, wait if isinstance(wait, (int, float)) else None
+        )
+
+
+def unfinished(stored: Sequence[Message]) -> bool:
+    """Whether the last prompt of a session has no END yet."""
+    for message in reversed(stored):
+        if message.is_end:
+            return False
+        if message.message_type is MessageType.QUERY:
+            return True
+    return False
+
+
+def _query(prompt: str) -> Message:
+    return Message(message_type=MessageType.QUERY, state=State.QUERY, role=Role.USER, content=prompt, usage=Usage())
+
+
+def _gist(message: Message) -> tuple[str, ...]:
+    """What tells two messages with one id apart: times and usage may differ between a frame and its copy."""
+    return message.id, message.message_type, message.state, str(message.status_code), message.content or ""
+
+
+def _answered_calls(messages: Sequence[Message]) -> set[str]:
+    """Ids of the tool calls that a result follows: one call is open at a time."""
+    answered: set[str] = set()
+    open_calls: set[str] = set()
+    for message in messages:
+        if message.message_type is MessageType.LOCAL_TOOL_CALL:
+            open_calls.add(message.id)
+        elif message.message_type is MessageType.LOCAL_TOOL_RESULT:
+            answered |= open_calls
+            open_calls.clear()
+    return answered
+
+
+def _passing(error: SecGeminiError) -> bool:
+    """Whether the next attempt may fare better."""
+    if isinstance(error, QuotaError):
+        return (error.retry_after or 0) <= LONGEST_RETRY_AFTER
+    if isinstance(error, (AuthenticationError, SessionNotFoundError, InputError)):
+        return False
+    return isinstance(error, (NetworkError, ProtocolError)) or getattr(error, "status", 0) >= 500
