@@ -1,0 +1,102 @@
+"""Safe HTML: the one type for it, a builder that escapes, the styles, and the sanitiser.
+
+Styles are inline and few, because Jupyter's sanitiser of untrusted notebooks keeps nothing else: no `<style>`,
+no `var()`, no `currentColor`. Text inherits its colour, lines are translucent grey, "quieter" is opacity: so one
+bundle suits light and dark. Every style is a constant of this module; no style ever comes from content.
+"""
+
+from __future__ import annotations
+
+import html as _html
+from functools import cache
+from typing import TYPE_CHECKING
+
+from secgemini_jupyter.render.text import safe_text
+
+if TYPE_CHECKING:
+    import nh3
+
+__all__ = ["Html", "escape", "join", "sanitize", "tag"]
+
+LINE = "1px solid rgba(128,128,128,0.3)"
+TABLE = "border-collapse:collapse;table-layout:auto;width:auto;margin:0;font-size:13px"
+ROW = "background:transparent"
+_CELL = f"padding:3px 18px 3px 0;border-bottom:{LINE};vertical-align:top;line-height:1.4"
+CELL = {align: f"text-align:{align};{_CELL}" for align in ("left", "right", "center")}
+NUMBER = CELL["right"] + ";font-variant-numeric:tabular-nums;white-space:nowrap"
+SCROLL = "overflow-x:auto;margin:8px 0"
+PRE = (
+    "white-space:pre;overflow-x:auto;margin:8px 0;padding:8px 10px;border-radius:4px;"
+    "background:rgba(128,128,128,0.1);font-size:12.5px;line-height:1.45;text-align:left"
+)
+PRE_CODE = "background:transparent;padding:0;white-space:pre;font-size:12.5px"
+QUIET = "font-size:12px;line-height:1.5;opacity:0.75;text-align:left;margin:6px 0;overflow-wrap:break-word"
+HOST = "opacity:0.7"
+
+# What Markdown may become, each with the style it gets whatever the content says. Headings begin at h3: the
+# notebook's outline, which Lab builds from outputs too, belongs to the notebook's author.
+_STYLES = {
+    "p": "margin:8px 0;text-align:left;overflow-wrap:break-word",
+    "h3": "font-size:1.2em;line-height:1.3;margin:14px 0 6px;text-align:left",
+    "h4": "font-size:1.1em;line-height:1.3;margin:12px 0 6px;text-align:left",
+    "h5": "font-size:1em;line-height:1.3;margin:10px 0 4px;text-align:left",
+    "h6": "font-size:1em;line-height:1.3;margin:10px 0 4px;text-align:left;opacity:0.8",
+    "ul": "margin:6px 0;padding-left:24px;text-align:left",
+    "ol": "margin:6px 0;padding-left:24px;text-align:left;list-style:decimal",
+    "li": "margin:2px 0",
+    "blockquote": "margin:8px 0;padding:0 0 0 12px;border-left:3px solid rgba(128,128,128,0.3);opacity:0.85",
+    "hr": f"border:none;border-top:{LINE};margin:12px 0;height:0;background:transparent",
+    "table": TABLE,
+    "tr": ROW,
+    "pre": PRE,
+}
+_PLAIN_TAGS = {"a", "br", "code", "del", "em", "s", "strong", "thead", "tbody", "td", "th", "div", "span"}
+_CELL_STYLES = {*CELL.values(), NUMBER}
+
+
+class Html(str):
+    """HTML that is safe to show as it is. Made by `escape`, `tag`, `join` and `sanitize`, nowhere else."""
+
+    __slots__ = ()
+
+
+def escape(text: str) -> Html:
+    """Any text as HTML text; `Html` stays what it is."""
+    return text if isinstance(text, Html) else Html(_html.escape(safe_text(text), quote=True))
+
+
+def join(*parts: str, between: str = "") -> Html:
+    return Html(str(escape(between)).join(escape(part) for part in parts))
+
+
+def tag(name: str, *children: str, **attributes: str) -> Html:
+    """An element; children and values that are not `Html` are escaped. `style` takes a constant of this package."""
+    written = "".join(f' {key.rstrip("_")}="{escape(value)}"' for key, value in attributes.items() if value)
+    return Html(f"<{name}{written}>{join(*children)}</{name}>")
+
+
+def sanitize(markup: str) -> Html:
+    """Markup that Markdown made, held against the allow-list: tags, exact styles, links, and nothing else."""
+    return Html(_cleaner().clean(markup))
+
+
+@cache
+def _cleaner() -> nh3.Cleaner:
+    import nh3
+
+    return nh3.Cleaner(
+        tags=_PLAIN_TAGS | _STYLES.keys(),
+        clean_content_tags={"script", "style"},
+        attributes={"a": {"href"}, "ol": {"start"}},
+        tag_attribute_values={
+            "td": {"style": _CELL_STYLES},
+            "th": {"style": _CELL_STYLES},
+            "div": {"style": {SCROLL, QUIET}},
+            "code": {"style": {PRE_CODE}},
+            "span": {"style": {HOST}},
+        },
+        set_tag_attribute_values={name: {"style": style} for name, style in _STYLES.items()},
+        url_schemes={"http", "https", "mailto"},
+        url_relative="deny",
+        link_rel="noopener noreferrer",
+    )
