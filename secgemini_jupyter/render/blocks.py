@@ -1,4 +1,4 @@
-"""A growing Markdown answer → finished blocks, which are rendered once, and a short tail, which is rendered again and again."""
+"""A growing Markdown answer → finished blocks, rendered once, and a short tail, rendered again and again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
 
 
 class Blocks:
-    """Feed it pieces of text; it closes blocks at a blank line outside a fence, before a line that starts a new thought.
+    """Feed it pieces of text; it closes blocks at a blank line outside a fence, where something new begins.
 
     Each character is looked at once, so the cost is linear. A block that had to be closed inside a fence gets the
     end of the fence, and the next block its beginning: both stay Markdown.

@@ -31,7 +31,14 @@ PRE = (
 )
 PRE_CODE = "background:transparent;padding:0;white-space:pre;font-size:12.5px"
 QUIET = "font-size:12px;line-height:1.5;opacity:0.75;text-align:left;margin:6px 0;overflow-wrap:break-word"
+TITLE = "margin:8px 0 2px;text-align:left"
+CODE_TREE = "font-family:monospace;font-size:12.5px;line-height:1.5;text-align:left;margin:8px 0;overflow-x:auto"
+INDENT = "padding-left:18px"
+SUMMARY = "cursor:pointer"
+IMAGE = "max-width:100%;height:auto;margin:8px 0"
 HOST = "opacity:0.7"
+KEYWORD = "font-weight:600"
+COMMENT = "font-style:italic;opacity:0.7"
 
 # What Markdown may become, each with the style it gets whatever the content says. Headings begin at h3: the
 # notebook's outline, which Lab builds from outputs too, belongs to the notebook's author.
@@ -75,6 +82,13 @@ def tag(name: str, *children: str, **attributes: str) -> Html:
     return Html(f"<{name}{written}>{join(*children)}</{name}>")
 
 
+def image(data_url: str, words: str) -> Html:
+    """A raster image that is part of the page; `images.read_image` has looked at its bytes."""
+    if not data_url.startswith(("data:image/png;", "data:image/gif;", "data:image/jpeg;", "data:image/webp;")):
+        raise ValueError("only raster images that were read are shown")
+    return Html(f'<img src="{escape(data_url)}" alt="{escape(words)}" style="{IMAGE}">')
+
+
 def sanitize(markup: str) -> Html:
     """Markup that Markdown made, held against the allow-list: tags, exact styles, links, and nothing else."""
     return Html(_cleaner().clean(markup))
@@ -93,7 +107,7 @@ def _cleaner() -> nh3.Cleaner:
             "th": {"style": _CELL_STYLES},
             "div": {"style": {SCROLL, QUIET}},
             "code": {"style": {PRE_CODE}},
-            "span": {"style": {HOST}},
+            "span": {"style": {HOST, KEYWORD, COMMENT}},
         },
         set_tag_attribute_values={name: {"style": style} for name, style in _STYLES.items()},
         url_schemes={"http", "https", "mailto"},

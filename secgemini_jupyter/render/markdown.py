@@ -18,6 +18,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from secgemini_jupyter.render import html
+from secgemini_jupyter.render.code import highlighted
 from secgemini_jupyter.render.html import Html
 from secgemini_jupyter.render.text import count, defanged, safe_text, shorten
 
@@ -37,6 +38,8 @@ MAX_NESTING = 12
 MAX_INDENT = 48
 MAX_COLUMNS = 100
 MAX_LINES = 20_000
+
+_QUOTES = ("", "text", "txt", "plain", "log", "console", "output")
 
 _MARKERS = re.compile(r"[ \t]*(?:(?:>|[-+*](?=[ \t])|\d{1,9}[.)](?=[ \t]))[ \t]*)+")
 _MARKER = re.compile(r"[ \t]*(?:>|[-+*]|\d{1,9}[.)])[ \t]*")
@@ -134,7 +137,7 @@ def _parser() -> MarkdownIt:
     parser.core.ruler.before("inline", "long_inline", _set_long_inline_apart)
     parser.core.ruler.push("untrusted", _rewrite)
     # Every link is wanted as a token, so that it can be shown as text; what may be clicked `_clickable` decides.
-    parser.validateLink = lambda _url: True  # type: ignore[method-assign]
+    parser.validateLink = lambda _url: True  # type: ignore
     for name, rule in {
         "fence": _fence,
         "code_block": _fence,
@@ -274,6 +277,10 @@ def _text(content: str) -> Token:
 
 def _fence(_: RendererHTML, tokens: Sequence[Token], index: int, _options: OptionsDict, env: EnvType) -> str:
     token = tokens[index]
-    quoted = token.info.strip().partition(" ")[0].lower() in ("", "text", "txt", "log", "console", "output", "plain")
-    content = defanged(token.content) if env.get("defang", True) and quoted else token.content
-    return f"<pre>{html.tag('code', content.removesuffix(chr(10)), style=html.PRE_CODE)}</pre>\n"
+    language = safe_text(token.info).strip().partition(" ")[0].lower()
+    if language in _QUOTES:
+        content = html.escape(defanged(token.content) if env.get("defang", True) else token.content)
+    else:
+        content = highlighted(token.content, language)
+    code = html.tag("code", Html(content.removesuffix("\n")), style=html.PRE_CODE)
+    return f"<pre>{code}</pre>\n"
