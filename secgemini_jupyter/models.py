@@ -11,6 +11,7 @@ import binascii
 import contextlib
 import enum
 import json
+import math
 import time
 import uuid
 from collections.abc import Hashable
@@ -134,7 +135,7 @@ class ModalityTokenCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     token_count: int | None = None
 
 
-class Usage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Usage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """Tokens, as the service counts them. Cached and thinking tokens are parts of other counts: do not add them up."""
 
     prompt_tokens: int = 0
@@ -168,11 +169,12 @@ def _now() -> int:
     return int(time.time())
 
 
-class Message(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+class Message(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True, gc=False):
     """One item of a session: a prompt, a progress line, a tool call, a result, an error, the end mark.
 
     `forbid_unknown_fields` makes the fast decoder notice a field that we do not know; `read_message` then
-    takes the slow way and keeps it in `unknown`.
+    takes the slow way and keeps it in `unknown`. Without `gc`, the collector does not walk each of a session's
+    100,000 messages again and again; they hold no cycles.
     """
 
     id: str = msgspec.field(default_factory=_short_id)
@@ -193,7 +195,8 @@ class Message(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=T
     status_code: int = 200
     status_message: str = "OK"
     usage: Usage | None = None
-    # The fields of the wire that we do not know; UNSET is left out when the struct is encoded.
+    # What the wire said and the fields above cannot hold: fields that we do not know, and, under the name of one
+    # that we know, a value that does not fit it. UNSET is left out when the struct is encoded.
     unknown: dict[str, Any] | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="~unknown")
 
     @property
@@ -226,11 +229,24 @@ class Message(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=T
             return (self.content or "").encode("utf-8", "surrogatepass")
 
     def to_json(self) -> bytes:
-        """One JSON object on one line, with every field, those included that we do not know."""
+        """One JSON object on one line, with every field, those included that we do not know.
+
+        A value that did not fit its field is written as it came, but only where it reads as what the field holds:
+        a field that we understood cannot be replaced by a hidden one.
+        """
         if not self.unknown:
             return msgspec.json.encode(self)
-        known = msgspec.to_builtins(msgspec.structs.replace(self, unknown=msgspec.UNSET))
-        return msgspec.json.encode(_merged(self.unknown, known))
+        written = msgspec.to_builtins(msgspec.structs.replace(self, unknown=msgspec.UNSET))
+        for key, received in self.unknown.items():
+            if key not in _KNOWN_KEYS:
+                written[key] = received
+                continue
+            kept = written[key]
+            if isinstance(received, dict) and isinstance(kept, dict):
+                received = kept | received
+            if _same(msgspec.to_builtins(_read_field(key, received)), kept):
+                written[key] = received
+        return msgspec.json.encode(written)
 
 
 class ToolSetVendor(msgspec.Struct, frozen=True):
@@ -380,43 +396,78 @@ class Feedback(msgspec.Struct, frozen=True):
 
 
 _MESSAGE = msgspec.json.Decoder(Message)
-_KNOWN_KEYS = frozenset(Message.__struct_encode_fields__) - {"~unknown"}
+_FIELDS = {field.encode_name: field for field in msgspec.structs.fields(Message) if field.name != "unknown"}
+_KNOWN_KEYS = frozenset(_FIELDS)
+
+# What a field holds whose value cannot be read, where the default would be another one at each reading.
+_UNREADABLE: dict[str, Any] = {
+    "id": "",
+    "turn": "",
+    "group": "",
+    "timestamp": 0,
+    "created_at": 0.0,
+    "message_type": MessageType("other"),
+}
 
 
-def read_message(frame: bytes | str) -> Message:
+def read_message(frame: bytes | str | msgspec.Raw) -> Message:
     """One frame as a `Message`.
 
     Raises:
         ProtocolError: the frame is no JSON object.
     """
-    try:
-        return _MESSAGE.decode(frame)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        value = read_json(frame, "a message")
+    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        message = _MESSAGE.decode(frame)
+        if message.unknown is msgspec.UNSET:  # else the sender used our own name for a field
+            return message
+    value = _read_json(bytes(frame) if isinstance(frame, msgspec.Raw) else frame, "a message", _EXACT)
     if not isinstance(value, dict):
         raise ProtocolError(f"Expected a message as a JSON object, got {_sample(value)}. Report it to the service.")
-    known = {key: value[key] for key in value.keys() & _KNOWN_KEYS}
-    usage = known.get("usage")
-    details = usage.get("prompt_tokens_details") if isinstance(usage, dict) else None
-    for count in details if isinstance(details, list) else ():
-        if isinstance(count, dict) and "tokenCount" in count:  # the published description's spelling
-            count["token_count"] = count.pop("tokenCount")
-    message: Message = _lenient({"message_type": "other"} | known, Message)
-    written = msgspec.to_builtins(message)
-    unknown = {key: item for key, item in value.items() if key not in _KNOWN_KEYS and key != "~unknown"}
-    if isinstance(usage, dict):
-        strange = {key: item for key, item in usage.items() if key not in (written["usage"] or {})}
-        unknown |= {"usage": strange} if strange else {}
+    if isinstance(usage := value.get("usage"), dict):
+        details = usage.get("prompt_tokens_details")
+        for count in details if isinstance(details, list) else ():
+            if isinstance(count, dict) and "tokenCount" in count:  # the published description's spelling
+                count["token_count"] = count.pop("tokenCount")
+    read = {key: _read_field(key, item) for key, item in value.items() if key in _KNOWN_KEYS}
+    message = Message(**({"message_type": _UNREADABLE["message_type"]} | read))
+    unknown = {key: item for key, item in value.items() if key not in _KNOWN_KEYS}
+    for key, item in read.items():
+        kept = msgspec.to_builtins(item)
+        if not _same(value[key], kept):
+            unknown[key] = _lost(value[key], kept)
     return msgspec.structs.replace(message, unknown=unknown or msgspec.UNSET)
+
+
+def _read_field(key: str, value: Any) -> Any:
+    field = _FIELDS[key]
+    try:
+        read = _lenient_field(value, field.type)
+        if not isinstance(read, float) or math.isfinite(read):
+            return read
+    except (msgspec.ValidationError, TypeError):
+        pass
+    return _UNREADABLE.get(key, field.default)
+
+
+def _same(received: Any, kept: Any) -> bool:
+    if isinstance(received, dict) and isinstance(kept, dict):
+        return all(key in kept and _same(item, kept[key]) for key, item in received.items())
+    return bool(received == kept) and isinstance(received, bool) == isinstance(kept, bool)
+
+
+def _lost(received: Any, kept: Any) -> Any:
+    """The part of `received` that `kept` does not hold."""
+    if isinstance(received, dict) and isinstance(kept, dict):
+        return {key: item for key, item in received.items() if key not in kept or not _same(item, kept[key])}
+    return received
 
 
 def read_stored_message(raw: bytes | msgspec.Raw) -> Message:
     """A message of a stored session, where one that cannot be read must not hide the others."""
-    data = bytes(raw)
     try:
-        return read_message(data)
+        return read_message(raw)
     except ProtocolError:
-        text = data.decode("utf-8", "replace")
+        text = bytes(raw).decode("utf-8", "replace")
         return Message(id="", turn="", group="", actor="", timestamp=0, created_at=0.0,
                        message_type=MessageType("other"), content=text)  # fmt: skip
 
@@ -443,23 +494,41 @@ def _decoder(kind: Hashable) -> msgspec.json.Decoder[Any]:
 
 
 def read_json(body: bytes | str, what: str) -> Any:
-    """Any JSON, as tolerantly as Python can: lone surrogates and NaN are let in, the first as U+FFFD."""
+    """Any JSON, as tolerantly as Python can: lone surrogates and NaN are let in, the first as U+FFFD.
+
+    Raises:
+        ProtocolError: the body is no JSON, or nested more than 200 levels deep.
+    """
+    return _read_json(body, what, json.JSONDecoder())
+
+
+def _read_json(body: bytes | str, what: str, decoder: json.JSONDecoder) -> Any:
     try:
         text = body.decode("utf-8") if isinstance(body, bytes) else body
-        value = json.loads(text)
+        return _without_surrogates(decoder.decode(text))
     except (ValueError, RecursionError) as error:
         reason = error.msg if isinstance(error, json.JSONDecodeError) else type(error).__name__
         raise ProtocolError(f"Expected {what} as JSON, got {_sample(body)} ({reason}). Is the address right?") from None
-    return _without_surrogates(value)
 
 
-def _without_surrogates(value: Any) -> Any:
+def _finite(number: str) -> float | str:
+    value = float(number)
+    return value if math.isfinite(value) else number
+
+
+# NaN, Infinity and 1e400 as the text they came as: no JSON can say them again as numbers.
+_EXACT = json.JSONDecoder(parse_constant=str, parse_float=_finite)
+
+
+def _without_surrogates(value: Any, levels: int = 200) -> Any:
     if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if not levels and isinstance(value, (list, dict)):
+        raise RecursionError
     if isinstance(value, list):
-        return [_without_surrogates(item) for item in value]
+        return [_without_surrogates(item, levels - 1) for item in value]
     if isinstance(value, dict):
-        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+        return {_without_surrogates(key): _without_surrogates(item, levels - 1) for key, item in value.items()}
     return value
 
 
@@ -487,7 +556,7 @@ def _lenient_field(value: Any, kind: Any) -> Any:
             return _lenient_list(value, *get_args(part))
         if isinstance(part, type) and issubclass(part, msgspec.Struct) and isinstance(value, dict):
             return _lenient(value, part)
-        if part is int and isinstance(value, float) and abs(value) < 2**63:  # false for NaN too
+        if part is int and isinstance(value, float) and abs(value) < 2**63:
             return int(value)
         if part is str and value is not None:
             return value if isinstance(value, str) else json.dumps(value)
@@ -506,15 +575,6 @@ def _convert(value: Any, kind: Any) -> Any:
     if kind is msgspec.Raw:
         return msgspec.Raw(json.dumps(value).encode())
     return msgspec.convert(value, kind, strict=False)
-
-
-def _merged(unknown: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
-    """Both, `known` winning: a field that we understood cannot be replaced by a hidden one."""
-    merged = unknown | known
-    for key in unknown.keys() & known.keys():
-        if isinstance(unknown[key], dict) and isinstance(known[key], dict):
-            merged[key] = _merged(unknown[key], known[key])
-    return merged
 
 
 def _sample(value: Any) -> str:
