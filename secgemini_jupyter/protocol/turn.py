@@ -65,6 +65,8 @@ class Turn:
         self.query = None if prompt is None else _query(prompt)
         self.partial = partial
         self.done = False
+        self.is_listener = prompt is None
+        self.query_sent = False
         self.skipping = False
         """Whether frames of an earlier turn are passing by."""
         self.messages: list[Message] = []
@@ -77,7 +79,6 @@ class Turn:
         self._seen: dict[str, Message] = {}
         self._twins: set[tuple[str, ...]] = set()
         self._unsent: list[Message] = [] if self.fetch_wanted or not self.query else [self.query]
-        self._query_sent = False
         self._results = {} if results is None else results
         self._answered: set[str] = set()
         self._failure: Message | None = None
@@ -99,7 +100,7 @@ class Turn:
 
     def take_outgoing(self) -> list[str]:
         frames = [message.to_json().decode() for message in self._unsent]
-        self._query_sent = self._query_sent or self.query in self._unsent
+        self.query_sent = self.query_sent or self.query in self._unsent
         self._unsent = []
         return frames
 
@@ -172,7 +173,7 @@ class Turn:
         if start is None:
             self._query_is_missing(stored)
             return
-        self._query_sent, self.skipping = True, False
+        self.query_sent, self.skipping = True, False
         tail = stored[start + 1 :]
         self._answered = _answered_calls(tail)
         for message in tail:
@@ -200,9 +201,9 @@ class Turn:
     def _query_is_missing(self, stored: Sequence[Message]) -> None:
         if self.query is None:
             raise InputError("The session has no turn to listen to: ask something first.")
-        if self._query_sent:
+        if self.query_sent:
             # The service may be reading it just now: look once more before the prompt is sent a second time.
-            self._query_sent = False
+            self.query_sent = False
             self.fetch_wanted, self.fetch_pause = True, SECOND_LOOK
             return
         self.skipping = unfinished(stored)
@@ -281,6 +282,20 @@ class Turn:
         return message
 
     # --- the end ---
+
+    @property
+    def failure(self) -> Message | None:
+        """The error frame that ended the turn."""
+        return self._failure
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of the turn: those of its results, which count all that led to them; else those of the other messages.
+
+        The service's thinking messages report numbers of their own, which the result's include (protocol 19.2).
+        """
+        results = [m.usage for m in self.messages if m.usage and m.message_type is MessageType.RESULT]
+        return sum(results or [m.usage for m in self.messages if m.usage], Usage())
 
     def raise_for_error(self, where: str) -> None:
         """Raise what an error frame of this turn said, as a typed error.

@@ -1,0 +1,27 @@
+"""`secgemini-jupyter serve`: the local service as a program of its own."""
+
+from __future__ import annotations
+
+import sys
+
+USAGE = "usage: secgemini-jupyter serve [options]   (see: secgemini-jupyter serve --help)"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; gives the exit status."""
+    from secgemini_jupyter._version import __version__
+
+    arguments = sys.argv[1:] if arguments is None else arguments
+    match arguments:
+        case ["serve", *options]:
+            from secgemini_jupyter.local_server.__main__ import main as serve
+
+            return serve(options)
+        case ["--version"]:
+            print(f"secgemini-jupyter {__version__}")
+            return 0
+        case ["-h" | "--help" | "help"]:
+            print(USAGE)
+            return 0
+    print(USAGE, file=sys.stderr)
+    return 2

@@ -1,0 +1,258 @@
+"""What both shells decide alike: whose key, which settings, how a new session looks, which arguments are refused."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from secgemini_jupyter.client.state import SessionState, known_groups, without_messages
+from secgemini_jupyter.embedded import LocalService
+from secgemini_jupyter.errors import InputError, ProtocolError, Secret, ServiceError, SettingsError
+from secgemini_jupyter.models import (
+    Feedback,
+    FeedbackType,
+    Message,
+    ModelInfo,
+    PublicSession,
+    PublicSessionFile,
+    PublicUser,
+    UserInfo,
+)
+from secgemini_jupyter.protocol import names
+from secgemini_jupyter.protocol.turn import Turn
+from secgemini_jupyter.settings import MIN_TTL, Key, Settings, find_key, missing_key_message
+from secgemini_jupyter.tools import Toolbox
+
+DEFAULT_MODEL = "sec-gemini-stable"
+DEFAULT_TTL = 86400
+"""Seconds: a day, as the service's reference page says."""
+
+
+class ClientCore:
+    """Key, settings and what is known of the user; shared by a client and its async twin."""
+
+    def __init__(self, key: Key, settings: Settings, *, is_local: bool = False) -> None:
+        self.key = key
+        self.settings = settings
+        self.is_local = is_local
+        self.user: UserInfo | None = None
+
+    @classmethod
+    def resolve(
+        cls,
+        api_key: str | Secret | None,
+        base_url: str | None,
+        websocket_url: str | None,
+        settings: Settings | None,
+    ) -> ClientCore:
+        """Arguments, else environment, else defaults (DESIGN section 5).
+
+        Raises:
+            SettingsError: no key is found, or an address makes no sense.
+        """
+        given = Secret(api_key.strip()) if isinstance(api_key, str) else api_key
+        del api_key  # a verbose traceback prints local variables
+        key = Key(given, "argument") if given else find_key()
+        if key is None:
+            raise SettingsError(missing_key_message())
+        if settings is None:
+            settings = Settings.from_environment(base_url=base_url, websocket_url=websocket_url)
+        elif base_url or websocket_url:
+            changes = {"base_url": base_url, "websocket_url": websocket_url}
+            settings = settings.replace(**{name: value for name, value in changes.items() if value})
+        return cls(key, settings)
+
+    @classmethod
+    def local(cls, service: LocalService, settings: Settings | None = None) -> ClientCore:
+        """The embedded local service, which takes its key in a header."""
+        changes = {"base_url": service.http, "websocket_url": service.ws, "key_in_url": False}
+        settings = (settings or Settings()).replace(**changes)
+        return cls(Key(service.key, "the embedded local service"), settings, is_local=True)
+
+    def remember(self, user: UserInfo) -> UserInfo:
+        self.user = user
+        return user
+
+    def draft(
+        self,
+        user: UserInfo,
+        *,
+        name: str | None,
+        description: str,
+        ttl: int,
+        enable_logging: bool,
+        model: str | ModelInfo | None,
+        language: str,
+        tools: Toolbox,
+        agents_config: Mapping[str, Any] | None,
+    ) -> PublicSession:
+        """The session to register.
+
+        Raises:
+            InputError: an argument makes no sense.
+            SettingsError: the key does not allow to switch retention off.
+        """
+        if name is not None and not isinstance(name, str):
+            raise InputError(f"name is {type(name).__name__}: pass text, or nothing for a generated name.")
+        check_ttl(ttl)
+        now = time.time()
+        return PublicSession(
+            user_id=user.user.id,
+            org_id=user.user.org_id,
+            model=_model(model, user.available_models),
+            ttl=ttl,
+            language=language,
+            name=name or names.generate(),
+            description=description,
+            create_time=now,
+            update_time=now,
+            can_log=_retention(user.user, enable_logging),
+            local_tools=tools.declarations(),
+            agents_config=dict(agents_config or {}),
+        )
+
+    def sessions(self, user: UserInfo) -> list[PublicSession]:
+        return sorted(user.sessions, key=lambda session: session.create_time)
+
+
+def check_ttl(ttl: object) -> None:
+    if isinstance(ttl, bool) or not isinstance(ttl, int) or ttl < MIN_TTL:
+        raise InputError(f"ttl is {ttl!r}: pass whole seconds, at least {MIN_TTL}.")
+
+
+def _model(model: str | ModelInfo | None, available: Iterable[ModelInfo]) -> ModelInfo:
+    if isinstance(model, ModelInfo):
+        return model
+    wanted = model or DEFAULT_MODEL
+    for known in available:
+        if known.model_string == wanted:
+            return known
+    return ModelInfo.parse(wanted)
+
+
+def _retention(user: PublicUser, enable_logging: bool) -> bool:
+    """The wish to send, after the two flags of the user (protocol section 6.3)."""
+    if user.never_log:
+        return False
+    if not enable_logging and not user.can_disable_logging:
+        raise SettingsError(
+            "This key does not allow enable_logging=False: the service would retain prompts and answers. "
+            "Nothing was created. Use another key, or accept retention."
+        )
+    return enable_logging
+
+
+def retained_against_wish(session: PublicSession) -> ServiceError:
+    return ServiceError(
+        f"The service retains session {session.name!r} although enable_logging=False was asked. It was deleted again.",
+        status=409,
+    )
+
+
+def updated(info: PublicSession, name: str | None, description: str | None, ttl: int | None) -> PublicSession:
+    """`info` as it shall become.
+
+    Raises:
+        InputError: nothing is given, or a value makes no sense.
+    """
+    changes: dict[str, Any] = {}
+    if name is not None:
+        if not isinstance(name, str) or not name.strip():
+            raise InputError("name is empty: pass text, or leave it out to keep the name.")
+        changes["name"] = name
+    if description is not None:
+        changes["description"] = description
+    if ttl is not None:
+        check_ttl(ttl)
+        changes["ttl"] = ttl
+    if not changes:
+        raise InputError("Nothing to update: pass name=, description= or ttl=.")
+    return msgspec.structs.replace(info, **changes)
+
+
+def detach_arguments(own_id: str, arguments: tuple[Any, ...], session_id: str | None, file_idx: int | None) -> int:
+    """The index out of `(idx)`, `(id, idx)` or keywords.
+
+    Raises:
+        InputError: another session's id, or no whole number.
+    """
+    if len(arguments) == 2:
+        session_id, file_idx = arguments
+    elif len(arguments) == 1 and file_idx is None:
+        (file_idx,) = arguments
+    elif len(arguments) == 1 and session_id is None:
+        (session_id,) = arguments
+    elif arguments:
+        raise InputError("Call detach_file(file_idx) or detach_file(session_id, file_idx).")
+    if session_id is not None and session_id != own_id:
+        raise InputError(f"Session {session_id!r} is not this one ({own_id}): nothing was sent.")
+    if isinstance(file_idx, bool) or not isinstance(file_idx, int):
+        raise InputError(f"file_idx is {file_idx!r}: pass a position in files. Nothing was sent.")
+    return file_idx
+
+
+def check_index(index: int, expected: Sequence[PublicSessionFile], actual: Sequence[PublicSessionFile]) -> None:
+    """Refuse an index that does not mean what the caller saw.
+
+    Raises:
+        InputError: out of range, or the attachments are not those of the snapshot any more.
+    """
+    if list(expected) != list(actual):
+        listed = ", ".join(f"{i}: {file.name!r}" for i, file in enumerate(actual)) or "none"
+        raise InputError(
+            f"The attachments changed meanwhile; now: {listed}. Nothing was detached: look and call again."
+        )
+    if not 0 <= index < len(actual):
+        valid = f"0 to {len(actual) - 1}" if actual else "none: there is no attachment"
+        raise InputError(f"There is no attachment {index} (valid: {valid}). Nothing was detached.")
+
+
+def feedback_report(session_id: str, score: int, group_id: str | None, comment: str) -> Feedback:
+    if not isinstance(score, int):
+        raise InputError(f"score is {score!r}: pass a whole number, above 0 for positive feedback.")
+    if not isinstance(comment, str):
+        raise InputError(f"comment is {type(comment).__name__}: pass text.")
+    return Feedback(
+        session_id=session_id,
+        type=FeedbackType.USER_FEEDBACK,
+        score=int(score),
+        comment=comment,
+        group_id=group_id or "",
+    )
+
+
+def bug_report(session_id: str, bug: str, group_id: str | None) -> Feedback:
+    if not isinstance(bug, str) or not bug.strip():
+        raise InputError("The bug report is empty: say what went wrong. Nothing was sent.")
+    return Feedback(session_id=session_id, type=FeedbackType.BUG_REPORT, score=0, comment=bug, group_id=group_id or "")
+
+
+def check_group(group_id: str, messages: Sequence[Message]) -> None:
+    if group_id not in known_groups(messages):
+        raise InputError(
+            f"group_id {group_id[:60]!r} is no group or message of this session. For a remark, pass comment=. "
+            "Nothing was sent."
+        )
+
+
+def new_turn(state: SessionState, settings: Settings, prompt: str | None, *, partial: bool) -> Turn:
+    if prompt is not None and not isinstance(prompt, str):
+        raise InputError(f"The prompt is {type(prompt).__name__}: pass text. Nothing was sent.")
+    return Turn(
+        prompt,
+        settings,
+        now=time.monotonic(),
+        partial=partial,
+        after_other=state.left_unfinished,
+        results=state.tool_results,
+    )
+
+
+def registered(draft: PublicSession, stored: PublicSession, tools: Toolbox) -> SessionState:
+    """The state of a session just created, from the service's copy of it."""
+    if stored.id != draft.id:
+        raise ProtocolError(f"Registered session {draft.id}, the service returned {stored.id}.")
+    return SessionState(without_messages(stored), tools, messages=[])

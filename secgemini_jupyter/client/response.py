@@ -1,0 +1,108 @@
+"""The answer to one prompt: its messages, its text, its tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from secgemini_jupyter.models import Message, MessageType, Usage
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from secgemini_jupyter.client.state import SessionState
+    from secgemini_jupyter.protocol.turn import Turn
+
+__all__ = ["SessionResponse"]
+
+
+class Texts(list[str]):
+    """The contents of the results, in order; as text, the joined answer."""
+
+    def __str__(self) -> str:
+        return "\n\n".join(text.strip("\n") for text in self)
+
+
+@dataclass(frozen=True)
+class SessionResponse:
+    """What one prompt brought.
+
+    Attributes:
+        messages: all messages of the turn in order, END included; the prompt itself and 206 pieces are not among them.
+        status_code: 200, or what the turn's error says.
+        usage: tokens of the turn.
+        prompt: what was asked.
+    """
+
+    messages: list[Message] = field(repr=False)
+    status_code: int
+    status_message: str
+    usage: Usage
+    prompt: str = field(default="", repr=False)
+    session_id: str = ""
+    session_name: str = ""
+    model_name: str = ""
+    host: str = ""
+    is_local: bool = False
+    can_log: bool = True
+    is_complete: bool = True
+    """Whether the END came."""
+    turn_index: int = 0
+    elapsed: float = 0.0
+    """Seconds, by this machine's clock."""
+
+    @classmethod
+    def of(cls, turn: Turn, state: SessionState, *, host: str, is_local: bool, elapsed: float = 0.0) -> SessionResponse:
+        failure = turn.failure
+        return cls(
+            messages=list(turn.messages),
+            status_code=failure.status_code if failure else 200,
+            status_message=failure.status_message if failure else "OK",
+            usage=turn.usage,
+            prompt=(turn.query.content or "") if turn.query else "",
+            session_id=state.info.id,
+            session_name=state.info.name,
+            model_name=state.info.model.model_string or state.info.model.model_name,
+            host=host,
+            is_local=is_local,
+            can_log=state.info.can_log,
+            is_complete=turn.done,
+            turn_index=state.info.turns,
+            elapsed=elapsed,
+        )
+
+    def text(self) -> Texts:
+        """The content of each `result` message of a text type."""
+        return Texts(
+            message.text
+            for message in self.messages
+            if message.message_type is MessageType.RESULT and message.text is not None
+        )
+
+    @property
+    def answer(self) -> str:
+        """The results joined."""
+        return str(self.text())
+
+    def tables(self) -> list[pd.DataFrame]:
+        """Every `sec-gemini/table` and `text/csv` message, in order; a payload that is no table is left out."""
+        import pandas as pd
+
+        from secgemini_jupyter.render.payloads import read_table
+
+        tables = (read_table(message.mime_type, message.text) for message in self.messages if message.text)
+        return [pd.DataFrame(table.rows, columns=table.columns) for table in tables if table is not None]
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a message, in the shape of `history()`; the prompt's row is not there."""
+        from secgemini_jupyter.transcript.messages import messages_frame
+
+        return messages_frame(self.messages, session_id=self.session_id, source="live")
+
+    def __str__(self) -> str:
+        return self.answer
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        from secgemini_jupyter.client.display import response_bundle
+
+        return response_bundle(self)

@@ -1,0 +1,206 @@
+"""What is known of a session here: the snapshot that the sync shell, the async shell and the magics share."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import msgspec
+
+from secgemini_jupyter.errors import InputError, one_line
+from secgemini_jupyter.models import (
+    LocalTool,
+    Message,
+    ModelInfo,
+    PublicLogsTable,
+    PublicSession,
+    PublicSessionFile,
+    State,
+    Usage,
+)
+from secgemini_jupyter.protocol.turn import Turn, unfinished
+from secgemini_jupyter.tools import Toolbox
+
+
+@dataclass
+class SessionState:
+    """A session's last known copy, and the one turn that may run in it."""
+
+    info: PublicSession
+    """Without its messages."""
+    tools: Toolbox = field(default_factory=Toolbox)
+    messages: list[Message] | None = None
+    """None: not loaded."""
+    left_unfinished: bool = False
+    """Whether an earlier turn may still run at the service: its frames are not the next turn's."""
+    tool_results: dict[str, Message] = field(default_factory=dict)
+    _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @property
+    def is_running(self) -> bool:
+        return self._turn.locked()
+
+    def store(self, session: PublicSession) -> list[Message]:
+        """Take over what the service says, messages included."""
+        messages = session.read_messages()
+        self.messages = messages
+        self.left_unfinished = unfinished(messages)
+        self.info = without_messages(session, len(messages))
+        return messages
+
+    @contextmanager
+    def running(self, turn: Turn) -> Iterator[None]:
+        """The time in which `turn` runs; afterwards the snapshot knows what it brought.
+
+        Raises:
+            InputError: another turn runs.
+        """
+        if not self._turn.acquire(blocking=False):
+            raise InputError(f"A turn is running in session {self.info.name!r}: wait for it, or use another session.")
+        try:
+            yield
+        finally:
+            self._add(turn)
+            self._turn.release()
+
+    def _add(self, turn: Turn) -> None:
+        if not turn.query_sent or turn.query is None:
+            return
+        self.left_unfinished = not turn.done
+        if turn.is_listener:
+            self.messages = None  # what it brought stands partly in the snapshot already
+            return
+        new = [turn.query, *turn.messages]
+        counted = False
+        if self.messages is not None:
+            ids = [message.id for message in self.messages]
+            counted = turn.query.id in ids  # the snapshot was read anew while the turn ran
+            before = self.messages[: ids.index(turn.query.id)] if counted else self.messages
+            self.messages = [*before, *new]
+        info = self.info
+        self.info = msgspec.structs.replace(
+            info,
+            turns=info.turns + (not counted),
+            num_messages=len(self.messages) if self.messages is not None else info.num_messages + len(new),
+            state=new[-1].state,
+            update_time=max(info.update_time, new[-1].created_at),
+            usage=info.usage if counted else info.usage + turn.usage,
+        )
+
+
+def without_messages(session: PublicSession, count: int | None = None) -> PublicSession:
+    return msgspec.structs.replace(session, messages=[], num_messages=session.num_messages if count is None else count)
+
+
+class SessionView:
+    """What a session is, read from the snapshot: no property here costs a request. `refresh()` reads it afresh."""
+
+    _state: SessionState
+    _host: str
+
+    @property
+    def id(self) -> str:
+        return self._state.info.id
+
+    @property
+    def name(self) -> str:
+        return self._state.info.name
+
+    @property
+    def description(self) -> str:
+        return self._state.info.description
+
+    @property
+    def ttl(self) -> int:
+        """Time to live in seconds, as last set."""
+        return self._state.info.ttl
+
+    @property
+    def model(self) -> ModelInfo:
+        return self._state.info.model
+
+    @property
+    def language(self) -> str:
+        return self._state.info.language
+
+    @property
+    def can_log(self) -> bool:
+        """Whether prompts and answers are retained: as the service says, not as we asked."""
+        return self._state.info.can_log
+
+    @property
+    def files(self) -> list[PublicSessionFile]:
+        """The attachments, in order; the index is what `detach_file` takes."""
+        return list(self._state.info.files)
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of all turns."""
+        return self._state.info.usage
+
+    @property
+    def state(self) -> State:
+        return self._state.info.state
+
+    @property
+    def turns(self) -> int:
+        return self._state.info.turns
+
+    @property
+    def num_messages(self) -> int:
+        return self._state.info.num_messages
+
+    @property
+    def create_time(self) -> float:
+        """Unix seconds."""
+        return self._state.info.create_time
+
+    @property
+    def update_time(self) -> float:
+        """Unix seconds."""
+        return self._state.info.update_time
+
+    @property
+    def user_id(self) -> str:
+        return self._state.info.user_id
+
+    @property
+    def org_id(self) -> str:
+        return self._state.info.org_id
+
+    @property
+    def logs_table(self) -> PublicLogsTable | None:
+        return self._state.info.logs_table
+
+    @property
+    def local_tools(self) -> list[LocalTool]:
+        return list(self._state.info.local_tools)
+
+    @property
+    def agents_config(self) -> dict[str, object]:
+        return dict(self._state.info.agents_config)
+
+    @property
+    def host(self) -> str:
+        """Host that answers come from."""
+        return self._host
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a turn of this process runs in the session."""
+        return self._state.is_running
+
+    def __repr__(self) -> str:
+        info = self._state.info
+        retained = "retained" if info.can_log else "not retained"
+        return one_line(
+            f"<{type(self).__name__} {info.name!r} id={info.id} on {self._host}: {info.turns} turns, "
+            f"{len(info.files)} files, {retained}>"
+        )
+
+
+def known_groups(messages: Sequence[Message]) -> set[str]:
+    """What feedback may point at: groups, and ids of messages."""
+    return {message.group for message in messages} | {message.id for message in messages}

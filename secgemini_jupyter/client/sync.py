@@ -1,0 +1,499 @@
+"""The synchronous shell: `SecGemini` and `InteractiveSession`. What decides stands in `protocol/`; this waits."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import httpx
+import msgspec
+from websockets.sync.client import ClientConnection
+
+from secgemini_jupyter.client import base, files, logs, transport
+from secgemini_jupyter.client.response import SessionResponse
+from secgemini_jupyter.client.state import SessionState, SessionView, without_messages
+from secgemini_jupyter.errors import SecGeminiError, Secret
+from secgemini_jupyter.models import Message, MessageType, ModelInfo, PublicSessionFile, UserInfo
+from secgemini_jupyter.protocol import endpoints
+from secgemini_jupyter.protocol.requests import Attempts, Request
+from secgemini_jupyter.protocol.turn import Turn
+from secgemini_jupyter.settings import Settings
+from secgemini_jupyter.tools import Tool, Toolbox
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from secgemini_jupyter.client.aio import AsyncInteractiveSession, AsyncSecGemini
+    from secgemini_jupyter.transcript.tree import SessionTree
+
+__all__ = ["InteractiveSession", "SecGemini"]
+
+T = TypeVar("T")
+
+
+class SecGemini:
+    """The client of the Sec-Gemini service. Nothing is sent before the first call; close it, or use it in `with`.
+
+        with SecGemini() as client:
+            session = client.create_session("triage")
+            print(session.query("What is CVE-2021-44228?"))
+
+    Args:
+        api_key: else found as DESIGN section 5 says: `SEC_GEMINI_API_KEY`, `SEC_GEMINI_API_KEY_FILE`, Colab, keyring.
+        base_url: `https://…`; else `SEC_GEMINI_API_HTTP_URL`, else the service.
+        websocket_url: `wss://…`; else `SEC_GEMINI_API_WEBSOCKET_URL`, else derived from `base_url`.
+        settings: timeouts and limits.
+
+    Raises:
+        SettingsError: no key is found, or an address makes no sense.
+    """
+
+    def __init__(
+        self,
+        api_key: str | Secret | None = None,
+        *,
+        base_url: str | None = None,
+        websocket_url: str | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        api_key = Secret(api_key.strip()) if isinstance(api_key, str) else api_key
+        self._core = base.ClientCore.resolve(api_key, base_url, websocket_url, settings)
+        self._lock = threading.Lock()
+        self._http: httpx.Client | None = None
+
+    @classmethod
+    def _of(cls, core: base.ClientCore) -> SecGemini:
+        client = cls.__new__(cls)
+        client._core, client._lock, client._http = core, threading.Lock(), None
+        return client
+
+    @classmethod
+    def local(cls, *, settings: Settings | None = None) -> SecGemini:
+        """A client of the embedded local service, which is started if it does not run yet. Needs no key."""
+        from secgemini_jupyter.embedded import ensure
+
+        return cls._of(base.ClientCore.local(ensure(), settings))
+
+    @property
+    def is_local(self) -> bool:
+        """Whether answers come from the embedded local service instead of Sec-Gemini."""
+        return self._core.is_local
+
+    @property
+    def settings(self) -> Settings:
+        return self._core.settings
+
+    @property
+    def key_source(self) -> str:
+        """Where the key was found; the key itself is not shown."""
+        return self._core.key.source
+
+    @cached_property
+    def aio(self) -> AsyncSecGemini:
+        """The async twin: same key, same settings."""
+        from secgemini_jupyter.client.aio import AsyncSecGemini
+
+        return AsyncSecGemini._of(self._core)
+
+    def create_session(
+        self,
+        name: str | None = None,
+        description: str = "",
+        ttl: int = base.DEFAULT_TTL,
+        enable_logging: bool = True,
+        *,
+        model: str | ModelInfo | None = None,
+        language: str = "en",
+        tools: Iterable[Tool | Callable[..., Any]] = (),
+        agents_config: Mapping[str, Any] | None = None,
+    ) -> InteractiveSession:
+        """Create a session.
+
+        Args:
+            name: generated when none is given.
+            ttl: time to live in seconds, at least 300.
+            enable_logging: False asks for no retention; see `can_log` for what holds.
+            model: a model string, or one of `models()`.
+            tools: functions that the service may ask this process to run; see `secgemini_tool`.
+            agents_config: settings of the service's agents, by agent.
+
+        Raises:
+            InputError: an argument makes no sense.
+            SettingsError: the key does not allow `enable_logging=False`; nothing was created.
+        """
+        toolbox = Toolbox(tools)
+        draft = self._core.draft(
+            self._core.user or self.user_info(),
+            name=name,
+            description=description,
+            ttl=ttl,
+            enable_logging=enable_logging,
+            model=model,
+            language=language,
+            tools=toolbox,
+            agents_config=agents_config,
+        )
+        self._send(endpoints.register(draft))
+        stored = self._send(endpoints.get_session(draft.id))
+        if stored.can_log and not draft.can_log:
+            self._send(endpoints.delete(stored))
+            raise base.retained_against_wish(stored)
+        return InteractiveSession(self, base.registered(draft, stored, toolbox))
+
+    def list_sessions(self) -> list[InteractiveSession]:
+        """All active sessions of the user, oldest first."""
+        sessions = self._core.sessions(self.user_info())
+        return [InteractiveSession(self, SessionState(without_messages(session))) for session in sessions]
+
+    def resume_session(self, session_id: str, *, tools: Iterable[Tool | Callable[..., Any]] = ()) -> InteractiveSession:
+        """An existing session.
+
+        Raises:
+            SessionNotFoundError: it does not exist, or not any more.
+        """
+        stored = self._send(endpoints.get_session(session_id))
+        state = SessionState(without_messages(stored), Toolbox(tools))
+        state.store(stored)
+        return InteractiveSession(self, state)
+
+    def user_info(self) -> UserInfo:
+        """Who the key belongs to, quotas (`user.rpm`, `user.tpm`: requests and tokens a minute), key expiry, models."""
+        return self._core.remember(self._send(endpoints.user_info()))
+
+    def models(self) -> list[ModelInfo]:
+        """The models that the key may use, each with its toolsets."""
+        return list(self.user_info().available_models)
+
+    def close(self) -> None:
+        """Close the connections. The client opens new ones when it is used again."""
+        with self._lock:
+            http, self._http = self._http, None
+        if http is not None:
+            http.close()
+
+    def __enter__(self) -> SecGemini:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        kind = "local service" if self.is_local else "service"
+        return f"<{type(self).__name__} {kind} at {self.settings.host}, key from {self.key_source}>"
+
+    def _send(self, request: Request[T]) -> T:
+        attempts = Attempts(request, self.settings)
+        while True:
+            try:
+                return request.result(self._exchange(request))
+            except SecGeminiError as error:
+                pause = attempts.pause_after(error)
+            time.sleep(pause)
+
+    def _exchange(self, request: Request[Any]) -> Any:
+        with self._lock:
+            if self._http is None:
+                self._http = httpx.Client(**transport.http_options(self.settings, self._core.key.secret))
+            http = self._http
+        options = transport.request_options(request, self.settings)
+        try:
+            return transport.reply(http.request(**options))
+        except KeyboardInterrupt as interrupt:
+            raise transport.bare(interrupt) from None
+        except Exception as error:
+            raise transport.translate(error, options["url"]) from transport.bare(error)
+
+    @contextmanager
+    def _connect(self, session_id: str, *, partial: bool) -> Iterator[ClientConnection]:
+        """A socket of the session; left by an exception, it is dropped without waiting for the other side."""
+        secret = self._core.key.secret
+        try:
+            connection = transport.Connect(
+                transport.socket_url(self.settings, secret, session_id, partial=partial),
+                **transport.socket_options(self.settings, secret),
+            ).connect()
+        except KeyboardInterrupt as interrupt:
+            raise transport.bare(interrupt) from None
+        except Exception as error:
+            raise transport.translate(error, self.settings.websocket_url) from transport.bare(error)
+        connection.pending_legacy_warning = False
+        try:
+            yield connection
+        except BaseException:
+            connection.close_socket()
+            raise
+        connection.close()
+
+
+class InteractiveSession(SessionView):
+    """A conversation kept by the service: attachments, turns, messages. Made by `SecGemini`."""
+
+    def __init__(self, client: SecGemini, state: SessionState) -> None:
+        self._client = client
+        self._state = state
+        self._host = client.settings.host
+        self.confirm: Callable[[Message], bool] | None = None
+        """Answers a `confirmation_request`; None denies each."""
+
+    @cached_property
+    def aio(self) -> AsyncInteractiveSession:
+        """The async twin: the same session, the same snapshot."""
+        from secgemini_jupyter.client.aio import AsyncInteractiveSession
+
+        twin = AsyncInteractiveSession(self._client.aio, self._state)
+        twin.confirm = lambda message: self.confirm(message) if self.confirm else False
+        return twin
+
+    @property
+    def is_local(self) -> bool:
+        return self._client.is_local
+
+    @property
+    def messages(self) -> list[Message]:
+        """The stored messages, oldest first: from the snapshot, read once where it has none yet."""
+        if self._state.messages is None:
+            self.refresh()
+        return list(self._state.messages or ())
+
+    def refresh(self) -> None:
+        """Read the session afresh, messages included."""
+        self._fetch()
+
+    # --- files ---
+
+    def attach_file_from_disk(self, file_path: str | os.PathLike[str]) -> PublicSessionFile:
+        """Attach a regular file under its own name.
+
+        Raises:
+            AttachmentError: missing, no regular file, too large, changed while it was read; or it arrived altered.
+        """
+        name, content = files.read_from_disk(file_path, self._client.settings.max_attachment_bytes)
+        return self.attach_file(name, content)
+
+    def attach_file(self, filename: str, content: bytes, mime_type_hint: str | None = None) -> PublicSessionFile:
+        """Attach bytes; the service's sha256 is compared with ours.
+
+        Raises:
+            InputError: no bytes, or no usable name.
+            AttachmentError: too large, or it arrived altered.
+        """
+        name = files.check(filename, content, self._client.settings.max_attachment_bytes)
+        attached = self._client._send(endpoints.attach_file(self.id, name, content, mime_type_hint))
+        info = self._state.info
+        self._state.info = msgspec.structs.replace(info, files=[*info.files, attached])
+        files.compare(attached, content, len(info.files))
+        return attached
+
+    def detach_file(self, *arguments: Any, session_id: str | None = None, file_idx: int | None = None) -> None:
+        """Remove an attachment: `detach_file(file_idx)` or `detach_file(session_id, file_idx)`.
+
+        Raises:
+            InputError: no such index, another session's id, or the attachments changed since the snapshot.
+        """
+        index = base.detach_arguments(self.id, arguments, session_id, file_idx)
+        expected = self.files
+        self.refresh()
+        base.check_index(index, expected, self.files)
+        self._client._send(endpoints.detach_file(self.id, index))
+        info = self._state.info
+        self._state.info = msgspec.structs.replace(info, files=[f for i, f in enumerate(info.files) if i != index])
+
+    def attach_logs(self, logs_hash: str) -> None:
+        """Attach a logs table that the logs processor holds already, by its keyed BLAKE2s (hex)."""
+        self._client._send(endpoints.attach_logs(self.id, logs_hash))
+        self._state.info = msgspec.structs.replace(self._state.info, logs_table=logs.table(logs_hash))
+
+    def upload_and_attach_logs(
+        self, file_path: str | os.PathLike[str], custom_fields_mapping: Mapping[str, str] | None = None
+    ) -> int:
+        """Upload a JSON Lines log as a table, unless it is there, and attach it; gives the number of lines inserted.
+
+        Raises:
+            SettingsError: no logs processor is set.
+            AttachmentError: the file cannot be read, or is no UTF-8 text.
+        """
+        upload = logs.Upload(file_path, self._client.settings, self.can_log, custom_fields_mapping)
+        inserted = 0
+        if self._client._send(upload.create()):
+            inserted = sum(self._client._send(chunk) for chunk in upload.chunks())
+        self.attach_logs(upload.logs_hash)
+        return inserted
+
+    # --- the session itself ---
+
+    def update(self, name: str | None = None, description: str | None = None, ttl: int | None = None) -> None:
+        """Change name, description or time to live (seconds from now, at least 300).
+
+        Raises:
+            InputError: nothing is given, or a value makes no sense.
+        """
+        info = base.updated(self._state.info, name, description, ttl)
+        self._client._send(endpoints.update(info))
+        self._state.info = info
+
+    def delete(self) -> None:
+        """Delete the session at the service, with its messages and attachments."""
+        self._client._send(endpoints.delete(self._state.info))
+
+    def generate_name(self) -> str:
+        """A name that the service proposes; set it with `update(name=…)`."""
+        return self._client._send(endpoints.generate_name(self.id))
+
+    # --- turns ---
+
+    def prepare(self, prompt: str | None, *, partial: bool = False) -> Turn:
+        """A turn for `run`, not sent yet; without a prompt it listens to the one that runs, or ran last."""
+        return base.new_turn(self._state, self._client.settings, prompt, partial=partial)
+
+    def query(self, prompt: str) -> SessionResponse:
+        """Ask, and wait for the whole answer.
+
+        Raises:
+            SecGeminiError: the turn failed; `.messages` and `.response` hold what had arrived.
+        """
+        turn = self.prepare(prompt)
+        started = time.monotonic()
+        for _ in self.run(turn):
+            pass
+        return self.response(turn, time.monotonic() - started)
+
+    def stream(self, prompt: str, *, partial: bool = False) -> AsyncGenerator[Message, None]:
+        """Ask, and get every message of the turn as it comes, END included: `async for message in session.stream(…)`.
+
+        Args:
+            partial: also get the pieces (status 206) of results and thinking; the whole follows each.
+
+        Raises:
+            SecGeminiError: the turn failed; `.messages` and `.response` hold what had arrived.
+        """
+        return self.aio.stream(prompt, partial=partial)
+
+    def stream_sync(self, prompt: str, *, partial: bool = False) -> Iterator[Message]:
+        """The same with a plain `for`."""
+        return self.run(self.prepare(prompt, partial=partial))
+
+    def reconnect(self, *, partial: bool = False) -> Iterator[Message]:
+        """Listen, without asking: the messages of the turn that runs, or ran last, from its first on.
+
+        Raises:
+            InputError: nothing was asked in this session yet.
+        """
+        return self.run(self.prepare(None, partial=partial))
+
+    def run(self, turn: Turn) -> Iterator[Message]:
+        """The messages of a prepared turn; who holds the turn can look at it at any time, also after a stop."""
+        started = time.monotonic()
+        with self._state.running(turn):
+            try:
+                while not turn.done:
+                    try:
+                        with self._client._connect(self.id, partial=turn.partial) as socket:
+                            turn.connected()
+                            yield from self._converse(turn, socket)
+                    except SecGeminiError as error:
+                        pause = turn.lost(error, time.monotonic())
+                        time.sleep(pause)
+                turn.raise_for_error(self._host)
+            except SecGeminiError as error:
+                error.messages = turn.messages
+                error.response = self.response(turn, time.monotonic() - started)
+                raise
+
+    def _converse(self, turn: Turn, socket: ClientConnection) -> Iterator[Message]:
+        """Talk over one socket until the turn is done; raises when the socket is lost."""
+        while not turn.done:
+            while turn.fetch_wanted:
+                time.sleep(turn.fetch_pause)
+                for message in turn.reconcile(self._stored()):
+                    yield message
+                    if answer := self._serve(turn, message):
+                        yield answer
+            try:
+                for outgoing in turn.take_outgoing():
+                    socket.send(outgoing)
+                if turn.done:
+                    return
+                frame = socket.recv(timeout=turn.patience(time.monotonic()), decode=False)
+            except TimeoutError:
+                turn.silent(time.monotonic())
+                continue
+            except KeyboardInterrupt as interrupt:
+                raise transport.bare(interrupt) from None
+            except SecGeminiError:
+                raise
+            except Exception as error:
+                raise transport.translate(error, self._client.settings.websocket_url) from transport.bare(error)
+            received = turn.receive(frame)
+            if received is not None:
+                yield received
+                if answer := self._serve(turn, received):
+                    yield answer
+
+    def _serve(self, turn: Turn, message: Message) -> Message | None:
+        """Do what `message` asks of this side; gives our answer, which the session holds as well."""
+        if call := turn.tool_call(message):
+            timeout = self._client.settings.tool_timeout
+            outcome = self._state.tools.run(call.name, call.arguments, timeout=timeout)
+            return turn.answer(call, outcome.output, is_error=outcome.is_error)
+        if message.message_type is MessageType.CONFIRMATION_REQUEST:
+            return turn.decide(message, approve=self.confirm is not None and self.confirm(message) is True)
+        return None
+
+    def _stored(self) -> list[Message]:
+        """What the service holds now; the snapshot stays as it is, since the running turn adds itself to it."""
+        return self._client._send(endpoints.get_session(self.id)).read_messages()
+
+    def _fetch(self) -> list[Message]:
+        return self._state.store(self._client._send(endpoints.get_session(self.id)))
+
+    def response(self, turn: Turn, elapsed: float) -> SessionResponse:
+        """What `turn` brought until now."""
+        return SessionResponse.of(turn, self._state, host=self._host, is_local=self.is_local, elapsed=elapsed)
+
+    # --- what came of it ---
+
+    def history(self) -> pd.DataFrame:
+        """All messages as a DataFrame, read afresh: one row a message, `created_at` in UTC."""
+        import secgemini_jupyter.accessor  # noqa: F401  # registers `df.secgemini`
+        from secgemini_jupyter.transcript.messages import messages_frame
+
+        return messages_frame(self._fetch(), session_id=self.id)
+
+    def visualize(self) -> SessionTree:
+        """The session as a tree: turns, within them tool calls and messages; read afresh."""
+        from secgemini_jupyter.transcript.tree import SessionTree
+
+        return SessionTree(self._fetch(), name=self.name)
+
+    def send_feedback(self, score: int, group_id: str | None = None, comment: str = "") -> None:
+        """Tell the service how the answer was.
+
+        Args:
+            score: above 0 is positive, else negative.
+            group_id: a message's `group` (or `id`); None means the whole session.
+
+        Raises:
+            InputError: no such group in this session, or no whole number.
+        """
+        report = base.feedback_report(self.id, score, group_id, comment)
+        self._check_group(group_id)
+        self._client._send(endpoints.feedback(report))
+
+    def send_bug_report(self, bug: str, group_id: str | None = None) -> None:
+        """Report what went wrong, for a group of messages or the whole session.
+
+        Raises:
+            InputError: the text is empty, or there is no such group in this session.
+        """
+        report = base.bug_report(self.id, bug, group_id)
+        self._check_group(group_id)
+        self._client._send(endpoints.feedback(report))
+
+    def _check_group(self, group_id: str | None) -> None:
+        if group_id:
+            base.check_group(group_id, self.messages)

@@ -1,0 +1,146 @@
+"""What both shells tell httpx and websockets, and how the errors of these become ours.
+
+The one place where the key leaves its `Secret`. httpx and websockets keep headers and addresses in local variables,
+and a verbose traceback prints those: so their tracebacks never leave this package.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+from websockets.asyncio.client import connect as connect_following_redirects
+from websockets.exceptions import InvalidStatus, PayloadTooBig, WebSocketException
+from websockets.sync.client import reconnect as connect_sync_following_redirects
+
+from secgemini_jupyter.errors import NetworkError, ProtocolError, RedactingFilter, SecGeminiError, Secret
+from secgemini_jupyter.protocol import endpoints
+from secgemini_jupyter.protocol.requests import Reply, Request, http_error
+from secgemini_jupyter.settings import LOOPBACK_HOSTS, Settings
+
+# websockets logs the handshake's address and headers at debug level: this logger cleans each record first.
+socket_logger = logging.getLogger("secgemini_jupyter.websocket")
+socket_logger.addFilter(RedactingFilter())
+
+
+class KeyHeader(httpx.Auth):
+    """The key as a header; httpx drops it when a redirect leads to another host, and we follow none."""
+
+    def __init__(self, key: Secret) -> None:
+        self._key = key
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["x-api-key"] = self._key.reveal()
+        yield request
+
+
+class AsyncConnect(connect_following_redirects):
+    """websockets' `connect`, but a redirect is an error: the key must not travel along one."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
+class Connect(connect_sync_following_redirects):
+    """The same for the synchronous shell."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
+def http_options(settings: Settings, key: Secret) -> dict[str, Any]:
+    """Arguments of `httpx.Client` and `httpx.AsyncClient`."""
+    return {
+        "auth": KeyHeader(key),
+        "headers": endpoints.HEADERS,
+        "timeout": httpx.Timeout(settings.read_timeout, connect=settings.connect_timeout),
+        "limits": httpx.Limits(max_connections=10, max_keepalive_connections=10),
+        "follow_redirects": False,
+        # A proxy from the environment is for the outside: it must not see what goes to this machine.
+        "trust_env": not _is_loopback(settings.base_url),
+    }
+
+
+def request_options(request: Request[Any], settings: Settings) -> dict[str, Any]:
+    """Arguments of `client.request`."""
+    return {
+        "method": request.method,
+        "url": endpoints.url(request.base_url or settings.base_url, request.path),
+        "params": dict(request.params) or None,
+        "content": request.body,
+    }
+
+
+def reply(response: httpx.Response) -> Reply:
+    address = str(response.request.url.copy_with(query=None))
+    return Reply(response.status_code, response.headers, response.content, address)
+
+
+def socket_options(settings: Settings, key: Secret) -> dict[str, Any]:
+    """Arguments of `connect`, but the address."""
+    headers = dict(endpoints.HEADERS) | ({} if settings.websocket_key_in_url else {"x-api-key": key.reveal()})
+    headers.pop("content-type")
+    return {
+        "additional_headers": headers,
+        "user_agent_header": headers.pop("user-agent"),
+        "open_timeout": settings.connect_timeout,
+        "ping_interval": settings.ping_interval or None,
+        "ping_timeout": settings.ping_timeout or None,
+        "close_timeout": 1,
+        "max_size": settings.max_frame_bytes or None,
+        "max_queue": 1024,
+        "logger": socket_logger,
+        "proxy": None if _is_loopback(settings.websocket_url) else True,
+    }
+
+
+def socket_url(settings: Settings, key: Secret, session_id: str, *, partial: bool) -> str:
+    secret = key.reveal() if settings.websocket_key_in_url else None
+    return endpoints.stream_url(settings.websocket_url, session_id, partial=partial, key=secret)
+
+
+def translate(error: Exception, address: str) -> SecGeminiError:
+    """An error of httpx, websockets or the system as ours; raise it `from bare(error)`."""
+    host = urlsplit(address).netloc or address
+    if isinstance(error, SecGeminiError):
+        return error
+    if isinstance(error, InvalidStatus):
+        response = error.response
+        return http_error(
+            Reply(response.status_code, _lower(response.headers), bytes(response.body or b"{}") or b"{}", host),
+            "a WebSocket",
+        )
+    if isinstance(error, PayloadTooBig) or isinstance(error.__cause__, PayloadTooBig):
+        return ProtocolError(f"{host} sent a frame above the limit. Raise Settings.max_frame_bytes.")
+    if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, ConnectionRefusedError)):
+        return NetworkError(
+            f"{host} cannot be reached ({_reason(error)}). Check the address and the network.", nothing_sent=True
+        )
+    if isinstance(error, (httpx.TimeoutException, TimeoutError)):
+        return NetworkError(f"{host} did not answer in time. Try again, or raise the timeouts in Settings.")
+    if isinstance(error, (httpx.DecodingError, httpx.RemoteProtocolError, WebSocketException)):
+        return NetworkError(f"The connection to {host} was lost ({_reason(error)}). Try again.")
+    if isinstance(error, (httpx.HTTPError, OSError)):
+        return NetworkError(f"{host} cannot be reached ({_reason(error)}). Check the address and the network.")
+    raise error
+
+
+def bare(error: BaseException) -> BaseException:
+    """`error` without the frames that hold headers and addresses."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip() or type(error).__name__
+
+
+def _lower(headers: Any) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.raw_items()}
+
+
+def _is_loopback(address: str) -> bool:
+    return urlsplit(address).hostname in LOOPBACK_HOSTS

@@ -1,0 +1,419 @@
+"""The sessions that one kernel keeps: what magics, widgets and Python code of a notebook share."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import queue
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from secgemini_jupyter.errors import InputError, SecGeminiError, SettingsError
+from secgemini_jupyter.settings import backend, data_dir, find_key, missing_key_message, notebook_id
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from secgemini_jupyter.client.response import SessionResponse
+    from secgemini_jupyter.client.sync import InteractiveSession, SecGemini
+    from secgemini_jupyter.models import Message, Usage
+    from secgemini_jupyter.protocol.turn import Turn
+
+__all__ = ["Answer", "KernelSession", "current_session"]
+
+T = TypeVar("T")
+MAIN = "main"
+"""Name of the session that a kernel starts with."""
+
+Status = Literal["ok", "error", "interrupted"]
+
+
+class LoopThread:
+    """One daemon thread with an event loop: async work for magics and widgets, while the kernel's own loop is busy."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="secgemini-loop", daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def stop(self) -> None:
+        """Cancel what runs, then end the thread."""
+
+        async def cancel_all() -> None:
+            tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+        if not self._thread.is_alive():
+            return
+        with contextlib.suppress(TimeoutError):  # something may block the loop: the thread is a daemon
+            self.submit(cancel_all()).result(timeout=2)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=2)
+        if not self._thread.is_alive():
+            self._loop.close()
+
+
+class RunningTurn:
+    """A turn on the loop thread, read by the main thread. Iterate for its messages; `stop()` gives it up at once."""
+
+    def __init__(self, session: InteractiveSession, turn: Turn, loop: LoopThread) -> None:
+        self.session = session
+        self.turn = turn
+        self.started = time.monotonic()
+        self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        self._work = loop.submit(self._run())
+
+    async def _run(self) -> None:
+        try:
+            async with contextlib.aclosing(self.session.aio.run(self.turn)) as messages:
+                async for message in messages:
+                    self._messages.put(message)
+        finally:
+            self._messages.put(None)
+
+    def next(self, timeout: float) -> Message | None:
+        """The next message; None if none came within `timeout` seconds, or the turn is over (`is_over`)."""
+        try:
+            return self._messages.get(timeout=timeout)
+        except queue.Empty:
+            return None
+
+    @property
+    def is_over(self) -> bool:
+        return self._work.done() and self._messages.empty()
+
+    @property
+    def elapsed(self) -> float:
+        return time.monotonic() - self.started
+
+    def response(self) -> SessionResponse:
+        """What arrived until now."""
+        return self.session.response(self.turn, self.elapsed)
+
+    def error(self) -> BaseException | None:
+        """What ended the turn, if it failed. Only when it is over."""
+        return None if self._work.cancelled() else self._work.exception(timeout=0)
+
+    def stop(self) -> None:
+        """Stop listening; the service goes on working. Does not wait."""
+        self._work.cancel()
+
+    def wait_stopped(self, timeout: float) -> None:
+        """Wait until a stopped turn has let go of its session."""
+        deadline = time.monotonic() + timeout
+        while self.session.is_running and time.monotonic() < deadline:
+            time.sleep(0.005)
+
+
+class Answer:
+    """The answer of one cell: what `-o NAME` and `Out[n]` hold.
+
+    Attributes:
+        response: the `SessionResponse` behind it.
+        status: `ok`, `error` or `interrupted`.
+        error: what went wrong, or None.
+    """
+
+    def __init__(
+        self,
+        response: SessionResponse,
+        session: InteractiveSession,
+        status: Status = "ok",
+        error: BaseException | None = None,
+        attached: Iterable[str] = (),
+    ) -> None:
+        self.response = response
+        self.session = session
+        self.status = status
+        self.error = error
+        self.attached = tuple(attached)
+        self._shown = False
+
+    @property
+    def text(self) -> str:
+        """The answer as the service wrote it: exact, not defanged."""
+        return self.response.answer
+
+    def json(self) -> Any:
+        """The answer as JSON, if it is JSON, alone or in one code fence.
+
+        Raises:
+            InputError: it is none.
+        """
+        text = self.text.strip()
+        if text.startswith("```") and text.endswith("```"):
+            text = text[3:-3].partition("\n")[2]
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise InputError("The answer is no JSON. Ask for JSON, or use .text.") from None
+
+    def df(self) -> pd.DataFrame:
+        """The turn's messages as a DataFrame, in the shape of `history()`."""
+        return self.response.to_frame()
+
+    @property
+    def messages(self) -> list[Message]:
+        return self.response.messages
+
+    @property
+    def tables(self) -> list[pd.DataFrame]:
+        return self.response.tables()
+
+    @property
+    def usage(self) -> Usage:
+        return self.response.usage
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        lines = self.text.count("\n") + 1 if self.text else 0
+        return f"<Answer {self.status}: {lines} lines, {len(self.messages)} messages>"
+
+    def shown(self) -> Answer:
+        """Mark as displayed already: as a cell's result it then shows nothing a second time."""
+        self._shown = True
+        return self
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        if self._shown:
+            self._shown = False
+            return
+        display(self.response)  # type: ignore[no-untyped-call]
+
+
+class KernelSession:
+    """The sessions of one kernel, by name; one of them is current.
+
+    Args:
+        namespace: the user's variables, where some front ends leave the notebook's path.
+        say: tells the user one line, once.
+    """
+
+    def __init__(self, namespace: Mapping[str, Any] | None = None, *, say: Callable[[str], None] | None = None) -> None:
+        self._namespace = namespace or {}
+        self._say = say or (lambda _: None)
+        self._lock = threading.RLock()
+        self._sessions: dict[str, InteractiveSession] = {}
+        self._client: SecGemini | None = None
+        self._loop: LoopThread | None = None
+        self._last: RunningTurn | None = None
+        self.current_name = MAIN
+
+    # --- client and loop ---
+
+    @property
+    def client(self) -> SecGemini:
+        """The service's client if a key is found, else the embedded local service; `SECGEMINI_BACKEND` decides.
+
+        Raises:
+            SettingsError: `SECGEMINI_BACKEND=service` and no key is found.
+        """
+        with self._lock:
+            if self._client is None:
+                self._client = self._new_client()
+            elif self._client.is_local:
+                self._renew_local()
+            return self._client
+
+    def _new_client(self) -> SecGemini:
+        from secgemini_jupyter.client.sync import SecGemini
+
+        chosen = backend()
+        if chosen != "local" and find_key():
+            return SecGemini()
+        if chosen == "service":
+            raise SettingsError(missing_key_message())
+        client = SecGemini.local()
+        why = "SECGEMINI_BACKEND=local" if chosen == "local" else "No API key found"
+        self._say(
+            f"{why}: answers come from the local analyst on this machine ({client.settings.host}), not from Sec-Gemini."
+        )
+        return client
+
+    def _renew_local(self) -> None:
+        """The local service ends when nobody uses it: find it, or start it again, and take the sessions along."""
+        from secgemini_jupyter.client.sync import SecGemini
+        from secgemini_jupyter.embedded import ensure
+
+        assert self._client is not None
+        service = ensure()
+        if service.http == self._client.settings.base_url:
+            return
+        self._client.close()
+        self._client = SecGemini.local()
+        for name, session in list(self._sessions.items()):
+            try:
+                self._sessions[name] = self._client.resume_session(session.id)
+            except SecGeminiError:
+                del self._sessions[name]
+                self._say(f"The local service was restarted; session {name!r} was not retained and is gone.")
+
+    @property
+    def has_client(self) -> bool:
+        return self._client is not None
+
+    @property
+    def loop(self) -> LoopThread:
+        with self._lock:
+            if self._loop is None:
+                self._loop = LoopThread()
+            return self._loop
+
+    def close(self) -> None:
+        """Close connections and the loop thread; sessions stay at the service."""
+        with self._lock:
+            client, loop = self._client, self._loop
+            self._client = self._loop = self._last = None
+            self._sessions.clear()
+        if client is not None and loop is not None:
+            with contextlib.suppress(TimeoutError):
+                loop.submit(client.aio.close()).result(timeout=2)
+        if client is not None:
+            client.close()
+        if loop is not None:
+            loop.stop()
+
+    # --- sessions ---
+
+    @property
+    def names(self) -> list[str]:
+        return list(self._sessions)
+
+    def get(self, name: str) -> InteractiveSession | None:
+        """The session of this name, if this kernel has it."""
+        return self._sessions.get(name)
+
+    def current(self) -> InteractiveSession:
+        """The current session; created when it is used for the first time."""
+        return self.use(self.current_name)
+
+    def use(self, name: str) -> InteractiveSession:
+        """The session of this name, created if this kernel has none, without making it current."""
+        with self._lock:
+            client = self.client  # may renew what follows
+            if name not in self._sessions:
+                self._sessions[name] = client.create_session(
+                    None if name == MAIN else name, description="Jupyter notebook"
+                )
+                self._remember(name)
+            return self._sessions[name]
+
+    def switch(self, name: str) -> InteractiveSession:
+        """Make a session current; created if this kernel has none of this name."""
+        session = self.use(name)
+        self.current_name = name
+        self._remember(name)
+        return session
+
+    def new(self, name: str | None = None, **options: Any) -> InteractiveSession:
+        """A fresh session, made current; takes the place of one of the same name, which stays at the service."""
+        with self._lock:
+            name = name or self.current_name
+            session = self.client.create_session(None if name == MAIN else name, **options)
+            self._sessions[name] = session
+            self.current_name = name
+            self._remember(name)
+            return session
+
+    def resume(self, id_or_name: str) -> InteractiveSession:
+        """Make an existing session current, by id, or by a name that only one session has.
+
+        Raises:
+            InputError: several sessions have the name.
+            SessionNotFoundError: there is none.
+        """
+        with self._lock:
+            client = self.client
+            named = [session for session in client.list_sessions() if session.name == id_or_name]
+            if len(named) > 1:
+                ids = ", ".join(session.id for session in named)
+                raise InputError(f"{len(named)} sessions are called {id_or_name!r}: resume one by id ({ids}).")
+            session = client.resume_session(named[0].id if named else id_or_name)
+            self._sessions[session.name] = session
+            self.current_name = session.name
+            self._remember(session.name)
+            return session
+
+    def resume_last(self) -> InteractiveSession:
+        """Continue where this notebook stopped, after a restart of its kernel.
+
+        Raises:
+            InputError: the notebook is not known, or it has no remembered session.
+        """
+        path = self._memory()
+        if path is None:
+            raise InputError("This front end does not tell which notebook it is. Resume by id: %secgemini sessions.")
+        try:
+            remembered = json.loads(path.read_text("utf-8"))["session_id"]
+        except (OSError, ValueError, KeyError, TypeError):
+            raise InputError("This notebook has no remembered session. See: %secgemini sessions.") from None
+        return self.resume(remembered)
+
+    def delete(self, name: str) -> None:
+        """Delete a session at the service, and forget it here."""
+        with self._lock:
+            self._sessions[name].delete()
+            del self._sessions[name]
+            if name == self.current_name:
+                self.current_name = MAIN
+
+    def _memory(self) -> Path | None:
+        notebook = notebook_id(self._namespace)
+        return data_dir() / "notebooks" / f"{notebook}.json" if notebook else None
+
+    def _remember(self, name: str) -> None:
+        """Keep the current session's id for `resume_last`; the id alone is no secret, but the file is the user's."""
+        path = self._memory()
+        if path is None or name != self.current_name:
+            return
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        draft = path.with_suffix(".new")
+        draft.write_text(json.dumps({"session_id": self._sessions[name].id}), "utf-8")
+        draft.replace(path)
+
+    # --- turns ---
+
+    def start(self, session: InteractiveSession, prompt: str | None) -> RunningTurn:
+        """Ask on the loop thread; None listens to the turn that runs, or ran last."""
+        if self._last is not None and self._last.session is session:
+            self._last.wait_stopped(timeout=2)
+        turn = session.prepare(prompt, partial=True)
+        self._last = RunningTurn(session, turn, self.loop)
+        return self._last
+
+    def __iter__(self) -> Iterator[tuple[str, InteractiveSession]]:
+        return iter(list(self._sessions.items()))
+
+
+_default: KernelSession | None = None
+
+
+def attach_default(kernel: KernelSession | None) -> None:
+    """The extension hands in its own, so that Python code in the notebook shares it; None takes it away."""
+    global _default
+    _default = kernel
+
+
+def current_session() -> InteractiveSession:
+    """The session that `%%secgemini` cells of this kernel use; created on first use.
+
+    Without a key it is one of the embedded local service, and says so in one line.
+    """
+    global _default
+    if _default is None:
+        _default = KernelSession(say=print)  # the extension is not loaded
+    return _default.current()
