@@ -1,0 +1,151 @@
+"""One SQLite database with one writer: a thread of its own that groups what waits into one commit."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from itertools import groupby
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+Job = Callable[[sqlite3.Connection], T]
+
+_Item = tuple[Job[Any], "Future[Any]", bool]
+
+
+class Database:
+    """A database file, or with `path` None one in memory.
+
+    Raises:
+        sqlite3.Error: no database, or one of a newer schema.
+    """
+
+    def __init__(self, path: Path | None, schema: str, version: int) -> None:
+        if path is not None:
+            path.touch(mode=0o600)  # SQLite gives its log the mode of the database
+        target = ":memory:" if path is None else str(path)
+        connection = _connect(target)
+        # Deleted means gone: pages are overwritten, and given back to the system by `shrink`.
+        for pragma in ("secure_delete = ON", "auto_vacuum = INCREMENTAL", "journal_mode = WAL", "synchronous = FULL"):
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+        (found,) = connection.execute("PRAGMA user_version").fetchone()
+        if found > version:
+            connection.close()
+            raise sqlite3.DatabaseError(f"a newer version wrote it (schema {found}, known {version})")
+        if found == 0:
+            connection.executescript(f"BEGIN; {schema} PRAGMA user_version = {version}; COMMIT;")
+        self._writer = _Worker(connection, "writer")
+        # In memory there is one connection, which has one thread.
+        self._reader = self._writer if path is None else _Worker(_connect(target), "reader")
+
+    async def write(self, job: Job[T]) -> T:
+        """Runs `job` in a transaction; returns after the commit."""
+        return await asyncio.wrap_future(self._writer.submit(job))
+
+    def write_now(self, job: Job[T]) -> T:
+        return self._writer.submit(job).result()
+
+    async def read(self, job: Job[T]) -> T:
+        return await asyncio.wrap_future(self._reader.submit(job))
+
+    def read_now(self, job: Job[T]) -> T:
+        return self._reader.submit(job).result()
+
+    async def shrink(self) -> None:
+        """Gives free pages back and empties the log, so that no deleted byte stays in a file."""
+        await asyncio.wrap_future(self._writer.submit(_shrink, alone=True))
+
+    def close(self) -> None:
+        if self._reader is not self._writer:
+            self._reader.close()
+        self._writer.close()
+
+
+class _Worker:
+    """A thread that owns a connection and runs jobs on it, in order; jobs that wait together share a commit."""
+
+    def __init__(self, connection: sqlite3.Connection, name: str) -> None:
+        self._connection = connection
+        self._queue: SimpleQueue[_Item | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=f"database-{name}", daemon=True)
+        self._thread.start()
+
+    def submit(self, job: Job[T], *, alone: bool = False) -> Future[T]:
+        """`alone`: outside a transaction."""
+        future: Future[T] = Future()
+        future.set_running_or_notify_cancel()  # who waits may be cancelled, the job is not
+        self._queue.put((job, future, alone))
+        return future
+
+    def close(self) -> None:
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        open_ = True
+        while open_:
+            batch: list[_Item] = []
+            item = self._queue.get()
+            while item is not None:
+                batch.append(item)
+                try:
+                    item = self._queue.get_nowait()
+                except Empty:
+                    break
+            else:
+                open_ = False
+            self._run_batch(batch)
+        self._connection.close()
+
+    def _run_batch(self, batch: list[_Item]) -> None:
+        for alone, items in groupby(batch, key=lambda item: item[2]):
+            if not alone:
+                self._commit(list(items))
+                continue
+            for job, future, _ in items:
+                try:
+                    future.set_result(job(self._connection))
+                except Exception as error:
+                    future.set_exception(error)
+
+    def _commit(self, group: list[_Item]) -> None:
+        try:
+            results = self._transaction([job for job, _, _ in group])
+        except Exception as error:
+            if len(group) == 1:
+                group[0][1].set_exception(error)
+                return
+            for item in group:  # one job's failure is not the others'
+                self._commit([item])
+            return
+        for (_, future, _), result in zip(group, results, strict=True):
+            future.set_result(result)
+
+    def _transaction(self, jobs: list[Job[Any]]) -> list[Any]:
+        connection = self._connection
+        connection.execute("BEGIN")
+        try:
+            results = [job(connection) for job in jobs]
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        return results
+
+
+def _connect(target: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(target, isolation_level=None, check_same_thread=False, timeout=30)
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA temp_store = MEMORY")  # nothing of a session in a temporary file
+    return connection
+
+
+def _shrink(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA incremental_vacuum").fetchall()
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

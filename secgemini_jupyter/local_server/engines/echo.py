@@ -1,0 +1,236 @@
+"""The echo engine: repeats the prompt, or does exactly what the prompt's directives say. For tests and benchmarks.
+
+    [[messages=10000 bytes=200]]        so many `thinking` messages (`kind=info`: progress lines) of so many bytes
+    [[delay=0.05]]                      seconds before each message after the first
+    [[call NAME {"json": "arguments"}]] call a local tool; the result is what it gave back
+    [[error 429 retry_after=2]]         end with an error frame; what follows the code becomes its fields
+    [[drop after=4]]                    cut the connection after four frames of the turn, which goes on
+    [[unknown enum]]                    a message whose type, state and role nobody knows, with an unknown field
+    [[partial]]                         the result and a thought in pieces with status 206, for sockets that asked
+    [[type sec-gemini/table CONTENT]]   a second result of that type
+
+Several may stand in one prompt; they act in the order of this list. What is left of the prompt is repeated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from secgemini_jupyter.local_server.engines.base import EngineTurn
+from secgemini_jupyter.models import MessageType, ModelInfo, Role, State
+
+MAX_MESSAGES = 1_000_000
+MAX_BYTES = 900_000
+MAX_DELAY = 3600.0
+_OPENING = re.compile(r"\[\[(messages=|delay=|call |error |drop |unknown enum|partial|type )")
+_PAIR = re.compile(r"(\w+)=(\S+)")
+
+
+@runtime_checkable
+class CanDrop(Protocol):
+    def drop_after(self, frames: int) -> None: ...
+
+
+class EchoEngine:
+    actor = "local echo"
+    model = ModelInfo(
+        model_name="local-echo",
+        version="1",
+        model_string="local-echo",
+        description="Repeats the prompt. For tests and benchmarks: no model, no analysis.",
+    )
+
+    async def answer(self, turn: EngineTurn) -> None:
+        try:
+            script = Script.read(turn.prompt)
+        except ValueError as problem:
+            await turn.say(
+                MessageType.ERROR, f"The directive cannot be read: {problem}", state=State.UNDEFINED,
+                status_code=400, status_message="Bad Request",
+            )  # fmt: skip
+            return
+        await _Performance(turn, script).run()
+
+    async def aclose(self) -> None:
+        """Nothing to end."""
+
+
+@dataclass
+class Script:
+    """The directives of a prompt, and the text around them."""
+
+    text: str = ""
+    messages: int = 0
+    size: int = 200
+    kind: MessageType = MessageType.THINKING
+    delay: float = 0.0
+    calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    error: tuple[int, dict[str, Any]] | None = None
+    drop_after: int = 0
+    unknown_enum: bool = False
+    partial: bool = False
+    typed: list[tuple[str, str]] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, prompt: str) -> Script:
+        """Reads a prompt.
+
+        Raises:
+            ValueError: a directive's values make no sense.
+        """
+        script, rest = cls(), []
+        position = 0
+        while opening := _OPENING.search(prompt, position):
+            closing = _closing(prompt, opening.end())
+            if closing < 0:
+                break
+            rest.append(prompt[position : opening.start()])
+            script._take(prompt[opening.start() + 2 : closing])
+            position = closing + 2
+        script.text = ("".join(rest) + prompt[position:]).strip()
+        return script
+
+    def _take(self, directive: str) -> None:
+        word, _, values = directive.partition(" ")
+        pairs = dict(_PAIR.findall(directive))
+        if word.startswith("messages="):
+            self.messages = _number(pairs["messages"], MAX_MESSAGES)
+            self.size = _number(pairs.get("bytes", "200"), MAX_BYTES)
+            self.kind = MessageType(pairs.get("kind", "thinking"))
+            if self.kind not in (MessageType.THINKING, MessageType.INFO):
+                raise ValueError(f"kind={self.kind}: use thinking or info")
+        elif word.startswith("delay="):
+            self.delay = float(pairs["delay"])
+            if not 0 <= self.delay <= MAX_DELAY:
+                raise ValueError(f"delay={pairs['delay']}: use 0 to {MAX_DELAY:.0f} seconds")
+        elif word == "call":
+            name, _, arguments = values.strip().partition(" ")
+            value = json.loads(arguments or "{}")
+            if not isinstance(value, dict):
+                raise ValueError(f"the arguments of {name} are no JSON object")
+            self.calls.append((name, value))
+        elif word == "error":
+            code, _, _ = values.strip().partition(" ")
+            self.error = (_number(code, 599), {key: _plain(value) for key, value in pairs.items()})
+        elif word == "drop":
+            self.drop_after = _number(pairs.get("after", "1"), MAX_MESSAGES)
+        elif word == "unknown":
+            self.unknown_enum = True
+        elif word == "partial":
+            self.partial = True
+        elif word == "type":
+            mime_type, _, content = values.strip().partition(" ")
+            self.typed.append((mime_type, content))
+
+
+class _Performance:
+    """One turn by a script."""
+
+    def __init__(self, turn: EngineTurn, script: Script) -> None:
+        self._turn, self._script = turn, script
+        self._said = False
+
+    async def _say(self, message_type: MessageType, content: str, *, state: State, **more: Any) -> None:
+        if self._said and self._script.delay:
+            await asyncio.sleep(self._script.delay)
+        self._said = True
+        await self._turn.say(message_type, content, state=state, **more)
+
+    async def run(self) -> None:
+        turn, script = self._turn, self._script
+        if script.drop_after and isinstance(turn, CanDrop):
+            turn.drop_after(script.drop_after)
+        await self._say(MessageType.INFO, "Transfer", state=State.CALLING_TOOL, actor="orchestrator")
+        await self._say(MessageType.INFO, "Executing echo", state=State.RUNNING_AGENT, actor="orchestrator")
+        if script.messages:
+            await self._burst()
+        else:
+            await self._think()
+        if script.unknown_enum:
+            await self._say(
+                MessageType("hologram"), "A message of a type to come.", state=State("dreaming"),
+                role=Role("oracle"), unknown={"aura": {"hue": 0.5}},
+            )  # fmt: skip
+        outputs = [await self._call(name, arguments) for name, arguments in script.calls]
+        if script.error:
+            await self._fail(*script.error)
+            return
+        await self._result("\n".join(filter(None, [script.text, *outputs])))
+        for mime_type, content in script.typed:
+            await self._say(MessageType.RESULT, content, state=State.AGENT_DONE, role=Role.AGENT, mime_type=mime_type)
+
+    async def _burst(self) -> None:
+        script, say = self._script, self._turn.say
+        content = ("x" * 63 + " ") * (script.size // 64 + 1)
+        for number in range(script.messages):
+            text = f"{number} {content}"[: script.size]
+            if script.delay:
+                await self._say(script.kind, text, state=State.THINKING, role=Role.AGENT)
+            else:
+                await say(script.kind, text, state=State.THINKING, role=Role.AGENT)
+
+    async def _think(self) -> None:
+        text = f"The prompt has {len(self._turn.prompt)} characters. Repeating it."
+        await self._pieces(MessageType.THINKING, text, State.THINKING)
+        await self._say(MessageType.THINKING, text, state=State.THINKING, role=Role.AGENT, title="Echo")
+
+    async def _result(self, text: str) -> None:
+        await self._pieces(MessageType.RESULT, text, State.ANSWERING)
+        await self._say(MessageType.RESULT, text, state=State.AGENT_DONE, role=Role.AGENT)
+
+    async def _pieces(self, kind: MessageType, text: str, state: State) -> None:
+        if self._script.partial and self._turn.partial:
+            for piece in _split(text):
+                await self._say(kind, piece, state=state, role=Role.AGENT, status_code=206)
+
+    async def _call(self, name: str, arguments: dict[str, Any]) -> str:
+        outcome = await self._turn.call_local_tool(name, arguments)
+        return f"{name} failed: {outcome.output}" if outcome.is_error else outcome.output
+
+    async def _fail(self, code: int, fields: dict[str, Any]) -> None:
+        await self._say(
+            MessageType.ERROR,
+            f"The prompt asked for an error {code}.",
+            state=State.UNDEFINED,
+            status_code=code,
+            status_message="QUOTA_EXCEEDED" if code == 429 else f"Error {code}",
+            unknown=fields or None,
+        )
+
+
+def _closing(prompt: str, start: int) -> int:
+    """Where the directive that is open at `start` ends: its content may hold brackets of its own, as JSON does."""
+    depth, position = 0, start
+    while position < len(prompt):
+        if prompt[position] == "[":
+            depth += 1
+        elif prompt[position] == "]":
+            if depth == 0 and prompt.startswith("]]", position):
+                return position
+            depth = max(depth - 1, 0)
+        position += 1
+    return -1
+
+
+def _split(text: str) -> Iterator[str]:
+    """Pieces of a few words; joined they are the text."""
+    return (match.group() for match in re.finditer(r"\S*\s*\S*\s*\S*\s*", text) if match.group())
+
+
+def _number(text: str, largest: int) -> int:
+    number = int(text)
+    if not 0 <= number <= largest:
+        raise ValueError(f"{text}: use 0 to {largest}")
+    return number
+
+
+def _plain(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,172 @@
+"""One prompt and what answers it, as an engine sees it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+import msgspec
+
+from secgemini_jupyter.local_server.engines.base import LocalToolOutcome, StoredAttachment
+from secgemini_jupyter.local_server.frames import MAX_FRAME_BYTES, build, end, error, fitting
+from secgemini_jupyter.models import LocalTool, Message, MessageType, Role, State, Usage
+
+if TYPE_CHECKING:
+    from secgemini_jupyter.local_server.conversations import Conversation
+
+T = TypeVar("T")
+
+
+class Lazy(Sequence[T]):
+    """A sequence that is read from the store when somebody looks at it: most prompts need no history."""
+
+    def __init__(self, load: Callable[[], Sequence[T]]) -> None:
+        self._load = load
+        self._items: Sequence[T] | None = None
+
+    def _loaded(self) -> Sequence[T]:
+        if self._items is None:
+            self._items = self._load()
+        return self._items
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[T]: ...
+    def __getitem__(self, index: int | slice) -> T | Sequence[T]:
+        return self._loaded()[index]
+
+    def __len__(self) -> int:
+        return len(self._loaded())
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self._loaded())
+
+
+class Turn:
+    """What engines know as `EngineTurn`.
+
+    A frame stays under 1 MiB, and there is exactly one result in text: a longer content is cut, with a plain note
+    at its end (or in its place, if it is base64).
+
+    Attributes:
+        messages: what was said, pieces aside.
+        has_result: whether the answer was among it.
+        has_failed: whether an error was.
+        usage: of the result.
+    """
+
+    def __init__(self, conversation: Conversation, prompt: str, actor: str, *, partial: bool, tools: bool) -> None:
+        session, store = conversation.session, conversation.store
+        count, files = session.num_messages, tuple(session.files)
+        self.session_id = session.id
+        self.prompt = prompt
+        self.history: Sequence[Message] = Lazy(lambda: store.history(session, count))
+        self.attachments: Sequence[StoredAttachment] = Lazy(
+            lambda: [StoredAttachment(info, store.file_content(session, key)) for key, info in files]
+        )
+        self.local_tools: Sequence[LocalTool] = session.fixed.local_tools if tools else ()
+        self.partial = partial
+        self.messages: list[Message] = []
+        self.has_result = self.has_failed = False
+        self.usage: Usage | None = None
+        self._conversation = conversation
+        self._actor = actor
+        self._ended = False
+        self._frames = self._drop_after = 0
+        self._one_call = asyncio.Lock()
+
+    async def say(
+        self,
+        message_type: MessageType,
+        content: str,
+        *,
+        state: State,
+        role: Role = Role.SYSTEM,
+        actor: str | None = None,
+        title: str | None = None,
+        mime_type: str = "text/plain",
+        group: str | None = None,
+        status_code: int = 200,
+        status_message: str = "OK",
+        usage: Usage | None = None,
+        unknown: dict[str, Any] | None = None,
+    ) -> Message:
+        """See `EngineTurn.say`.
+
+        Raises:
+            RuntimeError: a second result in text, an END, or anything after it: the engine is wrong.
+        """
+        if self._ended or state is State.END:
+            raise RuntimeError("an engine must not end its turn itself, or speak after the end")
+        message = build(
+            message_type,
+            content,
+            state=state,
+            role=role,
+            actor=self._actor if actor is None else actor,
+            title=title,
+            mime_type=mime_type,
+            group=group,
+            status_code=status_code,
+            status_message=status_message,
+            usage=usage,
+            unknown=unknown or msgspec.UNSET,
+        )
+        message, body = fitting(message)
+        if status_code != 206:
+            self._note(message)
+        await self._send(message, body)
+        return message
+
+    def _note(self, message: Message) -> None:
+        if message.is_error:
+            self.has_failed = True
+        elif message.message_type is MessageType.RESULT:
+            if message.mime_type in ("text/plain", "text/markdown"):
+                if self.has_result:
+                    raise RuntimeError("an engine must give one result in text")
+                self.has_result = True
+            self.usage = message.usage or self.usage
+        self.messages.append(message)
+
+    async def _send(self, message: Message, body: bytes) -> None:
+        await self._conversation.put(message, body)
+        self._frames += 1
+        if self._frames == self._drop_after:
+            self._conversation.drop()
+
+    async def call_local_tool(self, name: str, arguments: dict[str, Any]) -> LocalToolOutcome:
+        if not any(tool.name == name for tool in self.local_tools):
+            return LocalToolOutcome(f"This session has no local tool {name!r} that could be called.", is_error=True)
+        content = msgspec.json.encode({"tool_name": name, "tool_args": arguments}).decode()
+        if len(content) * 2 > MAX_FRAME_BYTES:
+            return LocalToolOutcome(f"The arguments of {name!r} are too long to be sent.", is_error=True)
+        async with self._one_call:
+            message = await self.say(
+                MessageType.LOCAL_TOOL_CALL,
+                content,
+                state=State.CALLING_TOOL,
+                role=Role.AGENT,
+                mime_type="text/serialized-json",
+            )
+            return await self._conversation.tool_outcome(message)
+
+    async def fail(self, code: int, status: str, text: str) -> None:
+        """An error in the server's own name."""
+        self.has_failed = True
+        message, body = fitting(error(text, code, status))
+        self.messages.append(message)
+        await self._send(message, body)
+
+    async def end(self) -> None:
+        """The END, after which an engine that goes on talking is refused."""
+        self._ended = True
+        message = end()
+        self.messages.append(message)
+        await self._send(message, message.to_json())
+
+    def drop_after(self, frames: int) -> None:
+        """Cuts every socket's connection after so many frames of this turn. The turn goes on."""
+        self._drop_after = frames
