@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["BLOCK_SIZE", "MAX_BLOCKS", "Blocks"]
+__all__ = ["BLOCK_SIZE", "Blocks"]
 
 BLOCK_SIZE = 8_000
-"""Characters that a block has before it may be closed; later blocks are larger."""
-MAX_BLOCKS = 36
-"""However long the answer: Lab shows at most 50 outputs of a cell."""
-_PATIENCE = 4
-"""A block this many times too long is closed where it is: in a fence, a table, a paragraph without end."""
+"""Characters that a block has before it is closed at the next good place."""
+MAX_SIZE = 4 * BLOCK_SIZE
+"""Here it is closed wherever it is: in a fence, a table, a line without end."""
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
+_GOES_ON = re.compile(r"[ \t|>]|[-+*]\s|\d{1,9}[.)]\s")
 
 
 class Blocks:
@@ -23,58 +22,71 @@ class Blocks:
     end of the fence, and the next block its beginning: both stay Markdown.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, size: int = BLOCK_SIZE) -> None:
         self.closed: list[str] = []
+        self._target, self._limit = size, size * MAX_SIZE // BLOCK_SIZE
         self._lines: list[str] = []  # whole lines of the block that is open
         self._size = 0
         self._break = 0  # how many of them may be closed: up to the last blank line outside a fence
-        self._partial: list[str] = []
+        self._partial: list[str] = []  # pieces of the line that has not ended
         self._partial_size = 0
-        self._fence = ""
-        self._opener = ""
+        self._fence = self._opener = ""
 
     @property
     def tail(self) -> str:
+        """What is not in a closed block."""
         return "".join([*self._lines, *self._partial])
 
-    @property
-    def target(self) -> int:
-        """What the open block may hold; grows so that even 100 MB stay under `MAX_BLOCKS`."""
-        return int(BLOCK_SIZE * max(1.0, 1.35 ** (len(self.closed) - 8)))
-
     def feed(self, piece: str) -> None:
-        while piece:
-            line, newline, piece = piece.partition("\n")
-            room = _PATIENCE * self.target - self._size - self._partial_size
-            if len(line) > room > 0 and len(self.closed) < MAX_BLOCKS:
-                line, newline, piece = line[:room], "", line[room:] + newline + piece
-            self._partial.append(line)
-            self._partial_size += len(line)
-            if newline:
+        start = 0
+        while start < len(piece):
+            newline = piece.find("\n", start)
+            room = max(1, self._limit - self._size - self._partial_size)
+            end = min(len(piece) if newline < 0 else newline + 1, start + room)
+            self._partial.append(piece[start:end])
+            self._partial_size += end - start
+            if end == newline + 1:
                 self._end_line()
-            elif self._size + self._partial_size >= _PATIENCE * self.target:
-                self._close_here()
+            elif end - start == room:
+                self.flush()
+            start = end
+
+    def flush(self) -> None:
+        """Close what there is, wherever it ends."""
+        text = self.tail
+        if text.strip() and text != self._opener:
+            if self._fence:
+                text += ("" if text.endswith("\n") else "\n") + self._fence + "\n"
+            self.closed.append(text)
+        self._lines = [self._opener] if self._fence else []
+        self._partial, self._partial_size = [], 0
+        self._size, self._break = len(self._opener), 0
 
     def _end_line(self) -> None:
-        line = "".join(self._partial) + "\n"
+        line = "".join(self._partial)
         self._partial, self._partial_size = [], 0
-        starts_anew = not self._fence and line[0] not in " \t\n|>" and not re.match(r"[-+*]\s|\d+[.)]\s", line)
-        if starts_anew and self._lines and not self._lines[-1].strip():
+        if (
+            not self._fence
+            and line.strip()
+            and self._lines
+            and not self._lines[-1].strip()
+            and not _GOES_ON.match(line)
+        ):
             self._break = len(self._lines)
-            if self._size >= self.target:
+            if self._size >= self._target:
                 self._close_at_break()
         self._follow_fence(line)
         self._lines.append(line)
         self._size += len(line)
-        if self._size >= _PATIENCE * self.target:
+        if self._size >= self._limit:
             if self._break:
                 self._close_at_break()
             else:
-                self._close_here()
+                self.flush()
 
     def _follow_fence(self, line: str) -> None:
         match = _FENCE.match(line)
-        if match is None:
+        if match is None or len(line) > 1_000:
             return
         if not self._fence:
             if match[1][0] == "~" or "`" not in match[2]:
@@ -83,19 +95,6 @@ class Blocks:
             self._fence = self._opener = ""
 
     def _close_at_break(self) -> None:
-        if len(self.closed) >= MAX_BLOCKS:
-            return
         self.closed.append("".join(self._lines[: self._break]))
         self._lines = self._lines[self._break :]
         self._size, self._break = sum(map(len, self._lines)), 0
-
-    def _close_here(self) -> None:
-        if len(self.closed) >= MAX_BLOCKS:
-            return
-        text = self.tail
-        if self._fence:
-            text += ("" if text.endswith("\n") else "\n") + self._fence + "\n"
-        self.closed.append(text)
-        self._lines = [self._opener] if self._fence else []
-        self._size, self._break = sum(map(len, self._lines)), 0
-        self._partial, self._partial_size = [], 0

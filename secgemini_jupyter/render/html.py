@@ -31,6 +31,23 @@ PRE = (
 )
 PRE_CODE = "background:transparent;padding:0;white-space:pre;font-size:12.5px"
 QUIET = "font-size:12px;line-height:1.5;opacity:0.75;text-align:left;margin:6px 0;overflow-wrap:break-word"
+# The rule's colours have a contrast of at least 3 on Lab's light and dark backgrounds.
+FRAME = {
+    state: f"border-left:3px solid {colour};padding:1px 0 1px 14px;margin:2px 0;text-align:left"
+    for state, colour in {
+        "ok": "rgba(128,128,128,0.4)",
+        "running": "#2f7fd6",
+        "error": "#d1453b",
+        "interrupted": "#b7791f",
+    }.items()
+}
+STATE = "margin:6px 0;text-align:left;overflow-wrap:break-word"
+STEP = "padding:1px 0 1px 14px"
+STEP_NAME = "background:transparent;padding:0;font-size:12px"
+STEP_DETAIL = (
+    "font-family:monospace;white-space:pre-wrap;overflow-wrap:break-word;max-height:20em;overflow:auto;"
+    "margin:2px 0 6px;padding:6px 10px;border-radius:4px;background:rgba(128,128,128,0.12)"
+)
 TITLE = "margin:8px 0 2px;text-align:left"
 CODE_TREE = "font-family:monospace;font-size:12.5px;line-height:1.5;text-align:left;margin:8px 0;overflow-x:auto"
 INDENT = "padding-left:18px"

@@ -1,7 +1,8 @@
-"""Rich content (protocol section 14) → a value, safe HTML, and text. A payload that makes no sense shows as raw text."""
+"""Rich content (protocol section 14) → a value, safe HTML, and text. Nonsense shows as raw text."""
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -34,17 +35,15 @@ class Payload:
         html: safe HTML.
         text: safe plain text.
         value: what the content says as data: a `Table`, JSON, text; None if it could not be read.
+        table: what is shown as a table, timelines and graphs too.
         is_markdown: it is prose, part of the answer's running text.
     """
 
     html: Html
     text: str
     value: Any = None
+    table: Table | None = None
     is_markdown: bool = False
-
-    @property
-    def table(self) -> Table | None:
-        return self.value if isinstance(self.value, Table) else None
 
 
 def render_message(message: Message, *, defang: bool = True) -> Payload:
@@ -66,8 +65,6 @@ def render_content(mime_type: str | None, content: str, *, defang: bool = True) 
     if mime_type in _MARKDOWN:
         return _markdown(content, defang=defang)
     show = _RENDERERS.get(mime_type)
-    if show is None and mime_type in ("image/png", "image/jpeg", "image/gif", "image/webp"):
-        show = _image
     if show is None and mime_type in _CODE:
         return _code(content, _CODE[mime_type])
     try:
@@ -109,7 +106,7 @@ def _table(content: str, defang: bool) -> Payload | None:
 
 
 def _of_table(value: Any, table: Table, defang: bool) -> Payload:
-    return Payload(table.to_html(defang=defang), table.to_text(defang=defang), value)
+    return Payload(table.to_html(defang=defang), table.to_text(defang=defang), value, table)
 
 
 def _read_table(content: str) -> Table | None:
@@ -235,6 +232,15 @@ def _image(content: str, _: bool) -> Payload | None:
     )
 
 
+def _svg(content: str, _: bool) -> Payload:
+    """The source: a picture that can hold scripts and load things is never shown as one."""
+    shown = raw(base64.b64decode(content, validate=True).decode("utf-8", "replace"))
+    note = "SVG image, shown as its source"
+    return Payload(
+        html.join(html.tag("div", note, style=html.QUIET), shown.html), f"[{note}]\n{shown.text}", shown.value
+    )
+
+
 def _canvas(content: str, defang: bool) -> Payload:
     try:
         value = read_json(content, "a canvas") if content.lstrip()[:1] == "{" else None
@@ -262,6 +268,11 @@ _RENDERERS: dict[str, Callable[[str, bool], Payload | None]] = {
     "sec-gemini/html": _html,
     "text/html": _html,
     "sec-gemini/image": _image,
+    "image/png": _image,
+    "image/jpeg": _image,
+    "image/gif": _image,
+    "image/webp": _image,
+    "image/svg+xml": _svg,
     "sec-gemini/canvas": _canvas,
 }
 _READERS: dict[str, Callable[[str], Any]] = {
@@ -273,5 +284,5 @@ _READERS: dict[str, Callable[[str], Any]] = {
     ),
     "sec-gemini/image": read_image,
 }
-_CODE = {f"text/{name}": name for name in ("c", "go", "java", "javascript", "perl", "php", "python", "ruby", "rust",
-                                           "sql", "swift", "toml", "typescript", "xml", "yaml")} | {"text/c++": "cpp"}  # fmt: skip
+_LANGUAGES = "c go java javascript perl php python ruby rust sql swift toml typescript xml yaml"
+_CODE = {f"text/{name}": name for name in _LANGUAGES.split()} | {"text/c++": "cpp"}

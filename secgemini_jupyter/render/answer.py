@@ -1,0 +1,284 @@
+"""A whole answer → one self-contained mimebundle: the answer first, everything else quieter and after it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+
+from secgemini_jupyter.errors import redact
+from secgemini_jupyter.models import Message, MessageType, Usage
+from secgemini_jupyter.render import html
+from secgemini_jupyter.render.html import Html
+from secgemini_jupyter.render.markdown import inline_html
+from secgemini_jupyter.render.payloads import Payload, raw, render_message
+from secgemini_jupyter.render.steps import Step, Steps
+from secgemini_jupyter.render.text import count, defanged, duration, name_and_size, one_line, safe_text
+
+__all__ = ["Bundle", "Facts", "Input", "Status", "answer_bundle", "error_bundle", "footer_text", "results"]
+
+Status = Literal["ok", "error", "interrupted", "running"]
+
+MAX_STEPS = 100
+MAX_STEP_TEXT = 4_000
+MAX_STEPS_TEXT = 60_000
+"""Characters of thinking and tool output that go into a saved notebook; the session keeps all of it."""
+MAX_PAYLOADS = 50
+
+
+@dataclass(frozen=True)
+class Input:
+    """Something that went in with the prompt: an attachment or a variable. `size` in bytes."""
+
+    name: str
+    size: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What a reader must never doubt about an answer. All texts may be hostile.
+
+    Attributes:
+        actor: who answered, by name; `model` is the model string; `host` where the service is.
+        is_local: it came from the local service, not from Sec-Gemini.
+        turn: counted from 1.
+        retained: whether the service keeps prompts and answers; None when it does not say.
+        elapsed: seconds from the prompt to the END.
+    """
+
+    actor: str = ""
+    model: str = ""
+    host: str = ""
+    is_local: bool = False
+    session: str = ""
+    turn: int | None = None
+    retained: bool | None = None
+    elapsed: float | None = None
+    usage: Usage | None = None
+    inputs: tuple[Input, ...] = ()
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What Jupyter shows: `display(bundle)`, or `display(bundle.data, metadata=bundle.metadata, raw=True)`."""
+
+    data: dict[str, str]
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, Any]]:
+        return self.data, self.metadata
+
+    @property
+    def html(self) -> str:
+        return self.data["text/html"]
+
+    @property
+    def text(self) -> str:
+        return self.data["text/plain"]
+
+
+def answer_bundle(
+    messages: Sequence[Message],
+    facts: Facts,
+    *,
+    status: Status = "ok",
+    error: str = "",
+    defang: bool = True,
+) -> Bundle:
+    """The messages of one turn as one output.
+
+    Args:
+        error: one sentence: what happened, then what to do; shown after what had arrived. When the status is
+            `error` and none is given, the turn's own error message.
+        defang: show indicators so that they cannot be clicked. The data is never changed.
+    """
+    found = results(messages)
+    parts = [render_message(message, defang=defang) for message in found[:MAX_PAYLOADS]]
+    if status == "ok" and not parts:
+        note = "No answer: the turn ended without a result."
+        parts = [Payload(html.tag("div", note, style=html.QUIET), note)]
+    left_out = len(found) - MAX_PAYLOADS
+    if left_out > 0:
+        parts.append(raw(f"[{count(left_out, 'more result')} in the answer's data]"))
+    if status == "error" and not error:
+        error = next((m.text or m.status_message for m in reversed(messages) if m.is_error), "")
+    steps = Steps(messages).items
+    markup = framed(
+        html.join(*[part.html for part in parts]),
+        _state_html(status, error, defang=defang),
+        steps_html(steps, defang=defang),
+        html.tag("div", *_footer_html(facts), style=html.QUIET),
+        status=status,
+    )
+    text = "\n\n".join(
+        piece.strip("\n")
+        for piece in (*[part.text for part in parts], state_text(status, error, defang=defang), footer_text(facts))
+        if piece.strip()
+    )
+    return Bundle({"text/html": markup, "text/plain": text}, {"secgemini": _metadata(facts, status)})
+
+
+def results(messages: Sequence[Message]) -> list[Message]:
+    """The results of a turn: pieces only where the aggregate did not come (an interrupted answer)."""
+    whole: list[Message] = []
+    pieces: list[Message] = []
+    for message in messages:
+        if message.message_type is not MessageType.RESULT:
+            continue
+        if message.is_partial:
+            pieces.append(message)
+        elif not message.is_error:
+            whole.append(message)
+            pieces = []
+    if pieces:
+        text = "".join(piece.content or "" for piece in pieces)
+        whole.append(msgspec.structs.replace(pieces[0], content=text, status_code=200))
+    return whole
+
+
+def error_bundle(error: str, *, defang: bool = True) -> Bundle:
+    """One sentence that can be copied: what happened, with the value, then what to do."""
+    return Bundle(
+        {
+            "text/html": framed(_state_html("error", error, defang=defang), status="error"),
+            "text/plain": state_text("error", error, defang=defang),
+        },
+        {"secgemini": {"status": "error"}},
+    )
+
+
+def framed(*parts: str, status: Status) -> Html:
+    """One thin rule on the left marks what the service said; its colour is the state, which a word says too."""
+    return html.tag("div", *[part for part in parts if part], style=html.FRAME[status])
+
+
+_WORDS = {"error": "Failed", "interrupted": "Interrupted", "running": "Running", "ok": ""}
+
+
+def _state_html(status: Status, error: str, *, defang: bool) -> Html:
+    if not _WORDS[status] or status == "running":
+        return Html()
+    word = html.tag("strong", _WORDS[status] + (": " if error else "."))
+    return html.tag("div", word, inline_html(redact(error), defang=defang), style=html.STATE)
+
+
+def state_text(status: Status, error: str, *, defang: bool = True) -> str:
+    if not _WORDS[status] or status == "running":
+        return ""
+    sentence = one_line(redact(error), 2_000)
+    sentence = defanged(sentence) if defang else sentence
+    return f"{_WORDS[status]}: {sentence}" if sentence else f"{_WORDS[status]}."
+
+
+def _who(facts: Facts) -> list[str]:
+    """Who answered and where; for the local service also who did not."""
+    actor = one_line(facts.actor, 60)
+    if facts.is_local:
+        return [actor or "local service", *_named(facts, actor), "not Sec-Gemini"]
+    return [
+        "Sec-Gemini" if not actor or actor.lower() == "sec-gemini" else f"Sec-Gemini, {actor}",
+        *_named(facts, actor),
+    ]
+
+
+def _named(facts: Facts, actor: str) -> list[str]:
+    words = [one_line(facts.model, 60), one_line(facts.host, 80)]
+    return [word for word in words if word and word != actor]
+
+
+def _facts(facts: Facts) -> list[str]:
+    words = _who(facts)
+    if facts.elapsed is not None and duration(facts.elapsed):
+        words.append(duration(facts.elapsed))
+    if facts.usage and facts.usage.total_tokens > 0:
+        words.append(count(facts.usage.total_tokens, "token"))
+    place = [f"session {one_line(facts.session, 60)}"] if facts.session else []
+    place += [f"turn {facts.turn}"] if facts.turn else []
+    words += [", ".join(place)] if place else []
+    words.append({True: "retained", False: "not retained", None: "retention unknown"}[facts.retained])
+    if facts.inputs:
+        shown = [name_and_size(each.name, each.size) for each in facts.inputs[:6]]
+        more = [f"{len(facts.inputs) - 6} more"] if len(facts.inputs) > 6 else []
+        words.append("in: " + ", ".join(shown + more))
+    return words
+
+
+def footer_text(facts: Facts) -> str:
+    """One line: who, where, how long, which session and turn, retained or not, what went in."""
+    return f"— {' · '.join(_facts(facts))}"
+
+
+def _footer_html(facts: Facts) -> list[Html]:
+    first, *rest = _facts(facts)
+    return [html.tag("strong", first), html.escape("".join(f" · {word}" for word in rest))]
+
+
+def steps_html(steps: Sequence[Step], *, defang: bool, title: str = "Thinking and tools") -> Html:
+    """Steps as one collapsed list; each opens to what it returned."""
+    if not steps:
+        return Html()
+    budget = MAX_STEPS_TEXT
+    rows: list[Html] = []
+    for step in steps[:MAX_STEPS]:
+        detail = step.detail.strip()[: min(MAX_STEP_TEXT, budget)]
+        budget -= len(detail)
+        cut = len(step.detail.strip()) - len(detail)
+        rows.append(_step_html(step, detail, cut, defang=defang))
+    if len(steps) > MAX_STEPS:
+        rows.append(html.tag("div", f"{count(len(steps) - MAX_STEPS, 'more step')} in the session's history"))
+    summary = html.tag("summary", f"{title} ({len(steps)})", style=html.SUMMARY)
+    return html.tag("details", summary, *rows, style=html.QUIET)
+
+
+def _step_html(step: Step, detail: str, cut: int, *, defang: bool) -> Html:
+    line = step_line(step, defang=defang)
+    if not detail.strip() or detail.strip() == step.name.strip():
+        return html.tag("div", line, style=html.STEP)
+    shown = safe_text(detail)
+    shown = defanged(shown) if defang else shown
+    if cut:
+        shown += f"\n[{count(cut, 'more character')} in the session's history]"
+    body = html.tag("div", shown, style=html.STEP_DETAIL)
+    return html.tag("details", html.tag("summary", line, style=html.SUMMARY), body, style=html.STEP)
+
+
+_SIGNS = {"tool": "✓ done", "thinking": "· thought", "error": "✗ error", "source": "· source", "other": "· note"}
+
+
+def step_words(step: Step) -> tuple[str, str]:
+    """A sign and a word for how the step stands: never a sign alone."""
+    if step.kind == "tool":
+        sign = "… running" if step.ok is None else "✓ done" if step.ok else "✗ failed"
+    else:
+        sign = _SIGNS[step.kind]
+    symbol, _, word = sign.partition(" ")
+    return symbol, word
+
+
+def step_line(step: Step, *, defang: bool) -> Html:
+    symbol, word = step_words(step)
+    name = defanged(step.in_words) if defang else step.in_words
+    shown = html.tag("code", name, style=html.STEP_NAME) if step.kind == "tool" else html.escape(name)
+    took = duration(step.seconds) if step.seconds is not None else ""
+    return html.join(f"{symbol} ", shown, f" · {word}", f" · {took}" if took else "")
+
+
+def _metadata(facts: Facts, status: Status) -> dict[str, Any]:
+    """Facts for programs that read the notebook. Never `trusted`: that is for the reader to say."""
+    usage = facts.usage
+    return {
+        "session": one_line(facts.session),
+        "turn": facts.turn,
+        "model": one_line(facts.model),
+        "host": one_line(facts.host),
+        "status": status,
+        "usage": None
+        if usage is None
+        else {
+            "prompt_tokens": usage.prompt_tokens,
+            "generated_tokens": usage.generated_tokens,
+            "total_tokens": usage.total_tokens,
+        },
+    }

@@ -1,0 +1,183 @@
+"""What happened on the way to an answer: thinking, tool calls and their results, agents, as one list of steps."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from secgemini_jupyter.errors import ProtocolError
+from secgemini_jupyter.models import Message, MessageType, State, read_json
+from secgemini_jupyter.render.text import one_line
+
+__all__ = ["Step", "Steps"]
+
+Kind = Literal["tool", "thinking", "error", "source", "other"]
+_MAX_JSON = 1_000_000
+_WINDOW = 200
+"""How many steps are looked at to find the call that a result belongs to."""
+
+
+@dataclass
+class Step:
+    """One step, its texts as they came (untrusted). Times are Unix seconds; `ok` is None while it runs.
+
+    Attributes:
+        kind: what it is; only a tool can run.
+        name: of the tool; the title of thinking.
+        detail: what a tool returned, what was thought.
+    """
+
+    kind: Kind
+    name: str
+    actor: str = ""
+    arguments: dict[str, Any] | None = None
+    detail: str = ""
+    started: float = 0.0
+    ended: float | None = None
+    ok: bool | None = None
+    call_id: str = ""
+    group: str = ""
+
+    @property
+    def in_words(self) -> str:
+        """`lookup_dns_record(name="mail.example.org")`, or the title of the thought; not yet defanged."""
+        if self.kind != "tool":
+            return one_line(self.name, 160)
+        arguments = ", ".join(f"{key}={_argument(value)}" for key, value in (self.arguments or {}).items())
+        return one_line(f"{self.name}({arguments})" if self.arguments is not None else self.name, 160)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took, if both ends have a time."""
+        return self.ended - self.started if self.ended and self.started else None
+
+
+def _argument(value: Any) -> str:
+    return one_line(json.dumps(value, ensure_ascii=False, default=str)[:400], 60)
+
+
+class Steps:
+    """Collects the steps of one turn, message by message."""
+
+    def __init__(self, messages: Iterable[Message] = ()) -> None:
+        self.items: list[Step] = []
+        self.agent = ""
+        self._open: list[Step] = []
+        for message in messages:
+            self.add(message)
+
+    @property
+    def running(self) -> Step | None:
+        """The tool that runs now."""
+        return self._open[-1] if self._open else None
+
+    def add(self, message: Message) -> None:
+        kind = message.message_type
+        if kind in (MessageType.QUERY, MessageType.RESULT) or message.is_end:
+            return
+        if message.actor and kind is not MessageType.LOCAL_TOOL_RESULT:
+            self.agent = message.actor
+        if message.is_partial:
+            return  # the aggregate follows
+        if kind is MessageType.THINKING:
+            self._think(message)
+        elif kind is MessageType.ERROR:
+            if not message.is_error:  # one that the service recovered from; the other ends the turn and is its status
+                self._note("error", message.title or "Error", message, ok=False)
+        elif kind is MessageType.LOCAL_TOOL_CALL or message.state is State.CALLING_TOOL:
+            self._call(message)
+        elif kind is MessageType.LOCAL_TOOL_RESULT or message.state is State.TOOL_RESULT:
+            self._result(message)
+        elif message.state is State.RUNNING_AGENT:
+            name = (message.content or "").strip().removeprefix("Executing ").strip()
+            self.agent = one_line(name, 60) or self.agent
+        elif kind is MessageType.SOURCE:
+            self._note("source", message.title or "Source", message)
+        elif kind not in (MessageType.INFO, MessageType.DEBUG, MessageType.UPDATE, MessageType.DELETE):
+            self._note("other", message.title or str(kind).replace("_", " "), message)
+
+    def _note(self, kind: Kind, name: str, message: Message, ok: bool | None = True) -> None:
+        detail = message.text or ""
+        self.items.append(Step(kind, name, message.actor, detail=detail, started=message.created_at, ok=ok))
+
+    def _think(self, message: Message) -> None:
+        name = message.title or (message.content or "").strip().partition("\n")[0] or "Thinking"
+        self._note("thinking", name, message)
+
+    def _call(self, message: Message) -> None:
+        value = _object(message)
+        words = re.sub(r"^calling\s+", "", (message.content or "").strip(), flags=re.IGNORECASE)
+        name = str(value.get("tool_name") or value.get("name") or message.title or words) if value else words
+        name = one_line(name, 80)
+        arguments = next((value[key] for key in ("tool_args", "args", "arguments") if key in value), None)
+        if not isinstance(arguments, dict):
+            arguments = None if arguments is None else {"": arguments}
+        call_id = message.id if message.message_type is MessageType.LOCAL_TOOL_CALL else str(value.get("id") or "")
+        # One call is told twice, as a line and as a debug frame: the second adds its arguments to the first.
+        for step in reversed(self._open[-_WINDOW:]):
+            if (
+                _same(step.name, name)
+                and step.group == message.group
+                and (step.arguments is None) != (arguments is None)
+            ):
+                if arguments is not None:
+                    step.name, step.arguments, step.call_id = name, arguments, call_id
+                return
+        step = Step("tool", name, message.actor, arguments, started=message.created_at, call_id=call_id,
+                    group=message.group)  # fmt: skip
+        self.items.append(step)
+        self._open.append(step)
+
+    def _result(self, message: Message) -> None:
+        value = _object(message)
+        words = (message.content or "").strip()
+        named = re.match(r"processing\s+(.{1,80}?)\s+result\s*$", words, flags=re.IGNORECASE)
+        name = str(value.get("tool_name") or value.get("name") or message.title or "") if value else ""
+        name = name or (named[1] if named else message.title or "")
+        output = next((value[key] for key in ("response", "output", "result", "content") if key in value), None)
+        if output is None and not named:
+            output = message.text
+        failed = message.status_code >= 400 or bool(value.get("is_error")) or "error" in value
+        failed = failed or (isinstance(output, dict) and "error" in output and "result" not in output)
+        ids = {message.parent_id, str(value.get("id") or "")} - {""}
+        step = self._find(self._open[:_WINDOW], ids, name) or self._find(self.items[-_WINDOW:], ids, name)
+        if step is None and self._open:
+            step = self._open[0] if not name else None
+        if step is None:
+            step = Step("tool", one_line(name, 80) or "tool", message.actor, group=message.group)
+            self.items.append(step)
+        if step in self._open:
+            self._open.remove(step)
+            step.ended, step.ok = message.created_at, True
+        step.ok = not failed if step.ok is None else step.ok and not failed
+        if output is not None and not step.detail:
+            step.detail = output if isinstance(output, str) else json.dumps(output, indent=1, ensure_ascii=False)
+
+    @staticmethod
+    def _find(steps: list[Step], ids: set[str], name: str) -> Step | None:
+        tools = [step for step in steps if step.kind == "tool"]
+        by_id = next((step for step in tools if step.call_id and step.call_id in ids), None)
+        if by_id or not name:
+            return by_id
+        same = [step for step in tools if _same(step.name, name)]
+        return next((step for step in same if not step.detail), None)
+
+
+def _same(one: str, other: str) -> bool:
+    """`Lookup Dns Record` is `lookup_dns_record`."""
+    return one.lower().replace(" ", "_") == other.lower().replace(" ", "_")
+
+
+def _object(message: Message) -> dict[str, Any]:
+    """The JSON object that the message's content is, or an empty one."""
+    content = message.text or ""
+    if not content.lstrip().startswith("{") or len(content) > _MAX_JSON:
+        return {}
+    try:
+        value = read_json(content, "a tool call")
+    except ProtocolError:
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,100 @@
+"""An answer in a terminal: text is only ever appended, escaped, and never taken for markup."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from secgemini_jupyter.models import Message, MessageType
+from secgemini_jupyter.render.answer import Facts, Status, footer_text, state_text, step_words
+from secgemini_jupyter.render.payloads import render_message
+from secgemini_jupyter.render.steps import Step, Steps
+from secgemini_jupyter.render.text import defanged, duration, safe_text
+
+__all__ = ["TerminalStream"]
+
+MAX_HELD = 4_096
+
+
+class TerminalStream:
+    """Writes a turn as it comes: steps on one line each, then the answer, then the footer.
+
+    Args:
+        write: takes text for the terminal, like `sys.stdout.write`.
+    """
+
+    def __init__(self, write: Callable[[str], object], *, defang: bool = True) -> None:
+        self._write, self._defang = write, defang
+        self._steps = Steps()
+        self._told: set[int] = set()
+        self._held = ""  # a word that may not be complete: half an address cannot be defanged
+        self._seen = 0
+        self._at_line_start = True
+        self._streamed = False
+
+    def add(self, message: Message) -> None:
+        """Any message of the turn, 206 pieces included."""
+        before = len(self._steps.items)
+        self._steps.add(message)
+        for index in range(max(0, before - 20), len(self._steps.items)):
+            self._tell(index, self._steps.items[index])
+        if message.message_type is not MessageType.RESULT or message.is_error:
+            return
+        if message.is_partial:
+            self.feed(message.content or "")
+            self._streamed = True
+        elif self._streamed:
+            self.end_line()
+            self._streamed = False
+        else:
+            self.end_line()
+            self._put(render_message(message, defang=self._defang).text.rstrip("\n") + "\n")
+
+    def update(self, text_so_far: str) -> None:
+        """The answer as it stands; only what is new is written."""
+        self.feed(text_so_far[self._seen :])
+
+    def feed(self, piece: str) -> None:
+        """The next piece of the answer. The last word waits until it is complete."""
+        self._seen += len(piece)
+        text = self._held + piece
+        cut = max(text.rfind(" "), text.rfind("\n"), text.rfind("\t")) + 1
+        if len(text) - cut > MAX_HELD:
+            cut = len(text)
+        self._held = text[cut:]
+        if cut:
+            self._show(text[:cut])
+
+    def end_line(self) -> None:
+        """Write what is held, and end the line."""
+        if self._held:
+            self._show(self._held)
+            self._held = ""
+        if not self._at_line_start:
+            self._put("\n")
+
+    def finish(self, facts: Facts, status: Status = "ok", error: str = "") -> None:
+        """The state, if it is not well, and the footer."""
+        self.end_line()
+        for line in (state_text(status, error, defang=self._defang), footer_text(facts)):
+            if line:
+                self._put(line + "\n")
+
+    def _tell(self, index: int, step: Step) -> None:
+        """A step when it is over (a tool) or has come (all others); once."""
+        if index in self._told or (step.kind == "tool" and step.ok is None):
+            return
+        self._told.add(index)
+        symbol, word = step_words(step)
+        took = f", {duration(step.seconds)}" if step.seconds is not None else ""
+        name = defanged(step.in_words) if self._defang else step.in_words
+        self.end_line()
+        self._put(f"  {symbol} {name} ({word}{took})\n")
+
+    def _show(self, text: str) -> None:
+        shown = safe_text(text)
+        self._put(defanged(shown) if self._defang else shown)
+
+    def _put(self, text: str) -> None:
+        if text:
+            self._write(text)
+            self._at_line_start = text.endswith("\n")
