@@ -19,7 +19,7 @@ from secgemini_jupyter.render.markdown import markdown_html
 from secgemini_jupyter.render.tables import Table
 from secgemini_jupyter.render.text import count, defanged, one_line, safe_text, shorten, size, utc
 
-__all__ = ["Payload", "read_payload", "render_content", "render_message"]
+__all__ = ["Payload", "read_table", "render_content", "render_message"]
 
 MAX_RAW = 20_000
 """Characters of raw text, code or JSON that are shown."""
@@ -50,12 +50,13 @@ def render_message(message: Message, *, defang: bool = True) -> Payload:
     return render_content(message.mime_type, message.content or "", defang=defang)
 
 
-def read_payload(mime_type: str | None, content: str) -> Any:
-    """The value alone: what `Payload.value` says, without rendering."""
-    reader = _READERS.get(mime_type or "")
+def read_table(mime_type: str | None, content: str) -> Table | None:
+    """The table in a `sec-gemini/table` or `text/csv` payload; None for other types and for what is no table."""
+    if (mime_type or "").partition(";")[0].strip().lower() not in ("sec-gemini/table", "text/csv"):
+        return None
     try:
-        return reader(content) if reader else content
-    except (ProtocolError, ValueError, TypeError, RecursionError, OverflowError):
+        return _read_table(content)
+    except (ProtocolError, ValueError, TypeError, RecursionError):
         return None
 
 
@@ -274,15 +275,6 @@ _RENDERERS: dict[str, Callable[[str, bool], Payload | None]] = {
     "image/webp": _image,
     "image/svg+xml": _svg,
     "sec-gemini/canvas": _canvas,
-}
-_READERS: dict[str, Callable[[str], Any]] = {
-    "sec-gemini/table": _read_table,
-    "text/csv": _read_table,
-    **dict.fromkeys(
-        ["sec-gemini/timeline", "sec-gemini/graph", "sec-gemini/json", "application/json", "text/serialized-json"],
-        lambda content: read_json(content, "JSON"),
-    ),
-    "sec-gemini/image": read_image,
 }
 _LANGUAGES = "c go java javascript perl php python ruby rust sql swift toml typescript xml yaml"
 _CODE = {f"text/{name}": name for name in _LANGUAGES.split()} | {"text/c++": "cpp"}
