@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+spec = importlib.util.spec_from_file_location("build_hook", ROOT / "scripts" / "build_hook.py")
+build_hook = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(build_hook)
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    """Sources of one widget, an empty folder for bundles, and an npm that only says that it was run."""
+    js, static, tools = tmp_path / "js", tmp_path / "static", tmp_path / "bin"
+    for folder in (js / "src" / "clock", static, tools):
+        folder.mkdir(parents=True)
+    (js / "package.json").write_text("{}")
+    (js / "src" / "clock" / "index.tsx").write_text("export default {}")
+    (tools / "npm").write_text('#!/bin/sh\necho "$@" >> calls\n')
+    (tools / "npm").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tools))
+    monkeypatch.delenv("SKIP_JS_BUILD", raising=False)
+    return js, static
+
+
+def calls(js: Path) -> list[str]:
+    return (js / "calls").read_text().splitlines() if (js / "calls").exists() else []
+
+
+def bundle(static: Path, age: float = 0) -> None:
+    for name in ("clock.js", "clock.css"):
+        (static / name).write_text("")
+        now = (static / name).stat().st_mtime
+        os.utime(static / name, (now - age, now - age))
+
+
+def test_missing_bundles_are_built(tree):
+    js, static = tree
+    build_hook.build_bundles(js, static)
+    assert calls(js) == ["ci", "run build"]
+
+
+def test_one_missing_style_sheet_is_enough_to_build(tree):
+    js, static = tree
+    bundle(static)
+    (static / "clock.css").unlink()
+    build_hook.build_bundles(js, static)
+    assert calls(js) == ["ci", "run build"]
+
+
+def test_bundles_newer_than_their_sources_are_kept(tree):
+    js, static = tree
+    bundle(static)
+    build_hook.build_bundles(js, static)
+    assert calls(js) == []
+
+
+def test_bundles_older_than_a_source_are_built_again(tree):
+    js, static = tree
+    bundle(static, age=60)
+    build_hook.build_bundles(js, static)
+    assert calls(js) == ["ci", "run build"]
+
+
+def test_the_build_can_be_skipped(tree, monkeypatch):
+    js, static = tree
+    monkeypatch.setenv("SKIP_JS_BUILD", "1")
+    build_hook.build_bundles(js, static)
+    assert calls(js) == []
+
+
+def test_without_npm_missing_bundles_are_an_error_and_old_ones_are_kept(tree, monkeypatch):
+    js, static = tree
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(RuntimeError, match="npm is not found: install node 20"):
+        build_hook.build_bundles(js, static)
+    bundle(static, age=60)
+    build_hook.build_bundles(js, static)
+
+
+def test_a_failing_npm_ends_the_build(tree):
+    js, static = tree
+    (static.parent / "bin" / "npm").write_text("#!/bin/sh\nexit 3\n")
+    with pytest.raises(RuntimeError, match="`npm ci` failed"):
+        build_hook.build_bundles(js, static)
+
+
+@pytest.mark.skipif(not shutil.which("npm"), reason="npm is not installed: the wheel's bundles are not checked")
+def test_the_wheel_holds_the_bundles_and_no_sources_of_them(tmp_path):
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True, timeout=120)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {"secgemini_jupyter/widgets/static/feedback.js", "secgemini_jupyter/widgets/static/feedback.css"} <= {*names}
+    assert not [name for name in names if "node_modules" in name or name.startswith(("js/", "tests/"))]
+
+
+def test_the_lock_file_names_no_download_address():
+    lock = (ROOT / "js" / "package-lock.json").read_text()
+    assert '"integrity"' in lock
+    assert '"resolved"' not in lock
