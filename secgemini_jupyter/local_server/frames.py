@@ -22,7 +22,7 @@ def new_id() -> str:
 
 
 def build(message_type: MessageType, content: str, **fields: Any) -> Message:
-    """A message of the server, flat as the service has it: 12 hex digits an id, a `turn` of its own, the root as parent."""
+    """A message of the server, flat as the service has it: ids of 12 hex digits, its own `turn`, the root as parent."""
     now = time.time()
     return Message(
         id=new_id(),

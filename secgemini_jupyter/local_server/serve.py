@@ -97,7 +97,7 @@ def serve(
     engines = Engines(engine or environment.engine or DEFAULT_ENGINE)
     listening = bind(host, port)
     try:
-        store = Store(data or data_dir() / "local-server")
+        store = Store(data or data_dir() / "serve")
     except SettingsError:
         listening.close()
         raise

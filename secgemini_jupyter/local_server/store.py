@@ -35,6 +35,9 @@ from secgemini_jupyter.models import (
 
 DATABASE = "sessions.sqlite3"
 LOCK = "server.lock"
+BLOCK_BYTES = 2**19
+LOCK_TIMEOUT = 5.0
+"""Seconds that a server which is ending has for letting the folder go."""
 SCHEMA_VERSION = 1
 SCHEMA = """
 CREATE TABLE sessions (
@@ -138,8 +141,8 @@ class Store:
         SettingsError: the folder cannot be used, another server uses it, or a newer version wrote it.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._lock = _lock_folder(folder)
+    def __init__(self, folder: Path, *, lock_timeout: float = LOCK_TIMEOUT) -> None:
+        self._lock = _lock_folder(folder, lock_timeout)
         try:
             self._disk = Database(folder / DATABASE, SCHEMA, SCHEMA_VERSION)
             self._memory = Database(None, SCHEMA, SCHEMA_VERSION)
@@ -273,14 +276,15 @@ class Store:
         session.updated, session.turns, session.usage = now, turns, total
         session.num_messages, session.state, session.running = first + len(bodies), state, running
 
-    async def messages(self, session: Session) -> bytes:
-        """The stored messages as they were sent, joined by commas: those of `session.num_messages` at the call."""
-        return await self._database(session).read(_chunks_query(session))
+    async def messages(self, session: Session) -> list[bytes]:
+        """The stored messages as they were sent, joined by commas and in blocks: those that the session has now."""
+        return await self._database(session).read(partial(_read_blocks, key=session.key, count=session.num_messages))
 
     def history(self, session: Session, count: int) -> list[Message]:
         """The first `count` messages, read at once: it blocks."""
-        body = self._database(session).read_now(_chunks_query(session, count))
-        return [read_stored_message(raw) for raw in msgspec.json.decode(b"[%b]" % body, type=list[msgspec.Raw])]
+        blocks = self._database(session).read_now(partial(_read_blocks, key=session.key, count=count))
+        raw = msgspec.json.decode(b"[%b]" % b"".join(blocks), type=list[msgspec.Raw])
+        return [read_stored_message(message) for message in raw[:count]]
 
     # Files and feedback
 
@@ -316,14 +320,23 @@ class Store:
         await self._database(session).write(lambda db: db.execute("INSERT INTO feedback VALUES (?, ?, ?)", row))
 
 
-def _chunks_query(session: Session, count: int | None = None) -> Any:
-    row = (session.key, session.num_messages if count is None else count)
-
-    def select(db: sqlite3.Connection) -> bytes:
-        query = "SELECT body FROM chunks WHERE session = ? AND first < ? ORDER BY first"
-        return b",".join([body for (body,) in db.execute(query, row).fetchall()])
-
-    return select
+def _read_blocks(db: sqlite3.Connection, key: int, count: int) -> list[bytes]:
+    """Chunks that begin before message `count`, put together to blocks that are worth a write each."""
+    blocks: list[bytes] = []
+    waiting: list[bytes] = []
+    size = 0
+    query = "SELECT body FROM chunks WHERE session = ? AND first < ? ORDER BY first"
+    for (body,) in db.execute(query, (key, count)):
+        waiting.append(body)
+        size += len(body)
+        if size >= BLOCK_BYTES:
+            blocks.append(b",".join([*waiting, b""]))  # a comma at the end: there may be more
+            waiting, size = [], 0
+    if waiting:
+        blocks.append(b",".join(waiting))
+    elif blocks:
+        blocks[-1] = blocks[-1][:-1]
+    return blocks
 
 
 def _delete_sessions(db: sqlite3.Connection, keys: Sequence[tuple[int]]) -> None:
@@ -358,7 +371,7 @@ def _load_sessions(db: sqlite3.Connection) -> list[Session]:
     ]
 
 
-def _lock_folder(folder: Path) -> sqlite3.Connection:
+def _lock_folder(folder: Path, timeout: float) -> sqlite3.Connection:
     """Keeps a second server out of the folder: sessions are held in memory, and there is one writer.
 
     SQLite's own lock is let go by every kind of death, on every system.
@@ -366,7 +379,7 @@ def _lock_folder(folder: Path) -> sqlite3.Connection:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         (folder / LOCK).touch(mode=0o600)
-        lock = sqlite3.connect(folder / LOCK, isolation_level=None, timeout=0, check_same_thread=False)
+        lock = sqlite3.connect(folder / LOCK, isolation_level=None, timeout=timeout, check_same_thread=False)
     except (OSError, sqlite3.Error) as error:
         raise SettingsError(f"The data folder {str(folder)!r} cannot be used: {error}. Pass another --data.") from None
     try:

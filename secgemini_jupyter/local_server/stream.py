@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from secgemini_jupyter.errors import ProtocolError
 from secgemini_jupyter.local_server.channel import CLOSE, DROP, Listener, Mark
-from secgemini_jupyter.local_server.conversations import Conversation
+from secgemini_jupyter.local_server.conversations import Conversation, describe
 from secgemini_jupyter.local_server.frames import end, error
 from secgemini_jupyter.local_server.protocol import EXTENSION, StreamProtocol
 from secgemini_jupyter.models import Message, MessageType, read_message
+
+logger = logging.getLogger(__name__)
 
 CLOSE_DELAY = 1.0
 """Seconds a client has for closing first after a failed turn."""
@@ -37,7 +40,7 @@ class Stream:
     async def run(self) -> None:
         """Until the socket is closed, by either side."""
         listener = self._conversation.join(partial=self._partial)
-        sending = asyncio.create_task(self._send(listener), name="stream")
+        sending = asyncio.create_task(self._send_or_cut(listener), name="stream")
         try:
             with contextlib.suppress(WebSocketDisconnect):
                 while True:
@@ -79,6 +82,13 @@ class Stream:
             listener.send_first(frame)
 
     # Out
+
+    async def _send_or_cut(self, listener: Listener) -> None:
+        try:
+            await self._send(listener)
+        except Exception as problem:
+            logger.error("A stream failed: %s", describe(problem))  # noqa: TRY400  # no content in the log
+            self._protocol.transport.abort()  # a client that waits for more must learn that none comes
 
     async def _send(self, listener: Listener) -> None:
         if not self._conversation.is_running:
