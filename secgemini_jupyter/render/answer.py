@@ -244,7 +244,7 @@ def _step_html(step: Step, detail: str, cut: int, *, defang: bool) -> Html:
     return html.tag("details", html.tag("summary", line, style=html.SUMMARY), body, style=html.STEP)
 
 
-_SIGNS = {"tool": "✓ done", "thinking": "· thought", "error": "✗ error", "source": "· source", "other": "· note"}
+_SIGNS = {"tool": "✓ done", "thinking": "• thought", "error": "✗ error", "source": "• source", "other": "• note"}
 
 
 def step_words(step: Step) -> tuple[str, str]:

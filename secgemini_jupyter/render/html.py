@@ -30,10 +30,11 @@ PRE = (
     "background:rgba(128,128,128,0.1);font-size:12.5px;line-height:1.45;text-align:left"
 )
 PRE_CODE = "background:transparent;padding:0;white-space:pre;font-size:12.5px"
+CODE = "background:rgba(128,128,128,0.14);padding:1px 4px;border-radius:3px;font-size:12.5px"
 QUIET = "font-size:12px;line-height:1.5;opacity:0.75;text-align:left;margin:6px 0;overflow-wrap:break-word"
 # The rule's colours have a contrast of at least 3 on Lab's light and dark backgrounds.
 FRAME = {
-    state: f"border-left:3px solid {colour};padding:1px 0 1px 14px;margin:2px 0;text-align:left"
+    state: f"border-left:3px solid {colour};padding:1px 0 1px 14px;margin:2px 0;text-align:left;overflow-wrap:break-word"
     for state, colour in {
         "ok": "rgba(128,128,128,0.4)",
         "running": "#2f7fd6",
@@ -61,10 +62,10 @@ COMMENT = "font-style:italic;opacity:0.7"
 # notebook's outline, which Lab builds from outputs too, belongs to the notebook's author.
 _STYLES = {
     "p": "margin:8px 0;text-align:left;overflow-wrap:break-word",
-    "h3": "font-size:1.2em;line-height:1.3;margin:14px 0 6px;text-align:left",
-    "h4": "font-size:1.1em;line-height:1.3;margin:12px 0 6px;text-align:left",
-    "h5": "font-size:1em;line-height:1.3;margin:10px 0 4px;text-align:left",
-    "h6": "font-size:1em;line-height:1.3;margin:10px 0 4px;text-align:left;opacity:0.8",
+    "h3": "font-weight:600;font-size:1.2em;line-height:1.3;margin:14px 0 6px;text-align:left",
+    "h4": "font-weight:600;font-size:1.1em;line-height:1.3;margin:12px 0 6px;text-align:left",
+    "h5": "font-weight:600;font-size:1em;line-height:1.3;margin:10px 0 4px;text-align:left",
+    "h6": "font-weight:600;font-size:1em;line-height:1.3;margin:10px 0 4px;text-align:left;opacity:0.8",
     "ul": "margin:6px 0;padding-left:24px;text-align:left",
     "ol": "margin:6px 0;padding-left:24px;text-align:left;list-style:decimal",
     "li": "margin:2px 0",
@@ -123,7 +124,7 @@ def _cleaner() -> nh3.Cleaner:
             "td": {"style": _CELL_STYLES},
             "th": {"style": _CELL_STYLES},
             "div": {"style": {SCROLL, QUIET}},
-            "code": {"style": {PRE_CODE}},
+            "code": {"style": {PRE_CODE, CODE}},
             "span": {"style": {HOST, KEYWORD, COMMENT}},
         },
         set_tag_attribute_values={name: {"style": style} for name, style in _STYLES.items()},

@@ -141,6 +141,7 @@ def _parser() -> MarkdownIt:
     for name, rule in {
         "fence": _fence,
         "code_block": _fence,
+        "code_inline": lambda _, tokens, index, *__: html.tag("code", tokens[index].content, style=html.CODE),
         "table_open": lambda *_: f'<div style="{html.SCROLL}"><table>',
         "table_close": lambda *_: "</table></div>",
     }.items():

@@ -153,6 +153,8 @@ class Steps:
             self._open.remove(step)
             step.ended, step.ok = message.created_at, True
         step.ok = not failed if step.ok is None else step.ok and not failed
+        if isinstance(output, dict) and len(output) == 1:
+            output = next(iter(output.values()))  # {"result": …} and {"error": …} are wrapping
         if output is not None and not step.detail:
             step.detail = output if isinstance(output, str) else json.dumps(output, indent=1, ensure_ascii=False)
 
