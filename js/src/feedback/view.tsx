@@ -1,4 +1,4 @@
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { feedbackText as text, utcTime } from "../shared/strings";
 import { type FeedbackTraits, type Score, type Sent, TEXT_LIMIT } from "./model";
 
@@ -124,7 +124,7 @@ export function Feedback({ session_name, label, sent, sendFeedback, sendBugRepor
         {bugOpen && <BugForm bug={bug} busy={busy} setBug={setBug} onSubmit={report} onCancel={closeBug} />}
       </div>
       <div class="sg-feedback-foot">
-        <span class="sg-muted">
+        <span class="sg-muted" title={text.title(label, session_name)}>
           session <b>{session_name}</b> · {label}
         </span>
         <p role="status" class={`sg-feedback-status sg-${status.state}`}>
@@ -173,7 +173,8 @@ interface BugFormProps {
 function BugForm({ bug, busy, setBug, onSubmit, onCancel }: BugFormProps) {
   const field = useRef<HTMLTextAreaElement>(null);
   const fieldId = useId();
-  useEffect(() => field.current?.focus(), []);
+  // Before the next key arrives: an effect after painting would lose the first letters.
+  useLayoutEffect(() => field.current?.focus(), []);
   const onKey = (event: KeyboardEvent) => {
     if (event.key === "Escape") onCancel();
     else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) onSubmit(event);

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+SENT = [
+    {"kind": "feedback", "score": 1, "text": "Found the account at once", "sent_at": "2026-01-31T21:41:07.123+00:00"},
+    {"kind": "bug", "score": 0, "text": "Timeline lost its last row.", "sent_at": "2026-01-31T21:43:20.500+00:00"},
+]
+TRAITS = {"session_id": "s1", "session_name": "triage", "label": "turn 3", "sent": []}
+
+# The whole of what a session needs to be rated.
+NOTEBOOK_SESSION = """
+class Session:
+    id, name = "3f9c1f0e", "triage"
+    def __init__(self):
+        self.received = []
+    def send_feedback(self, score, group_id=None, comment=""):
+        self.received.append((score, group_id, comment))
+    def send_bug_report(self, bug, group_id=None):
+        from secgemini_jupyter.errors import NetworkError
+        raise NetworkError("The service cannot be reached at 127.0.0.1:9. Check the address, then try again.")
+session = Session()
+"""
+WIDGET = 'from secgemini_jupyter.widgets import FeedbackWidget\nFeedbackWidget(session, "7712aa90", label="turn 3")'
+
+
+@pytest.mark.parametrize("theme", ["light", "dark", "dark-high-contrast", None])
+def test_every_state_is_accessible_in_every_theme(stage, theme):
+    feedback = stage("feedback", {**TRAITS, "sent": SENT}, theme=theme)
+    widget = feedback.widget
+    seen = []
+    widget.get_by_role("button", name="Report a bug").click()
+    widget.get_by_label("What went wrong").fill("lost row")
+    seen.append(feedback.axe())
+    widget.get_by_role("button", name="Send report").click()
+    feedback.reply(error="The service refused the key ending in …9f3a (401). Run %secgemini login.")
+    widget.get_by_text("The service refused").wait_for()
+    seen.append(feedback.axe())
+    widget.get_by_role("button", name="Send report").click()
+    feedback.reply(result=None)
+    widget.get_by_text("Bug report sent").wait_for()
+    seen.append(feedback.axe())
+    for found in seen:
+        assert found["violations"] == []
+        assert found["contrast"] >= 8
+
+
+def test_the_keyboard_alone_rates_comments_and_reports(stage, page):
+    feedback = stage("feedback", TRAITS)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    assert feedback.requests[-1]["params"] == {"session_id": "s1", "score": 1, "comment": ""}
+    feedback.reply(result=None)
+    feedback.widget.get_by_text("Sent for turn 3").wait_for()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.type("quick")
+    page.keyboard.press("Enter")
+    assert feedback.requests[-1]["params"] == {"session_id": "s1", "score": 1, "comment": "quick"}
+    feedback.reply(result=None)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.keyboard.type("lost row")
+    page.keyboard.press("Control+Enter")
+    assert feedback.requests[-1]["params"] == {"session_id": "s1", "bug": "lost row"}
+    feedback.reply(result=None)
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.tagName") == "TEXTAREA"
+
+
+@pytest.mark.parametrize("width", [320, 600, 1200])
+def test_nothing_scrolls_sideways(stage, page, width):
+    page.set_viewport_size({"width": width + 40, "height": 700})
+    long = {"kind": "feedback", "score": 0, "text": "x" * 500, "sent_at": SENT[0]["sent_at"]}
+    feedback = stage("feedback", {**TRAITS, "session_name": "n" * 80, "sent": [long]}, width=width)
+    feedback.widget.get_by_role("button", name="Report a bug").click()
+    feedback.widget.get_by_role("button", name="Not helpful").click()
+    over = page.evaluate(
+        """[...document.querySelectorAll("#widget :is(section, form, button, input, textarea, p, ul, li, time)")]
+            .filter((e) => e.getBoundingClientRect().right > widget.getBoundingClientRect().right + 0.5)
+            .map((e) => e.outerHTML.slice(0, 80))"""
+    )
+    assert over == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width + 40
+
+
+def test_the_row_does_not_jump_when_a_status_appears(stage):
+    feedback = stage("feedback", TRAITS)
+    before = feedback.widget.locator("section").bounding_box()
+    feedback.widget.get_by_role("button", name="Helpful", exact=True).click()
+    feedback.widget.get_by_text("Sending…").wait_for()
+    assert feedback.widget.locator("section").bounding_box() == before
+
+
+def test_a_click_in_lab_reaches_the_session_in_the_kernel(lab):
+    notebook = lab(NOTEBOOK_SESSION, WIDGET)
+    notebook.run_all()
+    widget = notebook.page.locator(".sg-feedback")
+    widget.get_by_label("Comment").fill("Found it at once")
+    widget.get_by_role("button", name="Helpful", exact=True).click()
+    widget.get_by_text("Sent for turn 3").wait_for()
+    assert notebook.python("print(session.received)") == "[(1, '7712aa90', 'Found it at once')]\n"
+    assert widget.get_by_role("listitem").count() == 1
+
+    # A refusal keeps the text; letters typed on a button are no shortcuts of Lab's.
+    widget.get_by_role("button", name="Report a bug").click()
+    widget.get_by_label("What went wrong").fill("lost row")
+    widget.get_by_role("button", name="Send report").click()
+    widget.get_by_text("The service cannot be reached at 127.0.0.1:9.").wait_for()
+    assert widget.get_by_label("What went wrong").input_value() == "lost row"
+    cells = notebook.page.locator(".jp-Notebook .jp-Cell").count()
+    widget.get_by_role("button", name="Not helpful").focus()
+    notebook.page.keyboard.press("b")
+    assert notebook.page.locator(".jp-Notebook .jp-Cell").count() == cells
+
+
+def test_the_saved_notebook_has_a_fallback_and_no_script_in_it(lab):
+    notebook = lab(NOTEBOOK_SESSION, WIDGET)
+    notebook.run_all()
+    notebook.page.locator(".sg-feedback").wait_for()
+    data = notebook.save().cells[1].outputs[0].data
+    assert "%secgemini feedback up|down" in data["text/plain"]
+    assert not re.search("<script|<style| on[a-z]+=", data["text/html"])
