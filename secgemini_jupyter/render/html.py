@@ -32,9 +32,10 @@ PRE = (
 PRE_CODE = "background:transparent;padding:0;white-space:pre;font-size:12.5px"
 CODE = "background:rgba(128,128,128,0.14);padding:1px 4px;border-radius:3px;font-size:12.5px"
 QUIET = "font-size:12px;line-height:1.5;opacity:0.75;text-align:left;margin:6px 0;overflow-wrap:break-word"
+_FRAME = "padding:1px 0 1px 14px;margin:2px 0;text-align:left;overflow-wrap:break-word"
 # The rule's colours have a contrast of at least 3 on Lab's light and dark backgrounds.
 FRAME = {
-    state: f"border-left:3px solid {colour};padding:1px 0 1px 14px;margin:2px 0;text-align:left;overflow-wrap:break-word"
+    state: f"border-left:3px solid {colour};{_FRAME}"
     for state, colour in {
         "ok": "rgba(128,128,128,0.4)",
         "running": "#2f7fd6",
