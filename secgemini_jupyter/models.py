@@ -14,7 +14,7 @@ import json
 import math
 import time
 import uuid
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from functools import cache
 from types import UnionType
 from typing import Any, TypeVar, Union, cast, get_args, get_origin
@@ -247,6 +247,17 @@ class Message(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=T
             if _same(msgspec.to_builtins(_read_field(key, received)), kept):
                 written[key] = received
         return msgspec.json.encode(written)
+
+
+def turn_usage(messages: Iterable[Message]) -> Usage:
+    """Tokens of one turn: those of its results, which count all that led to them; else those of the other messages.
+
+    The service's thinking messages report numbers of their own, which the result's include (protocol 19.2). A
+    message that was received twice counts once, a piece not at all: its aggregate follows.
+    """
+    counted = {(m.id, m.message_type): m for m in messages if m.usage and not m.is_partial}
+    results = [m.usage for m in counted.values() if m.usage and m.message_type is MessageType.RESULT]
+    return sum(results or [m.usage for m in counted.values() if m.usage], Usage())
 
 
 class ToolSetVendor(msgspec.Struct, frozen=True):

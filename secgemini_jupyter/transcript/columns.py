@@ -1,0 +1,149 @@
+"""What our tables are made of: columns with a dtype each, the same on every pandas, with and without pyarrow.
+
+Strings are kept as Python's own (`StringDtype("python")`, missing is `pd.NA`). pandas' default depends on whether
+pyarrow is there; this storage does not, and it shares its strings with the messages instead of copying them.
+Categories are object labels for the same reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+from secgemini_jupyter._version import __version__
+from secgemini_jupyter.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["OTHER", "Category", "Column", "Dtype", "conform", "frame"]
+
+OTHER = "other"
+"""The label of a value that a category's fixed list does not have."""
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Category:
+    """A category with a fixed list, so that tables of several sessions can be put together."""
+
+    labels: tuple[str, ...]
+
+
+Dtype = Literal["string", "Int32", "Int64", "Float64", "boolean", "time"] | Category
+"""`time` is `datetime64[us, UTC]`, made of Unix seconds; None is a missing value in each."""
+
+
+@dataclass(frozen=True)
+class Column(Generic[R]):
+    """One column: its dtype, and how to read its values from the rows' source, one for each row."""
+
+    dtype: Dtype
+    read: Callable[[R], Iterable[Any]]
+
+
+def frame(columns: Mapping[str, Column[R]], rows: R, *, schema: str, session_id: str | None = None) -> pd.DataFrame:
+    """A table of `columns`; its `attrs` say which schema it has, who made it and when (JSON values only)."""
+    import pandas as pd
+
+    arrays: dict[Any, Any] = {name: array(column.dtype, column.read(rows)) for name, column in columns.items()}
+    table = pd.DataFrame(arrays, copy=False)
+    attrs: dict[Any, Any] = {
+        "secgemini_schema": schema,
+        "producer": f"secgemini-jupyter {__version__}",
+        "generated_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    table.attrs = attrs if session_id is None else attrs | {"session_id": session_id}
+    return table
+
+
+def conform(table: pd.DataFrame, columns: Mapping[str, Column[Any]]) -> pd.DataFrame:
+    """`table` with the dtypes of `columns`, after a file format or a calculation changed them.
+
+    Raises:
+        InputError: a column is missing, or its values do not fit.
+    """
+    import pandas as pd
+
+    if missing := [name for name in columns if name not in table.columns]:
+        raise InputError(f"The table lacks the columns {', '.join(missing)}. Pass one that history() made.")
+    result = pd.DataFrame(index=table.index)
+    for name, column in columns.items():
+        try:
+            result[name] = table[name].astype(pandas_dtype(column.dtype))
+        except (TypeError, ValueError) as error:
+            raise InputError(f"Column {name} does not fit ({error}). Pass a table that history() made.") from None
+    result.attrs = dict(table.attrs)
+    return result
+
+
+def pandas_dtype(dtype: Dtype) -> Any:
+    import pandas as pd
+
+    if isinstance(dtype, Category):
+        return pd.CategoricalDtype(pd.Index(dtype.labels, dtype=object))
+    return {"string": pd.StringDtype("python"), "time": pd.DatetimeTZDtype("us", "UTC")}.get(dtype, dtype)
+
+
+def array(dtype: Dtype, values: Iterable[Any]) -> Any:
+    """`values` as a pandas array of `dtype`; a number too large for it and a time outside the calendar are missing."""
+    import pandas as pd
+
+    items = list(values)
+    if isinstance(dtype, Category):
+        return _categorical(dtype, items)
+    if dtype == "time":
+        return _times(items)
+    if dtype in ("Int32", "Int64"):
+        items = fitting(items, 32 if dtype == "Int32" else 64)
+    return pd.array(items, dtype=pandas_dtype(dtype))
+
+
+def fitting(numbers: list[int | None], bits: int) -> list[int | None]:
+    """`numbers`, those missing that a signed integer of so many bits does not hold."""
+    given = [number for number in numbers if number is not None]
+    if not given or (fits(min(given), bits) and fits(max(given), bits)):
+        return numbers
+    return [None if number is None or not fits(number, bits) else number for number in numbers]
+
+
+def fits(number: int, bits: int) -> bool:
+    """Whether a signed integer of so many bits holds `number`."""
+    return -1 << (bits - 1) <= number < 1 << (bits - 1)
+
+
+def _categorical(dtype: Category, items: Sequence[str | None]) -> pd.Categorical:
+    import numpy as np
+    import pandas as pd
+
+    codes: dict[str | None, int] = {label: code for code, label in enumerate(dtype.labels)}
+    other = codes.get(OTHER, -1)
+    codes[None] = -1
+    found = np.array([codes.get(item, other) for item in items], dtype=np.int8)
+    return pd.Categorical.from_codes(found, dtype=pandas_dtype(dtype))
+
+
+EARLIEST, LATEST = -62_135_596_800, 253_402_300_800
+"""Unix seconds of the years 1 and 10000: outside of them nothing prints a time."""
+
+
+def is_time(seconds: float) -> bool:
+    """Whether `seconds` are in the calendar; false for NaN too."""
+    return EARLIEST <= seconds < LATEST
+
+
+def _times(items: Sequence[float | None]) -> Any:
+    import numpy as np
+    import pandas as pd
+
+    seconds = np.array([np.nan if item is None else item for item in items], dtype=np.float64)
+    good = (seconds >= EARLIEST) & (seconds < LATEST)
+    # In two steps: in year 9999 a float has no room for microseconds since 1970.
+    whole = np.floor(np.where(good, seconds, 0))
+    part = np.rint((np.where(good, seconds, 0) - whole) * 1e6)
+    stamps = (whole.astype(np.int64) * 1_000_000 + part.astype(np.int64)).view("datetime64[us]")
+    stamps[~good] = np.datetime64("NaT")
+    return pd.DatetimeIndex(stamps).tz_localize("UTC").array

@@ -1,0 +1,228 @@
+"""The table of messages that `history()` gives: schema `messages/1`, and the way back to messages."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from secgemini_jupyter.models import Message, MessageType, Role, State, Usage, is_text
+from secgemini_jupyter.transcript.columns import OTHER, Category, Column, fits, frame, is_time
+from secgemini_jupyter.transcript.lineage import ORPHAN, Lineage
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["COLUMNS", "SCHEMA", "Source", "messages_frame"]
+
+SCHEMA = "messages/1"
+
+Source = Literal["live", "history", "cache", "local"]
+ReceivedAt = float | Sequence[float | None] | None
+
+PARENT_NOTE = "~parent"
+"""Key in `extra` for a message whose `parent_id` leads nowhere (`orphan`) or back to itself (`circle`)."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Messages, and what more than one column needs to know of them."""
+
+    messages: Sequence[Message]
+    session_id: str
+    source: Source
+    received_at: ReceivedAt
+    turn_index: int
+
+    @cached_property
+    def turns(self) -> list[int]:
+        is_query = [message.message_type is MessageType.QUERY for message in self.messages]
+        return list(accumulate(is_query, initial=self.turn_index))[1:]
+
+    @cached_property
+    def lineage(self) -> Lineage:
+        return Lineage.of(self.messages)
+
+    @cached_property
+    def binary(self) -> list[bool]:
+        known: dict[str | None, bool] = {}
+        for mime_type in {message.mime_type for message in self.messages}:
+            known[mime_type] = not is_text(mime_type)
+        return [known[message.mime_type] for message in self.messages]
+
+    @cached_property
+    def usages(self) -> list[Usage | None]:
+        return [message.usage for message in self.messages]
+
+    def times(self) -> list[float]:
+        """`created_at`, else `timestamp`; 0 is how a time that could not be read is told, and means none."""
+        return [
+            message.created_at if message.created_at and is_time(message.created_at) else message.timestamp or math.nan
+            for message in self.messages
+        ]
+
+    def turn_ids(self) -> list[str]:
+        names = {turn: f"{self.session_id}:{turn}" for turn in set(self.turns)}
+        return [names[turn] for turn in self.turns]
+
+    def texts(self) -> list[str | None]:
+        return [None if binary else message.content for message, binary in zip(self.messages, self.binary, strict=True)]
+
+    @cached_property
+    def digests(self) -> tuple[list[int | None], list[str | None]]:
+        """Size and SHA-256 of each content, decoded."""
+        sizes: list[int | None] = []
+        hashes: list[str | None] = []
+        for message, binary in zip(self.messages, self.binary, strict=True):
+            if message.content is None:
+                sizes.append(None)
+                hashes.append(None)
+                continue
+            data = message.data if binary else message.content.encode("utf-8", "surrogatepass")
+            sizes.append(len(data))
+            hashes.append(hashlib.sha256(data).hexdigest())
+        return sizes, hashes
+
+    def received(self) -> Sequence[float | None]:
+        if self.received_at is None or isinstance(self.received_at, (int, float)):
+            return [self.received_at] * len(self.messages)
+        return self.received_at
+
+    def extras(self) -> list[str | None]:
+        """What the wire said and no column holds, as JSON."""
+        lineage = self.lineage
+        found = [_extra(message) for message in self.messages]
+        for index, parent in enumerate(lineage.parents):
+            if parent == ORPHAN or index in lineage.circles:
+                found[index] = (found[index] or {}) | {PARENT_NOTE: "orphan" if parent == ORPHAN else "circle"}
+        return [None if extra is None else msgspec.json.encode(extra).decode() for extra in found]
+
+
+def each(name: str) -> Callable[[Rows], Iterable[Any]]:
+    """The values of one field, as they are."""
+    read = attrgetter(name)
+    return lambda rows: map(read, rows.messages)
+
+
+def tokens(name: str) -> Callable[[Rows], Iterable[int | None]]:
+    """One counter of the usage; missing where the message carries none."""
+    read = attrgetter(name)
+    return lambda rows: [None if usage is None else read(usage) for usage in rows.usages]
+
+
+def labels(enum: type[Role | MessageType | State]) -> Category:
+    return Category((*(member.value for member in enum), OTHER))
+
+
+# The first eight are those that a wide table shows. `turn_index` counts the queries up to and with the message:
+# the first prompt and its answer have 1, what stands before any prompt has 0.
+COLUMNS: dict[str, Column[Rows]] = {
+    "turn_index": Column("Int32", lambda rows: rows.turns),
+    "created_at": Column("time", lambda rows: rows.times()),
+    "actor": Column("string", each("actor")),
+    "message_type": Column(labels(MessageType), each("message_type")),
+    "state": Column(labels(State), each("state")),
+    "title": Column("string", each("title")),
+    "content": Column("string", lambda rows: rows.texts()),
+    "status_code": Column("Int32", each("status_code")),
+    "status_message": Column("string", each("status_message")),
+    "is_error": Column("boolean", each("is_error")),
+    "role": Column(labels(Role), each("role")),
+    "mime_type": Column("string", each("mime_type")),
+    "is_binary": Column("boolean", lambda rows: rows.binary),
+    "content_bytes": Column("Int64", lambda rows: rows.digests[0]),
+    "content_sha256": Column("string", lambda rows: rows.digests[1]),
+    "prompt_tokens": Column("Int64", tokens("prompt_tokens")),
+    "generated_tokens": Column("Int64", tokens("generated_tokens")),
+    "total_tokens": Column("Int64", tokens("total_tokens")),
+    "cached_tokens": Column("Int64", tokens("cached_token_count")),
+    "thoughts_tokens": Column("Int64", tokens("thoughts_token_count")),
+    "tool_use_prompt_tokens": Column("Int64", tokens("tool_use_prompt_token_count")),
+    "session_id": Column("string", lambda rows: [rows.session_id] * len(rows.messages)),
+    "message_index": Column("Int32", lambda rows: range(len(rows.messages))),
+    "message_id": Column("string", each("id")),
+    "parent_id": Column("string", each("parent_id")),
+    "turn_id": Column("string", lambda rows: rows.turn_ids()),
+    "wire_turn": Column("string", each("turn")),
+    "group_id": Column("string", each("group")),
+    "depth": Column("Int32", lambda rows: rows.lineage.depths),
+    "received_at": Column("time", lambda rows: rows.received()),
+    "source": Column(Category(("live", "history", "cache", "local")), lambda rows: [rows.source] * len(rows.messages)),
+    "extra": Column("string", lambda rows: rows.extras()),
+}
+
+
+def messages_frame(
+    messages: Sequence[Message],
+    *,
+    session_id: str,
+    source: Source = "history",
+    received_at: ReceivedAt = None,
+    turn_index: int = 0,
+) -> pd.DataFrame:
+    """`messages` as a table, one row each, in their order; an empty one has the same columns and dtypes.
+
+    Times are UTC, in microseconds. `content` is text; of a binary content only size and hash are there. `extra`
+    holds, as a JSON object, what has no column: fields that we do not know, values as received where they did not
+    fit (a category says `other`, a time or number is missing), `icon`, `text_color`, token details; and the note
+    `~parent` on a message whose parents lead nowhere or in a circle.
+
+    Args:
+        messages: of one session, in order.
+        session_id: the session they belong to.
+        source: where they came from.
+        received_at: Unix seconds at which they arrived: one time for all, or one for each.
+        turn_index: the turn of the messages before the first query, where that is not the session's beginning.
+    """
+    rows = Rows(messages, session_id, source, received_at, turn_index)
+    return frame(COLUMNS, rows, schema=SCHEMA, session_id=session_id)
+
+
+_KNOWN = {enum: frozenset(member.value for member in enum) for enum in (Role, MessageType, State)}
+_TYPES, _STATES, _ROLES = _KNOWN[MessageType], _KNOWN[State], _KNOWN[Role]
+
+
+def _extra(message: Message) -> dict[str, Any] | None:
+    extra: dict[str, Any] = {}
+    if message.icon is not None:
+        extra["icon"] = message.icon
+    if message.text_color is not None:
+        extra["text_color"] = message.text_color
+    # `timestamp` is an older copy of `created_at` in whole seconds: only one that differs says anything.
+    if not -2 < message.created_at - message.timestamp < 2:
+        extra["timestamp"] = message.timestamp
+        if not is_time(message.created_at):
+            extra["created_at"] = message.created_at if math.isfinite(message.created_at) else None
+    if message.message_type not in _TYPES:
+        extra["message_type"] = str(message.message_type)
+    if message.state not in _STATES:
+        extra["state"] = str(message.state)
+    if message.role not in _ROLES:
+        extra["role"] = str(message.role)
+    if not fits(message.status_code, 32):
+        extra["status_code"] = message.status_code
+    usage = _usage_extra(message.usage) if message.usage else None
+    if message.unknown:
+        extra |= message.unknown
+        if usage and isinstance(more := message.unknown.get("usage", {}), dict):
+            usage |= more
+    if usage:
+        extra["usage"] = usage
+    return extra or None
+
+
+def _usage_extra(usage: Usage) -> dict[str, Any]:
+    extra: dict[str, Any] = {name: count for name, read in _COUNTERS if not fits(count := read(usage), 64)}
+    if usage.prompt_tokens_details is not None:
+        extra["prompt_tokens_details"] = usage.prompt_tokens_details
+    return extra
+
+
+_COUNTERS = [(field.name, attrgetter(field.name)) for field in msgspec.structs.fields(Usage) if field.type is int]
