@@ -30,17 +30,19 @@ def read_from_disk(file_path: str | os.PathLike[str], limit: int) -> tuple[str, 
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise AttachmentError(f"{shown} cannot be read: {reason}. Nothing was sent.") from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         before = os.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode):
             raise AttachmentError(f"{shown} is {_kind(before.st_mode)}. Attach a regular file. Nothing was sent.")
         if before.st_size > limit:
             raise AttachmentError(_too_large(shown, before.st_size, limit))
-        try:
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
             content = file.read(limit + 1)
-        except OSError as error:
-            raise AttachmentError(f"{shown} cannot be read: {error.strerror}. Nothing was sent.") from None
         after = os.fstat(descriptor)
+    except OSError as error:
+        raise AttachmentError(f"{shown} cannot be read: {error.strerror}. Nothing was sent.") from None
+    finally:
+        os.close(descriptor)
     if len(content) != before.st_size or (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise AttachmentError(
             f"{shown} changed while it was read. Copy it first, then attach the copy. Nothing was sent."

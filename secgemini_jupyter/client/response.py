@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 from secgemini_jupyter.models import Message, MessageType, Usage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import pandas as pd
 
     from secgemini_jupyter.client.state import SessionState
     from secgemini_jupyter.protocol.turn import Turn
+    from secgemini_jupyter.render.answer import Facts, Status
 
 __all__ = ["SessionResponse"]
 
@@ -91,7 +94,7 @@ class SessionResponse:
         from secgemini_jupyter.render.payloads import read_table
 
         tables = (read_table(message.mime_type, message.text) for message in self.messages if message.text)
-        return [pd.DataFrame(table.rows, columns=table.columns) for table in tables if table is not None]
+        return [pd.DataFrame(table.rows, columns=list(table.columns)) for table in tables if table is not None]
 
     def to_frame(self) -> pd.DataFrame:
         """One row a message, in the shape of `history()`; the prompt's row is not there."""
@@ -102,7 +105,27 @@ class SessionResponse:
     def __str__(self) -> str:
         return self.answer
 
-    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        from secgemini_jupyter.client.display import response_bundle
+    def facts(self, inputs: Iterable[tuple[str, int]] = ()) -> Facts:
+        """What stands under the answer when it is displayed; `inputs` are names and sizes of what went in."""
+        from secgemini_jupyter.render.answer import Facts, Input
 
-        return response_bundle(self)
+        actors = [message.actor for message in self.messages if message.message_type is MessageType.RESULT]
+        return Facts(
+            actor=actors[-1] if actors else "",
+            model=self.model_name,
+            host=self.host,
+            is_local=self.is_local,
+            session=self.session_name,
+            turn=self.turn_index or None,
+            retained=self.can_log,
+            elapsed=self.elapsed or None,
+            usage=self.usage if self.usage.total_tokens else None,
+            inputs=tuple(Input(name, size) for name, size in inputs),
+        )
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        from secgemini_jupyter.render.answer import answer_bundle
+
+        status: Status = "error" if self.status_code >= 400 else "ok" if self.is_complete else "interrupted"
+        bundle = answer_bundle(self.messages, self.facts(), status=status)
+        return dict(bundle.data), bundle.metadata

@@ -21,6 +21,7 @@ from secgemini_jupyter.models import (
     Usage,
 )
 from secgemini_jupyter.protocol.turn import Turn, unfinished
+from secgemini_jupyter.settings import Settings
 from secgemini_jupyter.tools import Toolbox
 
 
@@ -98,7 +99,7 @@ class SessionView:
     """What a session is, read from the snapshot: no property here costs a request. `refresh()` reads it afresh."""
 
     _state: SessionState
-    _host: str
+    _settings: Settings
 
     @property
     def id(self) -> str:
@@ -185,7 +186,12 @@ class SessionView:
     @property
     def host(self) -> str:
         """Host that answers come from."""
-        return self._host
+        return self._settings.host
+
+    @property
+    def max_attachment_bytes(self) -> int:
+        """What one attachment may have."""
+        return self._settings.max_attachment_bytes
 
     @property
     def is_running(self) -> bool:
@@ -196,7 +202,7 @@ class SessionView:
         info = self._state.info
         retained = "retained" if info.can_log else "not retained"
         return one_line(
-            f"<{type(self).__name__} {info.name!r} id={info.id} on {self._host}: {info.turns} turns, "
+            f"<{type(self).__name__} {info.name!r} id={info.id} on {self.host}: {info.turns} turns, "
             f"{len(info.files)} files, {retained}>"
         )
 

@@ -236,7 +236,7 @@ class InteractiveSession(SessionView):
     def __init__(self, client: SecGemini, state: SessionState) -> None:
         self._client = client
         self._state = state
-        self._host = client.settings.host
+        self._settings = client.settings
         self.confirm: Callable[[Message], bool] | None = None
         """Answers a `confirmation_request`; None denies each."""
 
@@ -272,7 +272,7 @@ class InteractiveSession(SessionView):
         Raises:
             AttachmentError: missing, no regular file, too large, changed while it was read; or it arrived altered.
         """
-        name, content = files.read_from_disk(file_path, self._client.settings.max_attachment_bytes)
+        name, content = files.read_from_disk(file_path, self.max_attachment_bytes)
         return self.attach_file(name, content)
 
     def attach_file(self, filename: str, content: bytes, mime_type_hint: str | None = None) -> PublicSessionFile:
@@ -282,7 +282,7 @@ class InteractiveSession(SessionView):
             InputError: no bytes, or no usable name.
             AttachmentError: too large, or it arrived altered.
         """
-        name = files.check(filename, content, self._client.settings.max_attachment_bytes)
+        name = files.check(filename, content, self.max_attachment_bytes)
         attached = self._client._send(endpoints.attach_file(self.id, name, content, mime_type_hint))
         info = self._state.info
         self._state.info = msgspec.structs.replace(info, files=[*info.files, attached])
@@ -317,7 +317,7 @@ class InteractiveSession(SessionView):
             SettingsError: no logs processor is set.
             AttachmentError: the file cannot be read, or is no UTF-8 text.
         """
-        upload = logs.Upload(file_path, self._client.settings, self.can_log, custom_fields_mapping)
+        upload = logs.Upload(file_path, self._settings, self.can_log, custom_fields_mapping)
         inserted = 0
         if self._client._send(upload.create()):
             inserted = sum(self._client._send(chunk) for chunk in upload.chunks())
@@ -348,7 +348,7 @@ class InteractiveSession(SessionView):
 
     def prepare(self, prompt: str | None, *, partial: bool = False) -> Turn:
         """A turn for `run`, not sent yet; without a prompt it listens to the one that runs, or ran last."""
-        return base.new_turn(self._state, self._client.settings, prompt, partial=partial)
+        return base.new_turn(self._state, self._settings, prompt, partial=partial)
 
     def query(self, prompt: str) -> SessionResponse:
         """Ask, and wait for the whole answer.
@@ -398,7 +398,7 @@ class InteractiveSession(SessionView):
                     except SecGeminiError as error:
                         pause = turn.lost(error, time.monotonic())
                         time.sleep(pause)
-                turn.raise_for_error(self._host)
+                turn.raise_for_error(self.host)
             except SecGeminiError as error:
                 error.messages = turn.messages
                 error.response = self.response(turn, time.monotonic() - started)
@@ -427,7 +427,7 @@ class InteractiveSession(SessionView):
             except SecGeminiError:
                 raise
             except Exception as error:
-                raise transport.translate(error, self._client.settings.websocket_url) from transport.bare(error)
+                raise transport.translate(error, self._settings.websocket_url) from transport.bare(error)
             received = turn.receive(frame)
             if received is not None:
                 yield received
@@ -437,7 +437,7 @@ class InteractiveSession(SessionView):
     def _serve(self, turn: Turn, message: Message) -> Message | None:
         """Do what `message` asks of this side; gives our answer, which the session holds as well."""
         if call := turn.tool_call(message):
-            timeout = self._client.settings.tool_timeout
+            timeout = self._settings.tool_timeout
             outcome = self._state.tools.run(call.name, call.arguments, timeout=timeout)
             return turn.answer(call, outcome.output, is_error=outcome.is_error)
         if message.message_type is MessageType.CONFIRMATION_REQUEST:
@@ -453,7 +453,7 @@ class InteractiveSession(SessionView):
 
     def response(self, turn: Turn, elapsed: float) -> SessionResponse:
         """What `turn` brought until now."""
-        return SessionResponse.of(turn, self._state, host=self._host, is_local=self.is_local, elapsed=elapsed)
+        return SessionResponse.of(turn, self._state, host=self.host, is_local=self.is_local, elapsed=elapsed)
 
     # --- what came of it ---
 

@@ -1,0 +1,164 @@
+"""A turn on the screen while it runs, and what stays: one saved output in a notebook, plain text in a terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from secgemini_jupyter.models import Message
+    from secgemini_jupyter.render.answer import Bundle, Facts, Status
+
+__all__ = ["View", "view_for"]
+
+INTERVAL = 0.1
+"""Seconds between two updates: the server drops what comes faster than the browser can draw."""
+SILENT_START = 0.25
+"""Seconds before the first output: an answer, or a refusal, that comes at once needs no live view."""
+
+
+class View(Protocol):
+    def add(self, message: Message) -> None:
+        """A message arrived."""
+        ...
+
+    def tick(self) -> None:
+        """Time has passed; called often, draws rarely."""
+        ...
+
+    def finish(self, facts: Facts, status: Status) -> None:
+        """The turn is over: leave what shall be saved. The error itself is raised, and shown by IPython."""
+        ...
+
+
+def view_for(shell: InteractiveShell, facts: Facts, *, quiet: bool) -> View:
+    """The view that fits where the output goes."""
+    from IPython.core.displaypub import CapturingDisplayPublisher
+
+    if quiet:
+        return QuietView()
+    if isinstance(shell.display_pub, CapturingDisplayPublisher):
+        return FinalView()
+    if not hasattr(shell, "kernel"):
+        return TerminalView()
+    return NotebookView(facts, owns_cell=_owns_cell(shell))
+
+
+def _owns_cell(shell: InteractiveShell) -> bool:
+    """Whether the running cell is one `%%secgemini` cell: only then all of its outputs are ours to replace."""
+    manager = shell.history_manager
+    cell = manager.input_hist_raw[-1] if manager and manager.input_hist_raw else ""
+    return cell.lstrip().startswith("%%secgemini")
+
+
+class QuietView:
+    """`-q`: nothing is shown."""
+
+    def add(self, message: Message) -> None: ...
+
+    def tick(self) -> None: ...
+
+    def finish(self, facts: Facts, status: Status) -> None: ...
+
+
+class FinalView:
+    """Under `%%capture`, where an update would be one more output: the answer once, at the end."""
+
+    def __init__(self) -> None:
+        self._messages: list[Message] = []
+
+    def add(self, message: Message) -> None:
+        self._messages.append(message)
+
+    def tick(self) -> None: ...
+
+    def finish(self, facts: Facts, status: Status) -> None:
+        from secgemini_jupyter.render.answer import answer_bundle
+
+        if self._messages:
+            publish(answer_bundle(self._messages, facts, status=status))
+
+
+class TerminalView:
+    """Terminal IPython: text is appended, since an update would print everything again."""
+
+    def __init__(self) -> None:
+        from secgemini_jupyter.render.terminal import TerminalStream
+
+        self._stream = TerminalStream(sys.stdout.write)
+        self._began = False
+
+    def add(self, message: Message) -> None:
+        self._began = True
+        self._stream.add(message)
+
+    def tick(self) -> None:
+        sys.stdout.flush()
+
+    def finish(self, facts: Facts, status: Status) -> None:
+        if self._began:
+            self._stream.finish(facts, status)
+            sys.stdout.flush()
+
+
+class NotebookView:
+    """Live outputs that are updated in place; at the end the whole answer is one output."""
+
+    def __init__(self, facts: Facts, *, owns_cell: bool) -> None:
+        from secgemini_jupyter.render.live import LiveView
+
+        self._started = time.time()
+        self._due = time.monotonic() + SILENT_START
+        self._view = LiveView(facts, started=self._started)
+        self._owns_cell = owns_cell
+        self._handles: list[str] = []
+
+    def add(self, message: Message) -> None:
+        self._view.add(message)
+
+    def tick(self) -> None:
+        now = time.monotonic()
+        if now < self._due:
+            return
+        for output in self._view.snapshot(time.time()):
+            if output.index < len(self._handles):
+                publish(output.bundle, self._handles[output.index], update=True)
+            else:
+                self._handles.append(new_id())
+                publish(output.bundle, self._handles[-1])
+        self._due = time.monotonic() + INTERVAL
+
+    def finish(self, facts: Facts, status: Status) -> None:
+        from IPython.display import clear_output
+
+        if not self._handles and not self._view.messages:
+            return  # nothing came and nothing is on the screen: the error alone says it
+        bundle = self._view.final(facts, status)
+        if not self._handles:
+            publish(bundle)
+        elif len(self._handles) == 1 or not self._owns_cell:
+            publish(bundle, self._handles[0], update=True)
+            for handle in self._handles[1:]:
+                publish(None, handle, update=True)
+        else:
+            clear_output(wait=True)  # type: ignore[no-untyped-call]
+            publish(bundle)
+
+
+def new_id() -> str:
+    import uuid
+
+    return uuid.uuid4().hex
+
+
+def publish(bundle: Bundle | None, display_id: str | None = None, *, update: bool = False) -> None:
+    """Show a bundle as it is; None empties the output that the id names."""
+    from IPython.display import publish_display_data
+
+    data: dict[str, Any] = dict(bundle.data) if bundle else {"text/plain": ""}
+    metadata = bundle.metadata if bundle else {}
+    transient = {"display_id": display_id} if display_id else None
+    publish_display_data(data, metadata, transient=transient, update=update)  # type: ignore[no-untyped-call]
