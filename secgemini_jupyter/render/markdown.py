@@ -34,6 +34,7 @@ MAX_CHARS = 200_000
 """Of one text, shown; the parser takes about 0.3 s for as much."""
 MAX_INLINE = 6_000
 """Characters of one paragraph or cell that are searched for emphasis and links: that search is quadratic at worst."""
+MAX_BRACKETS = 16
 MAX_NESTING = 12
 MAX_INDENT = 48
 MAX_COLUMNS = 100
@@ -154,13 +155,23 @@ def _set_long_inline_apart(state: Any) -> None:
     from markdown_it.token import Token
 
     for token in state.tokens:
-        if token.type == "inline" and len(token.content) > MAX_INLINE:
+        if token.type == "inline" and (len(token.content) > MAX_INLINE or _bracket_depth(token.content) > MAX_BRACKETS):
             token.children = []
             for index, line in enumerate(token.content.split("\n")):
                 if index:
                     token.children.append(Token("softbreak", "br", 0))
                 token.children.append(Token("text", "", 0, content=line))
             token.content = ""
+
+
+def _bracket_depth(text: str) -> int:
+    """How deep `[` nests, closed or not: the parser's search for links takes quadratic time in it."""
+    depth = deepest = 0
+    if text.count("[") > MAX_BRACKETS:
+        for bracket in re.findall(r"[\[\]]", text):
+            depth = depth + 1 if bracket == "[" else max(0, depth - 1)
+            deepest = max(deepest, depth)
+    return deepest
 
 
 def _rewrite(state: Any) -> None:
@@ -228,16 +239,13 @@ def _children(tokens: Sequence[Token], mentioned: frozenset[str], *, defang: boo
                 yield _text(f" ({_target(url, defang=defang)})")
         elif token.type == "image":
             url = _target(str(token.attrs.get("src", "")), defang=defang)
-            label = one_label(token.content)
+            label = shorten(" ".join(safe_text(token.content).split()), 200)
             yield _text(f"[image: {defanged(label) if defang else label}{' – ' if label else ''}{url}]")
         else:
-            if defang and token.type in ("text", "code_inline"):
-                token.content = defanged(token.content)
+            if token.type in ("text", "code_inline"):
+                token.content = safe_text(token.content)  # again: `&#x202e;` was a character reference until now
+                token.content = defanged(token.content) if defang else token.content
             yield token
-
-
-def one_label(text: str) -> str:
-    return shorten(" ".join(text.split()), 200)
 
 
 def _label(tokens: Sequence[Token]) -> str:
