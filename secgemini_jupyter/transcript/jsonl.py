@@ -1,0 +1,86 @@
+"""Messages as JSON Lines: one message a line, in the shape of the wire, with every field that came."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from secgemini_jupyter.errors import InputError, ProtocolError
+from secgemini_jupyter.models import Message, read_message
+
+__all__ = ["from_jsonl", "read_jsonl", "replacing", "to_jsonl", "write_jsonl"]
+
+
+def to_jsonl(messages: Iterable[Message]) -> bytes:
+    """`messages` as UTF-8 lines. Reading them again gives the same messages, unknown values and fields included."""
+    return b"".join(message.to_json() + b"\n" for message in messages)
+
+
+def from_jsonl(lines: bytes | str) -> list[Message]:
+    """The messages of JSON Lines; empty lines are nothing.
+
+    Raises:
+        ProtocolError: a line is no JSON object; the error names it.
+    """
+    data = lines.encode("utf-8", "surrogatepass") if isinstance(lines, str) else lines
+    messages = []
+    # Not `splitlines` on text: a line separator inside of a JSON string is no end of a line.
+    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+        if line.strip():
+            try:
+                messages.append(read_message(line))
+            except ProtocolError as error:
+                raise ProtocolError(f"Line {number}: {error}") from None
+    return messages
+
+
+def write_jsonl(messages: Iterable[Message], path: str | os.PathLike[str]) -> None:
+    """Write `messages` to `path`: whole, or not at all. A file that was there keeps its mode; a new one has 0600.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    with replacing(Path(path)) as file:
+        for message in messages:
+            file.write(message.to_json() + b"\n")
+
+
+def read_jsonl(path: str | os.PathLike[str]) -> list[Message]:
+    """The messages in the file at `path`.
+
+    Raises:
+        InputError: the file cannot be read.
+        ProtocolError: a line is no JSON object; the error names it.
+    """
+    try:
+        return from_jsonl(Path(path).read_bytes())
+    except OSError as error:
+        raise InputError(f"{str(path)!r} cannot be read: {error.strerror}. Check the path.") from None
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A new file that takes the place of `path` when all went well: a crash leaves the old one, never half of a new."""
+    try:
+        path = path.resolve()  # a link stays a link
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:50]}.", suffix=".tmp")
+    except OSError as error:
+        raise InputError(f"{str(path)!r} cannot be written: {error.strerror}. Check the folder.") from None
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if path.exists():
+            Path(name).chmod(stat.S_IMODE(path.stat().st_mode))
+        Path(name).replace(path)
+    except BaseException as error:
+        Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise InputError(f"{str(path)!r} cannot be written: {error.strerror}. Check the folder.") from None
+        raise

@@ -1,0 +1,108 @@
+"""The way back: messages out of a table that `history()` made, filtered, put together or read from a file since."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from secgemini_jupyter.errors import InputError, ProtocolError
+from secgemini_jupyter.models import Message, Usage, read_json, read_message
+from secgemini_jupyter.transcript.messages import COLUMNS, PARENT_NOTE
+from secgemini_jupyter.transcript.turns import TurnSlice
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["messages_of", "turns_of"]
+
+# Columns that say the same as the message's field: name of the column, name of the field.
+_FIELDS = {
+    "message_id": "id", "parent_id": "parent_id", "wire_turn": "turn", "group_id": "group", "actor": "actor",
+    "role": "role", "message_type": "message_type", "state": "state", "title": "title", "content": "content",
+    "mime_type": "mime_type", "status_code": "status_code", "status_message": "status_message",
+}  # fmt: skip
+_TOKENS = {
+    "prompt_tokens": "prompt_tokens", "generated_tokens": "generated_tokens", "total_tokens": "total_tokens",
+    "cached_tokens": "cached_token_count", "thoughts_tokens": "thoughts_token_count",
+    "tool_use_prompt_tokens": "tool_use_prompt_token_count",
+}  # fmt: skip
+_OTHERS = ("session_id", "turn_index", "created_at", "is_binary", "content_bytes", "content_sha256", "extra")
+
+
+def messages_of(table: pd.DataFrame) -> list[Message]:
+    """The messages in the rows of `table`, in the order of its rows.
+
+    What the table does not hold is not in them: a binary content is absent, with `content_sha256` and
+    `content_bytes` as fields beside it; times are those of the table, in microseconds.
+
+    Raises:
+        InputError: a column is missing, or holds something else.
+    """
+    return [message for _, _, message in _rows(table)]
+
+
+def turns_of(table: pd.DataFrame) -> list[TurnSlice]:
+    """The rows of `table` by session and turn, as the table numbers them: rows may be missing.
+
+    Raises:
+        InputError: a column is missing, or holds something else.
+    """
+    turns: dict[tuple[str, int], list[Message]] = {}
+    for session_id, turn_index, message in _rows(table):
+        turns.setdefault((session_id, turn_index), []).append(message)
+    return [TurnSlice(index, messages, session_id) for (session_id, index), messages in turns.items()]
+
+
+def _rows(table: pd.DataFrame) -> Iterator[tuple[str, int, Message]]:
+    needed = [*_FIELDS, *_TOKENS, *_OTHERS]
+    if missing := [name for name in needed if name not in table.columns]:
+        raise InputError(
+            f"The table lacks the columns {', '.join(missing)}. Use history() with all its columns: filter rows only."
+        )
+    values = [_plain(table, name) for name in needed]
+    for position, row in enumerate(zip(*values, strict=True)):
+        given = dict(zip(needed, row, strict=True))
+        try:
+            yield given["session_id"] or "", int(given["turn_index"] or 0), _message(given)
+        except (ProtocolError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(f"Row {position} is no message ({error}). Use a table that history() made.") from None
+
+
+def _plain(table: pd.DataFrame, name: str) -> list[Any]:
+    """A column as Python values, None where it is missing; times as Unix seconds."""
+    import pandas as pd
+
+    column = table[name]
+    if COLUMNS[name].dtype == "time":
+        stamps = pd.to_datetime(column, utc=True).astype(pd.DatetimeTZDtype("us", "UTC"))
+        missing = stamps.isna().tolist()
+        ticks = stamps.astype("int64").tolist()
+        return [None if lost else tick / 1e6 for tick, lost in zip(ticks, missing, strict=True)]
+    items = column.astype(object)
+    return list(items.where(items.notna(), None))
+
+
+def _message(row: dict[str, Any]) -> Message:
+    fields = {field: row[name] for name, field in _FIELDS.items() if row[name] is not None or name in _NULLABLE}
+    fields["created_at"] = row["created_at"] or 0.0
+    fields["timestamp"] = math.floor(fields["created_at"])
+    if any(row[name] is not None for name in _TOKENS):
+        fields["usage"] = {field: int(row[name] or 0) for name, field in _TOKENS.items()}
+    extra = read_json(row["extra"], "extra as JSON") if row["extra"] else {}
+    if not isinstance(extra, dict):
+        raise TypeError("extra is no JSON object")
+    extra.pop(PARENT_NOTE, None)
+    if row["is_binary"]:
+        extra |= {name: row[name] for name in ("content_bytes", "content_sha256") if row[name] is not None}
+    if not extra:
+        usage = fields.get("usage")
+        return msgspec.convert(fields | {"usage": usage and Usage(**usage)}, Message, strict=False)
+    if isinstance(fields.get("usage"), dict) and isinstance(extra.get("usage"), dict):
+        extra["usage"] = fields["usage"] | extra["usage"]
+    return read_message(msgspec.json.encode(fields | extra))
+
+
+_NULLABLE = frozenset({"title", "content", "mime_type"})

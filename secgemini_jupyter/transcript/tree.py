@@ -1,0 +1,228 @@
+"""A session as a tree of text: turns, in them what each agent thought, called and found, and the answer.
+
+The service gives most messages the root as their parent: the tree is drawn from turn, actor and group first, and
+from `parent_id` where it says more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from secgemini_jupyter.models import Message, MessageType
+from secgemini_jupyter.render import tree as render
+from secgemini_jupyter.render.steps import Step, Steps
+from secgemini_jupyter.render.text import count, defanged, duration, one_line
+from secgemini_jupyter.transcript.lineage import ORPHAN, Lineage
+from secgemini_jupyter.transcript.turns import TurnSlice, turn_slices
+
+__all__ = ["SessionTree", "text_tree"]
+
+WIDTH = 100
+MAX_STEPS = 200
+"""Lines under one node; further ones are counted."""
+MAX_DEPTH = 12
+"""Levels under a turn; what is deeper stands at the last one, since each level costs width."""
+
+
+@dataclass
+class Node:
+    label: str
+    children: list[Node] = field(default_factory=list)
+
+
+@dataclass
+class Entry:
+    """A message that has a line of its own."""
+
+    message: Message
+    node: Node
+    is_tool: bool = False
+
+
+class SessionTree:
+    """The tree of a session: `str()` and the notebook show it."""
+
+    def __init__(self, messages: Sequence[Message], *, name: str = "") -> None:
+        self._messages = messages
+        self._name = name
+
+    def __str__(self) -> str:
+        return text_tree(self._messages, name=self._name)
+
+    __repr__ = __str__
+
+
+def text_tree(messages: Sequence[Message], *, name: str = "") -> str:
+    """The tree of `messages`, a line a node, each safe for a terminal and cut at its width.
+
+    Progress lines, `debug` frames and 206 pieces are counted, not drawn. A message whose parents lead nowhere or in
+    a circle always has a line, which says so.
+    """
+    return draw(turn_slices(messages), name=name)
+
+
+def draw(turns: Sequence[TurnSlice], *, name: str = "") -> str:
+    """The same for turns that were cut already."""
+    prompts = sum(turn.query is not None for turn in turns)
+    messages = sum(len(turn.messages) for turn in turns)
+    summary = f"{count(prompts, 'turn')} · {count(messages, 'message')}"
+    root = Node(f"{_gist(name)} · {summary}" if name else f"Session · {summary}", [_turn(turn) for turn in turns])
+    return render.text_tree([root], width=WIDTH)
+
+
+def _turn(turn: TurnSlice) -> Node:
+    label = f"{turn.index} › {_gist(turn.prompt or '')}" if turn.query else "Before the first prompt"
+    marks = [duration(turn.duration) if turn.duration is not None else "", "" if turn.end else "not finished"]
+    if turn.query and (note := ", ".join(filter(None, marks))):
+        label += f" ({note})"
+    entries, folded = _entries(turn)
+    node = Node(label, _limited(_by_actor(entries)))
+    if folded:
+        node.children.append(Node(f"… {count(folded, 'message')} of progress and detail"))
+    return node
+
+
+def _entries(turn: TurnSlice) -> tuple[list[Entry], int]:
+    """The lines at the turn's own level, those below them attached, and how many messages have none."""
+    messages = turn.messages
+    lineage = Lineage.of(messages)
+    parents_of_others = set(lineage.parents)
+    steps = Steps()
+    lines: dict[int, tuple[Entry, Step | None]] = {}
+    folded = 0
+    for index, message in enumerate(messages):
+        if message is turn.query:
+            continue
+        before = len(steps.items)
+        steps.add(message)
+        step = steps.items[-1] if len(steps.items) > before else None
+        is_lost = lineage.parents[index] == ORPHAN or index in lineage.circles
+        if message.is_partial or not (step or _has_line(message) or is_lost or index in parents_of_others):
+            folded += message.is_partial or not (message.is_end or _is_part_of_tool(message))
+            continue
+        note = ""
+        if is_lost and not _answers_a_call(message):
+            whose = "is not here" if lineage.parents[index] == ORPHAN else "leads in a circle"
+            note = f"  [parent {one_line(message.parent_id, 24)} {whose}]"
+        entry = Entry(message, Node(note), is_tool=step is not None and step.kind == "tool")
+        lines[index] = entry, step
+    anchors = _anchors(lineage)
+    top = []
+    for index, (entry, step) in lines.items():
+        # Only now: a step knows its result when all messages were seen.
+        entry.node.label = (_step(step) if step else _line(entry.message)) + entry.node.label
+        if (anchor := anchors[index]) in lines:
+            lines[anchor][0].node.children.append(entry.node)
+        else:
+            top.append(entry)
+    for entry, _ in lines.values():
+        entry.node.children = _limited(entry.node.children)
+    return top, folded
+
+
+def _anchors(lineage: Lineage) -> list[int]:
+    """Where each message hangs: at its parent, but no deeper than `MAX_DEPTH`, and in a circle at nothing."""
+    anchors = [ORPHAN if index in lineage.circles else parent for index, parent in enumerate(lineage.parents)]
+    for index in sorted(range(len(anchors)), key=lineage.depths.__getitem__):
+        if lineage.depths[index] > MAX_DEPTH:
+            anchors[index] = anchors[lineage.parents[index]]
+    return anchors
+
+
+def _has_line(message: Message) -> bool:
+    return (message.message_type is MessageType.RESULT or message.is_error
+            or message.message_type in (MessageType.UPDATE, MessageType.DELETE))  # fmt: skip
+
+
+def _answers_a_call(message: Message) -> bool:
+    return message.message_type is MessageType.LOCAL_TOOL_RESULT
+
+
+def _is_part_of_tool(message: Message) -> bool:
+    """Whether a tool's line tells it: a result, or the `debug` frame with arguments or output."""
+    return _answers_a_call(message) or message.state in ("calling_tool", "tool_result")
+
+
+def _by_actor(entries: Sequence[Entry]) -> list[Node]:
+    """Runs of steps under the agent that made them, where there is more than one; answers and errors stay in sight."""
+    actors = {entry.message.actor for entry in entries if _is_step(entry)}
+    nodes: list[Node] = []
+    for actor, run in _runs(entries, lambda entry: entry.message.actor if _is_step(entry) else None):
+        children = _by_group(run)
+        if actor is not None and len(actors) > 1:
+            nodes.append(Node(_gist(str(actor)) or "?", _limited(children)))
+        else:
+            nodes += children
+    return nodes
+
+
+def _is_step(entry: Entry) -> bool:
+    return not _has_line(entry.message)
+
+
+def _by_group(entries: Sequence[Entry]) -> list[Node]:
+    """Tool calls that were made together, under one line."""
+    nodes: list[Node] = []
+    for group, run in _runs(entries, lambda entry: entry.message.group if entry.is_tool else None):
+        calls = [entry.node for entry in run]
+        if group and len(calls) > 1:
+            nodes.append(Node(f"{count(len(calls), 'call')} together", _limited(calls)))
+        else:
+            nodes += calls
+    return nodes
+
+
+def _runs(entries: Sequence[Entry], key: Callable[[Entry], str | None]) -> Iterator[tuple[Hashable, list[Entry]]]:
+    return ((value, list(run)) for value, run in groupby(entries, key))
+
+
+def _limited(nodes: list[Node]) -> list[Node]:
+    """At most `MAX_STEPS` nodes: the beginning and the end, where the answer is."""
+    if len(nodes) <= MAX_STEPS:
+        return nodes
+    head, tail = MAX_STEPS // 2, MAX_STEPS // 2 - 1
+    hidden = len(nodes) - head - tail
+    return [*nodes[:head], Node(f"… {count(hidden, 'more line')}"), *nodes[-tail:]]
+
+
+def _step(step: Step) -> str:
+    if step.kind == "tool":
+        # A hand-over to another agent is announced like a call, without arguments, and has no result.
+        open_ = "" if step.arguments is None else "no result"
+        state = {True: "", False: "failed", None: open_}[step.ok]
+        took = duration(step.seconds) if step.seconds is not None else ""
+        label = f"⚙ {defanged(step.in_words)}"
+        if step.detail:
+            label += f" → {_gist(step.detail, 60)}"
+        return label + (f" ({', '.join(filter(None, (state, took)))})" if state or took else "")
+    mark = {"thinking": "thought", "error": "error, recovered", "source": "source"}.get(step.kind, "")
+    name = _gist(step.in_words)
+    # A thought without a title is named by its first line.
+    detail = _gist(step.detail) if step.detail else ""
+    text = name if not detail or detail.startswith(name.rstrip("…")) else f"{name}: {detail}"
+    return f"{mark}: {text}" if mark else text
+
+
+def _line(message: Message) -> str:
+    kind = message.message_type
+    content = _content(message)
+    if kind is MessageType.RESULT:
+        return f"answer: {content}"
+    if message.is_error:
+        return f"error {message.status_code}: {content or _gist(message.status_message)}"
+    if kind in (MessageType.UPDATE, MessageType.DELETE):
+        return f"{kind} of {one_line(message.parent_id, 24)}: {content}"
+    return f"{one_line(str(kind), 24)}: {content}"
+
+
+def _content(message: Message) -> str:
+    text = message.text
+    if text is None:
+        return f"({one_line(message.mime_type or '', 60)}, not text)"
+    return _gist(f"{message.title}: {text}" if message.title else text)
+
+
+def _gist(text: str, limit: int = WIDTH) -> str:
+    return defanged(one_line(text, limit))

@@ -1,0 +1,186 @@
+"""Turns: a prompt and all that came of it, cut out of a session's messages; and their table, schema `turns/1`."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Literal
+
+from secgemini_jupyter.models import Message, MessageType, State, Usage, turn_usage
+from secgemini_jupyter.transcript.columns import Category, Column, frame, is_time
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["COLUMNS", "SCHEMA", "TurnSlice", "turn_slices", "turns_frame"]
+
+SCHEMA = "turns/1"
+
+Status = Literal["ok", "error", "interrupted", "incomplete"]
+
+
+@dataclass(frozen=True)
+class TurnSlice:
+    """A prompt and the messages up to the next one.
+
+    The turn is over at its first END; what comes later and before the next prompt is kept, since nothing may be lost.
+
+    Attributes:
+        index: counts the prompts from 1; 0 for messages before the first one, which have no prompt.
+        messages: the query first, 206 pieces included.
+    """
+
+    index: int
+    messages: Sequence[Message]
+    session_id: str = ""
+
+    @property
+    def query(self) -> Message | None:
+        first = self.messages[0] if self.messages else None
+        return first if first is not None and first.message_type is MessageType.QUERY else None
+
+    @property
+    def prompt(self) -> str | None:
+        return self.query.text if self.query else None
+
+    @cached_property
+    def end(self) -> Message | None:
+        return next((message for message in self.messages if message.is_end), None)
+
+    @cached_property
+    def failure(self) -> Message | None:
+        """The message that ended the turn as failed."""
+        return next((message for message in self.messages if message.is_error), None)
+
+    @property
+    def results(self) -> list[Message]:
+        """Whole results, without pieces."""
+        return [m for m in self.messages if m.message_type is MessageType.RESULT and not m.is_partial]
+
+    @property
+    def answer(self) -> str | None:
+        """The results of a text type, joined; None where there is none."""
+        texts = [text.strip("\n") for message in self.results if (text := message.text) is not None]
+        return "\n\n".join(texts) if texts else None
+
+    @property
+    def status(self) -> Status:
+        """`incomplete` has no END yet; whether the user interrupted it, the messages do not say."""
+        if self.failure:
+            return "error"
+        return "ok" if self.end else "incomplete"
+
+    @property
+    def error(self) -> str | None:
+        """What the failing message says."""
+        return None if self.failure is None else self.failure.text or self.failure.status_message
+
+    @property
+    def tool_call_count(self) -> int:
+        """Calls as they are announced; the `debug` frame that repeats one with its arguments is not another."""
+        return sum(
+            message.message_type is MessageType.LOCAL_TOOL_CALL
+            or (
+                message.state is State.CALLING_TOOL and message.message_type in (MessageType.INFO, MessageType.THINKING)
+            )
+            for message in self.messages
+        )
+
+    @cached_property
+    def usage(self) -> Usage:
+        return turn_usage(self.messages[1:] if self.query else self.messages)
+
+    @property
+    def started_at(self) -> float | None:
+        """Unix seconds; None where no time is known."""
+        return _time(self.messages[0])
+
+    @property
+    def ended_at(self) -> float | None:
+        last = self.end or self.failure
+        return _time(last) if last else None
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds from prompt to END. None while it runs, and where the clocks of both sides disagree."""
+        return _between(self.started_at, self.ended_at)
+
+    @property
+    def time_to_first(self) -> float | None:
+        """Seconds from the prompt to the first message after it."""
+        return _between(self.started_at, _time(self.messages[1])) if self.query and len(self.messages) > 1 else None
+
+
+def turn_slices(messages: Sequence[Message], *, session_id: str = "") -> list[TurnSlice]:
+    """The turns of a session, in order, every message in exactly one of them."""
+    starts = [index for index, message in enumerate(messages) if message.message_type is MessageType.QUERY]
+    cuts = [0, *starts, len(messages)]
+    pieces = (messages[start:stop] for start, stop in pairwise(cuts))
+    return [TurnSlice(index, piece, session_id) for index, piece in enumerate(pieces) if piece]
+
+
+def each(read: Callable[[TurnSlice], Any]) -> Callable[[Sequence[TurnSlice]], Iterable[Any]]:
+    return lambda turns: map(read, turns)
+
+
+def unknown(turns: Sequence[TurnSlice]) -> list[None]:
+    """For what the messages do not tell, and the kernel that asked may."""
+    return [None] * len(turns)
+
+
+COLUMNS: dict[str, Column[Sequence[TurnSlice]]] = {
+    "turn_index": Column("Int32", each(attrgetter("index"))),
+    "started_at": Column("time", each(attrgetter("started_at"))),
+    "prompt": Column("string", each(attrgetter("prompt"))),
+    "answer": Column("string", each(attrgetter("answer"))),
+    "status": Column(Category(("ok", "error", "interrupted", "incomplete")), each(attrgetter("status"))),
+    "duration_s": Column("Float64", each(attrgetter("duration"))),
+    "tool_call_count": Column("Int32", each(attrgetter("tool_call_count"))),
+    "total_tokens": Column("Int64", each(attrgetter("usage.total_tokens"))),
+    "error": Column("string", each(attrgetter("error"))),
+    "status_code": Column("Int32", each(lambda turn: turn.failure.status_code if turn.failure else 200)),
+    "ended_at": Column("time", each(attrgetter("ended_at"))),
+    "time_to_first_s": Column("Float64", each(attrgetter("time_to_first"))),
+    "message_count": Column("Int32", each(lambda turn: len(turn.messages))),
+    "prompt_tokens": Column("Int64", each(attrgetter("usage.prompt_tokens"))),
+    "generated_tokens": Column("Int64", each(attrgetter("usage.generated_tokens"))),
+    "cached_tokens": Column("Int64", each(attrgetter("usage.cached_token_count"))),
+    "thoughts_tokens": Column("Int64", each(attrgetter("usage.thoughts_token_count"))),
+    "tool_use_prompt_tokens": Column("Int64", each(attrgetter("usage.tool_use_prompt_token_count"))),
+    "session_id": Column("string", each(attrgetter("session_id"))),
+    "turn_id": Column("string", each(lambda turn: f"{turn.session_id}:{turn.index}")),
+    "prompt_sha256": Column("string", each(lambda turn: _sha256(turn.prompt))),
+    "model": Column("string", unknown),
+    "reconnects": Column("Int32", unknown),
+    "cell_id": Column("string", unknown),
+    "execution_count": Column("Int32", unknown),
+}
+
+
+def turns_frame(messages: Sequence[Message], *, session_id: str) -> pd.DataFrame:
+    """One row a turn: prompt, answer, status, times, counts, tokens. Messages before the first prompt are turn 0."""
+    return frame_of_turns(turn_slices(messages, session_id=session_id), session_id=session_id)
+
+
+def frame_of_turns(turns: Sequence[TurnSlice], *, session_id: str | None = None) -> pd.DataFrame:
+    """The same for turns that may be of several sessions."""
+    return frame(COLUMNS, turns, schema=SCHEMA, session_id=session_id)
+
+
+def _time(message: Message) -> float | None:
+    seconds = message.created_at or float(message.timestamp)
+    return seconds if seconds and is_time(seconds) else None
+
+
+def _between(start: float | None, end: float | None) -> float | None:
+    seconds = math.nan if start is None or end is None else end - start
+    return seconds if seconds >= 0 else None
+
+
+def _sha256(text: str | None) -> str | None:
+    return None if text is None else hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
