@@ -140,20 +140,21 @@ class LabServer:
 
     def open(self, page: Any, *cells: str, theme: str = "light") -> Notebook:
         """A new notebook of code cells (Markdown where a cell begins with `#md`), its kernel ready."""
-        name = f"{uuid.uuid4().hex}.ipynb"
         made = [
             new_markdown_cell(cell.removeprefix("#md").strip()) if cell.startswith("#md") else new_code_cell(cell)
             for cell in cells
         ]
         kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-        nbformat.write(new_notebook(cells=made, metadata=kernel), self.root / name)
+        return self.show(page, new_notebook(cells=made, metadata=kernel), theme)
+
+    def show(self, page: Any, document: nbformat.NotebookNode, theme: str = "light") -> Notebook:
+        """Open a notebook as a user who got it from somebody else: its outputs are not trusted."""
+        name = f"{uuid.uuid4().hex}.ipynb"
+        nbformat.write(document, self.root / name)
         page.set_default_timeout(30_000)
         page.goto(f"{self.url}/lab/workspaces/{uuid.uuid4().hex}/tree/{name}")
         page.wait_for_function(f"window.jupyterapp && {KERNEL}?.status === 'idle'")
-        page.evaluate(
-            "theme => jupyterapp.commands.execute('apputils:change-theme', {theme})",
-            LAB_THEMES[theme],
-        )
+        page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", LAB_THEMES[theme])
         page.wait_for_function("theme => document.body.dataset.jpThemeName === theme", arg=LAB_THEMES[theme])
         return Notebook(page, self.root / name)
 

@@ -119,10 +119,17 @@ def test_a_click_in_lab_reaches_the_session_in_the_kernel(lab):
     assert notebook.page.locator(".jp-Notebook .jp-Cell").count() == cells
 
 
-def test_the_saved_notebook_has_a_fallback_and_no_script_in_it(lab):
+def test_a_notebook_from_somebody_else_shows_the_fallback(lab, lab_server):
     notebook = lab(NOTEBOOK_SESSION, WIDGET)
     notebook.run_all()
     notebook.page.locator(".sg-feedback").wait_for()
-    data = notebook.save().cells[1].outputs[0].data
+    saved = notebook.save()
+    data = saved.cells[1].outputs[0].data
     assert "%secgemini feedback up|down" in data["text/plain"]
     assert not re.search("<script|<style| on[a-z]+=", data["text/html"])
+
+    # Jupyter trusts what this user ran: one cell less, and its signature is gone.
+    saved.cells.pop(0)
+    received = lab_server.show(notebook.page, saved)
+    received.output(0).get_by_text('%secgemini feedback up|down "comment"').wait_for()
+    assert received.page.locator(".sg-feedback").count() == 0
