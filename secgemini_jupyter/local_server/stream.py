@@ -18,7 +18,7 @@ from secgemini_jupyter.models import Message, MessageType, read_message
 
 logger = logging.getLogger(__name__)
 
-CLOSE_DELAY = 1.0
+CLOSE_DELAY = 0.5
 """Seconds a client has for closing first after a failed turn."""
 SILENCE = 0.5
 """Seconds without a frame after which a client counts as one that only listens: one that is about to ask would
