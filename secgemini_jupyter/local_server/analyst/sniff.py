@@ -1,0 +1,73 @@
+"""What the bytes of an attachment are. Runs in a worker: the bytes are hostile."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+import zlib
+from typing import Any
+
+from secgemini_jupyter.local_server.analyst.logs.formats import log_format
+from secgemini_jupyter.local_server.analyst.logs.logins import has_logins
+
+SAMPLE = 256 * 1024
+"""Bytes that are enough to tell."""
+MAX_UNPACKED = 64 * 2**20
+
+_STRINGS = re.compile(rb"[\x20-\x7e]{6,}|(?:[\x20-\x7e]\x00){6,}")
+
+
+def sniff(content: bytes) -> dict[str, Any]:
+    """`kind` (log/…, text, empty, or a MIME type) and whether the log tells of logins."""
+    if not content:
+        return {"kind": "empty", "has_logins": False}
+    unpacked = unpack(content, SAMPLE)
+    text = as_text(unpacked)
+    if text is None:
+        return {"kind": _mime_type(content), "has_logins": False}
+    kind = log_format(text)
+    if kind is None:
+        return {"kind": "text", "has_logins": False}
+    return {"kind": f"log/{kind}", "has_logins": has_logins(unpacked, kind)}
+
+
+def unpack(content: bytes, limit: int = MAX_UNPACKED) -> bytes:
+    """The content, without gzip around it, at most `limit` bytes: a bomb unpacks to no more than that."""
+    if content[:2] != b"\x1f\x8b":
+        return content[:limit]
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+            return file.read(limit)
+    except (OSError, EOFError, zlib.error):
+        return content[:limit]
+
+
+def as_text(content: bytes) -> str | None:
+    """The content as text, or None when it is something else. What is not UTF-8 in it becomes U+FFFD."""
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return content.decode("utf-16", "replace")
+    sample = content[:SAMPLE]
+    controls = sum(sample.count(bytes([c])) for c in (*range(9), *range(14, 27), *range(28, 32), 127))
+    if sample and controls / len(sample) > 0.01:
+        return None
+    text = content.decode("utf-8-sig", "replace")
+    return text if text.count("�") <= max(8, len(text) // 20) else None
+
+
+def readable_text(content: bytes, limit: int) -> tuple[str, str]:
+    """At most `limit` bytes of the content as text, and how it was read: `text` or `printable strings`."""
+    content = unpack(content, limit)
+    text = as_text(content)
+    if text is not None:
+        return text, "text"
+    return "\n".join(m.replace(b"\0", b"").decode("ascii") for m in _STRINGS.findall(content)), "printable strings"
+
+
+def _mime_type(content: bytes) -> str:
+    import puremagic
+
+    try:
+        return puremagic.from_string(content[:SAMPLE], mime=True) or "application/octet-stream"
+    except (puremagic.PureError, ValueError, OSError, EOFError, LookupError):
+        return "application/octet-stream"

@@ -1,0 +1,142 @@
+"""What a tool is, and what a planner knows when it chooses among tools."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+PASTED = "the prompt"
+"""Name of text that came in the prompt itself, wherever an attachment's name would stand."""
+
+
+class ToolFailure(Exception):
+    """A tool cannot do what was asked. The message is one sentence for the user."""
+
+
+class FileOrText(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Arguments of a tool that reads an attachment or a text."""
+
+    file: str | None = None
+    """Name of an attachment of the session."""
+    text: str | None = None
+
+    def content(self, files: Mapping[str, bytes]) -> bytes:
+        """The bytes to look at.
+
+        Raises:
+            ToolFailure: neither a file nor a text was given, or the file is not attached.
+        """
+        if self.file is not None:
+            try:
+                return files[self.file]
+            except KeyError:
+                raise ToolFailure(f"No attachment is called {self.file!r}.") from None
+        if self.text is None:
+            raise ToolFailure("Neither a file nor a text was given.")
+        return self.text.encode("utf-8", "replace")
+
+    @property
+    def source(self) -> str:
+        return self.file if self.file is not None else PASTED
+
+
+@dataclass(frozen=True)
+class Attached:
+    """An attachment as the planner sees it: `kind` is what `sniff` found in its bytes, not what its name claims."""
+
+    name: str
+    kind: str
+    size: int
+    has_logins: bool = False
+
+    @property
+    def is_log(self) -> bool:
+        return self.kind.startswith("log/")
+
+    @property
+    def is_text(self) -> bool:
+        return self.is_log or self.kind == "text"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How the user wants the answer: as JSON, as one word, only one part of it."""
+
+    as_json: bool = False
+    one_word: bool = False
+    only: str = ""
+
+    def wants_only(self, *words: str) -> bool:
+        return any(re.search(rf"\b{word}", self.only) for word in words)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A prompt, taken apart: `instruction` is what the user says, `pasted` what the user shows."""
+
+    prompt: str
+    instruction: str
+    pasted: str
+    attachments: Sequence[Attached]
+    wish: Wish = field(default_factory=Wish)
+    pasted_kind: str = "text"
+    pasted_has_logins: bool = False
+
+    def asks(self, pattern: str) -> bool:
+        return re.search(pattern, self.instruction, re.IGNORECASE) is not None
+
+    def named(self) -> list[Attached]:
+        """The attachments that the instruction names."""
+        return [each for each in self.attachments if each.name and each.name.lower() in self.instruction.lower()]
+
+    def fitting(self, fits: Callable[[Attached], bool]) -> list[Attached]:
+        """Attachments for a tool: those that are named, else all that fit."""
+        return [each for each in self.named() or self.attachments if fits(each)]
+
+    def logs(self) -> list[dict[str, str]]:
+        """Arguments that name every log in question, pasted text included."""
+        found = [{"file": each.name} for each in self.fitting(lambda each: each.is_log)]
+        if self.pasted and self.pasted_kind.startswith("log/"):
+            found.append({"text": self.pasted})
+        return found
+
+
+@dataclass(frozen=True)
+class Call:
+    """One use of a tool, with the reason in a few words for the plan."""
+
+    tool: str
+    arguments: dict[str, Any]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One tool. `run` works in a worker process; `plan` and `answer` in the server, on values that `run` returned.
+
+    Attributes:
+        name: in snake_case, as the messages of a turn show it.
+        description: one sentence, also for a model that chooses among tools.
+        ability: what it can do, as the local analyst lists it, with an example prompt.
+        arguments: what `run` takes, as a msgspec struct: its schema is offered to models.
+        run: from the arguments and the attachments named in them to a JSON-able result.
+        plan: the calls that a request asks for; empty when it asks for something else.
+        answer: a result in Markdown. Values from outside go through `text.code`.
+    """
+
+    name: str
+    description: str
+    ability: str
+    arguments: type[msgspec.Struct]
+    run: Callable[[Any, Mapping[str, bytes]], dict[str, Any]]
+    plan: Callable[[Request], list[Call]]
+    answer: Callable[[dict[str, Any], Wish], str]
+
+    def schema(self) -> dict[str, Any]:
+        """The arguments as JSON Schema, without references."""
+        (schema,), parts = msgspec.json.schema_components([self.arguments])
+        return {key: value for key, value in parts[schema["$ref"].rpartition("/")[2]].items() if key != "title"}

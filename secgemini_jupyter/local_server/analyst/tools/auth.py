@@ -1,0 +1,277 @@
+"""auth_timeline: who logged in, who failed, and what followed, from any log that tells of logins."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from secgemini_jupyter.local_server.analyst.logs.formats import FORMAT_NAMES
+from secgemini_jupyter.local_server.analyst.logs.logins import Login, login_of, reader
+from secgemini_jupyter.local_server.analyst.logs.reading import open_log
+from secgemini_jupyter.local_server.analyst.logs.times import time_field
+from secgemini_jupyter.local_server.analyst.text import Plain, code, count, counted, table, utc
+from secgemini_jupyter.local_server.analyst.tool import PASTED, Call, FileOrText, Request, Tool, Wish
+
+MAX_EVENTS = 300_000
+MAX_LISTED = 200
+
+PREAUTH = "KDC_ERR_PREAUTH_REQUIRED"
+
+
+def auth_timeline(arguments: FileOrText, files: Mapping[str, bytes]) -> dict[str, Any]:
+    log = open_log(arguments, files)
+    read = reader(log.format)
+    events: list[Login] = []
+    by_row = 0
+    time_name: str | None = None
+    for row in log.rows():
+        time_name = time_name or time_field(list(row))
+        login = login_of(row, read, row.get(time_name) if time_name else None)
+        if login and len(events) < MAX_EVENTS:
+            events.append(login)
+        by_row += login is not None
+    if events and all(event.when is not None for event in events):
+        events.sort(key=lambda event: event.when or 0.0)
+    tries = [event for event in events if event.kind in ("success", "failure")]
+    failures = [event for event in tries if event.kind == "failure"]
+    return {
+        "source": arguments.source,
+        "format": log.format,
+        "lines": log.lines,
+        "bad_lines": log.bad,
+        "is_cut": log.is_cut or by_row > len(events),
+        "is_dated": bool(events) and all(event.when is not None for event in events),
+        "successes": sum(event.kind == "success" for event in tries),
+        "failures": len(failures),
+        "succeeded": _pairs(Counter(event.user for event in tries if event.kind == "success")),
+        "success_methods": _pairs(Counter(event.method for event in tries if event.kind == "success")),
+        "failure_methods": _pairs(Counter(event.method for event in failures)),
+        "failure_reasons": _pairs(Counter(event.detail for event in failures if event.detail)),
+        "failed_password_sources": _pairs(Counter(e.source for e in failures if e.method == "password")),
+        "failure_sources": _pairs(Counter(event.source for event in failures if event.source)),
+        "refused": _pairs(Counter(event.detail for event in events if event.kind == "refused")),
+        "sources": _groups(events, "source"),
+        "users": _groups(events, "user"),
+        "failed": _failed(failures),
+        "then_succeeded": _then_succeeded(events),
+        "others": _others(events),
+    }
+
+
+def _pairs(counter: Counter[str]) -> list[list[Any]]:
+    return [[name[:300], n] for name, n in counter.most_common(MAX_LISTED)]
+
+
+def _groups(events: Sequence[Login], key: str) -> list[dict[str, Any]]:
+    grouped: dict[str, list[Login]] = defaultdict(list)
+    for event in events:
+        if event.kind in ("success", "failure", "refused") and (name := getattr(event, key)):
+            grouped[name].append(event)
+    other = "user" if key == "source" else "source"
+    rows: list[dict[str, Any]] = [
+        {
+            key: name[:300],
+            "successes": sum(event.kind == "success" for event in group),
+            "failures": sum(event.kind == "failure" for event in group),
+            "refused": sum(event.kind == "refused" for event in group),
+            f"{other}s": [v[:300] for v in dict.fromkeys(getattr(e, other) for e in group if getattr(e, other))][:10],
+            "first": _written(group[0]),
+            "last": _written(group[-1]),
+        }
+        for name, group in grouped.items()
+    ]
+    rows.sort(key=lambda row: (-row["failures"], -row["successes"], -row["refused"]))
+    return rows[:MAX_LISTED]
+
+
+def _written(event: Login) -> str:
+    return utc(event.when) if event.when is not None else event.written[:40]
+
+
+def _failed(failures: Sequence[Login]) -> list[dict[str, Any]]:
+    counts = Counter((event.user, event.source, event.method, event.detail) for event in failures)
+    return [
+        {"user": user[:300], "source": source[:300], "method": method[:100], "reason": reason[:300], "count": n}
+        for (user, source, method, reason), n in counts.most_common(MAX_LISTED)
+    ]
+
+
+def _then_succeeded(events: Sequence[Login]) -> list[dict[str, Any]]:
+    """Failures followed by a success from the same source. A declined public key is how ssh finds the right one."""
+    failed: Counter[str] = Counter()
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for event in events:
+        if not event.source:
+            continue
+        if event.kind in ("failure", "refused") and event.method != "publickey":
+            failed[event.source] += 1
+        elif event.kind == "success" and failed[event.source]:
+            row = {"source": event.source[:300], "user": event.user[:300], "failures_before": failed[event.source]}
+            found.setdefault((event.source, event.user), row | {"first_success": _written(event)})
+    return sorted(found.values(), key=lambda row: -row["failures_before"])[:MAX_LISTED]
+
+
+def _others(events: Sequence[Login]) -> list[dict[str, Any]]:
+    kinds = ("new_user", "new_group_member", "password_change", "sudo", "sudo_refused", "su", "su_failed")
+    rows = [
+        {"kind": each.kind, "user": each.user[:300], "detail": each.detail[:300], "when": _written(each)}
+        for kind in kinds
+        for each in events
+        if each.kind == kind
+    ]
+    return rows[:MAX_LISTED]
+
+
+_ASKS = (
+    r"\b(?:log(?:ged|s|ging)?|sign(?:ed|s)?)[ -]?(?:in|on)s?\b|\blog[io]ns?\b|\blogons?\b|\bauth(?:enticat\w*)?\b"
+    r"|\bwho (?:has )?failed\b|\bbrute[- ]?forc|\bfailed (?:log|pass|att|auth)|\bsudo\b|\bnew users?\b"
+    r"|\bpassword (?:guess|spray)|\bkerberos\b|\bssh\b"
+)
+
+
+def _plan(request: Request) -> list[Call]:
+    if not request.asks(_ASKS):
+        return []
+    files = request.fitting(lambda each: each.is_log and each.has_logins)
+    calls = [Call("auth_timeline", {"file": each.name}, f"read the logins in {code(each.name)}") for each in files]
+    if not calls and request.pasted_has_logins:
+        calls.append(Call("auth_timeline", {"text": request.pasted}, "read the logins in the pasted lines"))
+    return calls
+
+
+def _answer(result: dict[str, Any], _wish: Wish) -> str:
+    where = "the pasted lines" if result["source"] == PASTED else code(result["source"])
+    if not (result["successes"] or result["failures"] or result["refused"] or result["others"]):
+        return f"No login, sudo or account event in {where} ({_read(result)})."
+    lead = _kerberos_lead(result) if _is_kerberos(result) else _lead(result)
+    parts = [f"{lead} In {where}, {_read(result)}."]
+    if result["then_succeeded"]:
+        lines = ["**Failures, then a success, from the same source**\n"]
+        for row in result["then_succeeded"][:10]:
+            before = count(row["failures_before"], "failure")
+            lines.append(f"- {code(row['source'])}: {before}, then {code(row['user'])} logged in")
+        if len(result["then_succeeded"]) > 10:
+            lines.append(f"- ({len(result['then_succeeded']) - 10:,} more)")
+        parts.append("\n".join(lines))
+    elif result["successes"] and result["failures"]:
+        parts.append("No source failed first and then logged in.")
+    if notes := _kerberos_notes(result):
+        parts.append(notes)
+    if result["sources"]:
+        parts.append(_source_table(result))
+    if _is_kerberos(result) or (result["failed"] and not result["failed_password_sources"]):
+        parts.append(_failed_table(result))
+    if result["others"]:
+        rows = [(Plain(r["kind"].replace("_", " ")), r["user"], r["detail"], r["when"]) for r in result["others"]]
+        parts.append(table([Plain("event"), Plain("user"), Plain("detail"), Plain("when")], rows))
+    if not result["is_dated"]:
+        parts.append("The log's dates have no year or time zone: order is the file's, and no year was added.")
+    return "\n\n".join(parts)
+
+
+def _read(result: dict[str, Any]) -> str:
+    told = f"{FORMAT_NAMES[result['format']]}, {count(result['lines'], 'line')} read"
+    if result["bad_lines"]:
+        told += f", {count(result['bad_lines'], 'line')} not understood"
+    return told + (", cut at the limit" if result["is_cut"] else "")
+
+
+def _is_kerberos(result: dict[str, Any]) -> bool:
+    methods = [*result["success_methods"], *result["failure_methods"]]
+    return bool(methods) and all(method.startswith("Kerberos") for method, _ in methods)
+
+
+def _lead(result: dict[str, Any]) -> str:
+    succeeded = ", ".join(code(u) + (f" ×{n}" if n > 1 else "") for u, n in result["succeeded"][:6])
+    if len(result["succeeded"]) > 6:
+        succeeded += f" and {len(result['succeeded']) - 6:,} more"
+    told = f"**{count(result['successes'], 'login')} succeeded**" + (f" ({succeeded})" if succeeded else "")
+    methods = dict(map(tuple, result["failure_methods"]))
+    passwords = methods.pop("password", 0)
+    sources = result["failed_password_sources"] if passwords else result["failure_sources"]
+    failed = passwords or result["failures"]
+    noun = "password" if passwords else "login"
+    told += f"; **{count(failed, noun)} failed**" + (
+        f", most from {counted(sources, 1).split(' and ')[0]}" if sources else ""
+    )
+    told += "."
+    if passwords and methods:
+        told += f" Other failed attempts: {', '.join(f'{n} {code(m)}' for m, n in methods.items())}."
+    if result["refused"]:
+        told += f" Refused beside that: {', '.join(f'{n} {reason}' for reason, n in result['refused'][:6])}."
+    return told
+
+
+def _kerberos_lead(result: dict[str, Any]) -> str:
+    tickets = dict(map(tuple, result["success_methods"]))
+    logged_in = [row["user"] for row in result["users"] if row["successes"]]
+    told = f"**{count(result['successes'], 'Kerberos request')} succeeded, {result['failures']:,} failed.**"
+    if logged_in:
+        told += f" {', '.join(code(u) for u in logged_in[:6])} logged in"
+        told += f" and {len(logged_in) - 6:,} more" if len(logged_in) > 6 else ""
+        told += (
+            f" ({tickets.get('Kerberos AS', 0):,} AS logons, {tickets.get('Kerberos TGS', 0):,} TGS service tickets)."
+        )
+    if result["failed"]:
+        each = "; ".join(
+            f"{code(r['user'])} from {code(r['source'])} with {code(r['reason'])} ({r['count']:,})"
+            for r in result["failed"][:4]
+        )
+        told += (
+            f" Failed: {each}" + (f"; {len(result['failed']) - 4:,} more" if len(result["failed"]) > 4 else "") + "."
+        )
+    return told
+
+
+def _kerberos_notes(result: dict[str, Any]) -> str:
+    preauth = dict(map(tuple, result["failure_reasons"])).get(PREAUTH, 0)
+    if not preauth:
+        return ""
+    rest = result["failures"] - preauth
+    told = (
+        f"`{PREAUTH}` is the usual first step of a Kerberos logon, not a wrong password "
+        "(that would be `KDC_ERR_PREAUTH_FAILED`)."
+    )
+    return told + (f" Without it, {count(rest, 'request')} failed." if rest else " No other failure is in the log.")
+
+
+def _source_table(result: dict[str, Any]) -> str:
+    has_refused = any(row["refused"] for row in result["sources"])
+    headers = ["source", "failed", "ok", *(["refused"] if has_refused else []), "users", "first", "last"]
+    rows = [
+        (
+            row["source"],
+            row["failures"],
+            row["successes"],
+            *([row["refused"]] if has_refused else []),
+            Plain(_names(row["users"])),
+            Plain(code(row["first"])),
+            Plain(code(row["last"])),
+        )
+        for row in result["sources"]
+    ]
+    return table(headers, rows, limit=15)
+
+
+def _names(users: list[str]) -> str:
+    shown = ", ".join(code(user, 40) for user in users[:3]).replace("|", "\\|")
+    return shown + (f" and {len(users) - 3} more" if len(users) > 3 else "") if shown else "–"
+
+
+def _failed_table(result: dict[str, Any]) -> str:
+    rows = [(r["user"], r["source"], r["method"], r["reason"], r["count"]) for r in result["failed"]]
+    return table(["who failed", "source", "method", "reason", "count"], rows, limit=15) if rows else "Nobody failed."
+
+
+TOOLS = (
+    Tool(
+        name="auth_timeline",
+        description="Logins in a log by source and user: who succeeded, who failed, success after failures, sudo, new users.",
+        ability='read logins out of syslog, Kerberos, ssh, Windows or JSON logs: "Who logged in, who failed?"',
+        arguments=FileOrText,
+        run=auth_timeline,
+        plan=_plan,
+        answer=_answer,
+    ),
+)

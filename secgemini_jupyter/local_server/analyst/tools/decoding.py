@@ -1,0 +1,294 @@
+"""decode: take an encoded text apart, layer by layer."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import bz2
+import codecs
+import gzip
+import hashlib
+import lzma
+import re
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from secgemini_jupyter import indicators
+from secgemini_jupyter.local_server.analyst.text import block, code, count, listed
+from secgemini_jupyter.local_server.analyst.tool import Call, FileOrText, Request, Tool, Wish
+
+MAX_LAYERS = 16
+MAX_BYTES = 4 * 2**20
+"""What one layer may unpack to: a bomb ends here."""
+MAX_SHOWN = 64_000
+
+Layer = tuple[str, bytes]
+
+
+class DecodeArguments(FileOrText):
+    """`rot13`: try ROT13 too, which is never tried unasked since every text has one."""
+
+    rot13: bool = False
+
+
+def decode(arguments: DecodeArguments, files: Mapping[str, bytes]) -> dict[str, Any]:
+    content = arguments.content(files)[:MAX_BYTES]
+    best: list[Layer] = []
+    start = content
+    for candidate in _candidates(content):
+        layers = _peel(candidate)
+        if len(layers) > len(best):
+            best, start = layers, candidate
+        if best:
+            break
+    if arguments.rot13:
+        # Asked for, so it comes first where nothing else was found, and last otherwise.
+        turned = codecs.encode((best[-1][1] if best else start).decode("utf-8", "replace"), "rot13").encode()
+        best = [*best, ("ROT13", turned), *_peel(turned)]
+    return _result(arguments.source, start, best)
+
+
+def _candidates(content: bytes) -> list[bytes]:
+    """The whole input first, then its longest words: somebody wrote "decode aGk… please"."""
+    whole = content.strip().strip(b"\"'`")
+    words = {word.strip(b"\"'`,;()<>") for word in content.split() if len(word) >= 8}
+    return [whole, *sorted(words, key=lambda word: (-len(word), word))[:8]]
+
+
+def _result(source: str, start: bytes, layers: list[Layer]) -> dict[str, Any]:
+    final = layers[-1][1] if layers else start
+    text = _as_text(final)
+    shown = text if text is not None else ""
+    found = indicators.extract(shown[:200_000]) if layers else []
+    unique = list(dict.fromkeys((i.type, i.value) for i in found))
+    return {
+        "source": source,
+        "input_bytes": len(start),
+        "layers": [{"encoding": name, "bytes": len(data), "cut": len(data) >= MAX_BYTES} for name, data in layers],
+        "is_text": text is not None,
+        "text": shown[:MAX_SHOWN],
+        "omitted_characters": max(0, len(shown) - MAX_SHOWN),
+        "bytes": len(final),
+        "sha256": hashlib.sha256(final).hexdigest(),
+        "head_hex": "" if text is not None else final[:32].hex(" "),
+        "indicators": [{"type": kind, "value": value} for kind, value in unique[:200]],
+    }
+
+
+def _peel(data: bytes) -> list[Layer]:
+    layers: list[Layer] = []
+    for _ in range(MAX_LAYERS):
+        step = next((layer for decoder in _DECODERS if (layer := decoder(data))), None)
+        if step is None or step[1] == data:
+            break
+        layers.append(step)
+        data = step[1]
+    return layers
+
+
+# Each decoder gives the next layer, or None when the data is not of its kind. The sure ones come first.
+
+
+def _powershell(data: bytes) -> Layer | None:
+    match = re.search(rb"(?i)\s[-/]e(?:c|n|nc|nco\w{0,12})?\s+[\"']?([A-Za-z0-9+/]{8,}={0,2})", b" " + data[:MAX_BYTES])
+    if not match or not re.search(rb"(?i)pwsh|powershell|^\s*[-/]e", data[:2000]):
+        return None
+    raw = _from_base64(match[1])
+    text = raw.decode("utf-16-le", "replace") if raw and len(raw) % 2 == 0 else ""
+    return ("PowerShell -EncodedCommand (base64, UTF-16LE)", text.encode()) if _is_readable(text.encode()) else None
+
+
+def _compressed(data: bytes) -> Layer | None:
+    openers: list[tuple[str, bool, Callable[[], Any]]] = [
+        ("gzip", data[:2] == b"\x1f\x8b", lambda: zlib.decompressobj(31)),
+        (
+            "zlib",
+            data[:1] == b"\x78" and len(data) > 2 and int.from_bytes(data[:2], "big") % 31 == 0,
+            zlib.decompressobj,
+        ),
+        ("bzip2", data[:3] == b"BZh", bz2.BZ2Decompressor),
+        ("xz", data[:6] == b"\xfd7zXZ\0", lambda: lzma.LZMADecompressor(memlimit=64 * 2**20)),
+    ]
+    for name, fits, opener in openers:
+        if not fits:
+            continue
+        try:
+            unpacked: bytes = opener().decompress(data, MAX_BYTES)
+        except (zlib.error, OSError, EOFError, lzma.LZMAError, gzip.BadGzipFile):
+            return None
+        return (name, unpacked) if unpacked else None
+    return None
+
+
+def _utf16(data: bytes) -> Layer | None:
+    if len(data) < 8 or len(data) % 2:
+        return None
+    order = "utf-16-le" if data[1::2].count(0) > 0.7 * len(data) / 2 else None
+    if data[:2] == b"\xff\xfe":
+        order, data = "utf-16-le", data[2:]
+    if order is None:
+        return None
+    text = data.decode(order, "replace").encode()
+    return ("UTF-16LE", text) if _is_readable(text) else None
+
+
+def _percent(data: bytes) -> Layer | None:
+    escapes = len(re.findall(rb"%[0-9A-Fa-f]{2}", data))
+    if not escapes or (escapes < 3 and b" " in data):
+        return None
+    plain = unquote_to_bytes(data)
+    return ("URL encoding", plain) if _is_readable(plain) else None
+
+
+def _hex(data: bytes) -> Layer | None:
+    text = data.strip()
+    if re.fullmatch(rb"(?:\\x[0-9A-Fa-f]{2}){4,}+", text):
+        return "hex escapes", bytes.fromhex(text.replace(rb"\x", b"").decode())
+    digits = re.sub(rb"(?i)\b0x|[\s:,-]", b"", text)
+    if len(digits) < 8 or len(digits) % 2 or not re.fullmatch(rb"[0-9A-Fa-f]++", digits):
+        return None
+    raw = bytes.fromhex(digits.decode())
+    # A digest is hex, too: only what leads on is a layer.
+    return ("hex", raw) if _leads_on(raw) or (len(raw) > 64 and _xor(raw)) else None
+
+
+def _base32(data: bytes) -> Layer | None:
+    text = b"".join(data.split())
+    if len(text) < 16 or not re.fullmatch(rb"[A-Z2-7]++={0,6}", text):
+        return None
+    try:
+        raw = base64.b32decode(text.rstrip(b"=") + b"=" * (-len(text.rstrip(b"=")) % 8))
+    except (binascii.Error, ValueError):
+        return None
+    return ("base32", raw) if _leads_on(raw) else None
+
+
+def _base64(data: bytes) -> Layer | None:
+    raw = _from_base64(data)
+    if not raw:
+        return None
+    return ("base64", raw) if _leads_on(raw) or (len(raw) >= 16 and _xor(raw)) else None
+
+
+def _from_base64(data: bytes) -> bytes | None:
+    text = b"".join(data.split())
+    if len(text) < 8 or not re.fullmatch(rb"[A-Za-z0-9+/_-]++={0,2}", text):
+        return None
+    text = text.rstrip(b"=").translate(bytes.maketrans(b"-_", b"+/"))
+    if len(text) % 4 == 1:
+        return None
+    return base64.b64decode(text + b"=" * (-len(text) % 4))
+
+
+_COMMON = frozenset(b" etaoinshrdlucmfwypvbgETAOINSRL./:-_")
+_TELLING = re.compile(
+    rb"(?i)https?:|\bthe\b|\band\b|cmd|\.exe|powershell|\.dll|/bin/|user|pass|this|hello|curl|wget|import|\bis\b"
+)
+
+
+def _xor(data: bytes) -> Layer | None:
+    """One-byte XOR, only where exactly that yields plainly readable text."""
+    sample = data[:4096]
+    if len(sample) < 12 or _is_readable(sample):
+        return None
+    best, key = 0.0, 0
+    for candidate in range(1, 256):
+        turned = sample.translate(bytes(byte ^ candidate for byte in range(256)))
+        score = sum(turned.count(byte) for byte in _COMMON) / len(turned)
+        if score > best:
+            best, key = score, candidate
+    turned = data.translate(bytes(byte ^ key for byte in range(256)))
+    if best < 0.75 or not _is_readable(turned[:4096]) or not _TELLING.search(turned[:4096]):
+        return None
+    return f"one-byte XOR (key 0x{key:02x})", turned
+
+
+_DECODERS = (_powershell, _compressed, _utf16, _percent, _hex, _base32, _base64, _xor)
+
+
+def _leads_on(raw: bytes) -> bool:
+    return _is_readable(raw) or _compressed(raw) is not None or _utf16(raw) is not None or raw[:2] == b"MZ"
+
+
+def _as_text(data: bytes) -> str | None:
+    if not _is_readable(data):
+        return None
+    return data.decode("utf-8", "replace")
+
+
+def _is_readable(data: bytes) -> bool:
+    if not data:
+        return False
+    try:
+        text = data[:65536].decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.start < min(len(data), 65536) - 4:
+            return False
+        text = data[: error.start].decode("utf-8")
+    good = sum(c.isprintable() or c in "\r\n\t" for c in text)
+    letters = sum(c.isascii() for c in text)
+    return bool(text) and good >= 0.97 * len(text) and letters >= 0.5 * len(text)
+
+
+_ENCODED = (
+    r"\b(?:decod|decrypt|de-?obfuscat|decompress|unbase64|unwrap|un-?escap)\w*|\brot-?13\b|\bbase-?(?:32|64)\b|\bxor\b"
+)
+
+
+def _plan(request: Request) -> list[Call]:
+    asked = request.asks(_ENCODED)
+    command = re.search(
+        r"(?i)\b(?:powershell|pwsh)(?:\.exe)?\b[^\n]{0,200}\s[-/]e(?:c|n|nc|nco\w*)?\s+\S{16,}", request.prompt
+    )
+    if not asked and not command:
+        return []
+    extra = {"rot13": True} if request.asks(r"\brot-?13\b") else {}
+    if files := [each for each in request.named() if each.is_text]:
+        return [Call("decode", {"file": each.name} | extra, f"decode {code(each.name)}") for each in files]
+    text = request.pasted or (command.group() if command else re.sub(f"(?i){_ENCODED}", " ", request.prompt))
+    if text.strip():
+        return [Call("decode", {"text": text.strip()} | extra, "take the encoded text apart")]
+    return []
+
+
+def _answer(result: dict[str, Any], wish: Wish) -> str:
+    if not result["layers"]:
+        return (
+            "No encoding that the local analyst knows was found (base64, base32, hex, URL encoding, gzip, zlib, bzip2, "
+            "xz, UTF-16LE, PowerShell -EncodedCommand, one-byte XOR; ROT13 if you ask for it)."
+        )
+    if wish.only and result["is_text"]:
+        return block(result["text"])
+    layers = result["layers"]
+    names = " → ".join(layer["encoding"] for layer in layers)
+    parts = [f"**{count(len(layers), 'layer')}**: {names}."]
+    if result["is_text"]:
+        single = "\n" not in result["text"].strip() and len(result["text"]) < 2_000
+        parts.append(code(result["text"].strip(), 2_000) if single else block(result["text"]))
+    else:
+        parts.append(
+            f"What is left is no text: {count(result['bytes'], 'byte')}, sha256 `{result['sha256']}`, "
+            f"beginning with `{result['head_hex']}`."
+        )
+    if result["omitted_characters"]:
+        parts.append(f"({result['omitted_characters']:,} more characters)")
+    if any(layer["cut"] for layer in layers):
+        parts.append(f"A layer unpacks to more than {MAX_BYTES:,} bytes and was cut there.")
+    if result["indicators"]:
+        parts.append("Indicators in it: " + listed((each["value"] for each in result["indicators"]), 20) + ".")
+    return "\n\n".join(parts)
+
+
+TOOLS = (
+    Tool(
+        name="decode",
+        description="Peel an encoded text: base64, base32, hex, URL encoding, compression, UTF-16LE, PowerShell, XOR.",
+        ability='decode layer by layer (base64, hex, gzip, PowerShell -enc, one-byte XOR, …): "Decode: H4sI…"',
+        arguments=DecodeArguments,
+        run=decode,
+        plan=_plan,
+        answer=_answer,
+    ),
+)

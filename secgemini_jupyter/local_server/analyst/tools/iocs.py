@@ -1,0 +1,237 @@
+"""extract_iocs, defang, refang: the indicators in a text, and the two ways to write them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from secgemini_jupyter import indicators
+from secgemini_jupyter.local_server.analyst.sniff import readable_text
+from secgemini_jupyter.local_server.analyst.text import Plain, block, code, count, table
+from secgemini_jupyter.local_server.analyst.tool import Call, FileOrText, Request, Tool, ToolFailure, Wish
+
+MAX_INDICATORS = 2_000
+MAX_TEXT = 16 * 2**20
+
+# One and several of each type, in the order of an answer.
+_NAMES = {
+    "url": ("URL", "URLs"),
+    "domain": ("domain", "domains"),
+    "onion": ("onion service", "onion services"),
+    "ipv4": ("IPv4 address", "IPv4 addresses"),
+    "ipv6": ("IPv6 address", "IPv6 addresses"),
+    "email": ("mail address", "mail addresses"),
+    "md5": ("MD5", "MD5s"),
+    "sha1": ("SHA-1", "SHA-1s"),
+    "sha256": ("SHA-256", "SHA-256s"),
+    "sha512": ("SHA-512", "SHA-512s"),
+    "cve": ("CVE", "CVEs"),
+    "ghsa": ("GitHub advisory", "GitHub advisories"),
+    "cwe": ("CWE", "CWEs"),
+    "attack": ("ATT&CK id", "ATT&CK ids"),
+    "asn": ("AS number", "AS numbers"),
+    "btc": ("Bitcoin address", "Bitcoin addresses"),
+    "eth": ("Ethereum address", "Ethereum addresses"),
+    "registry": ("registry key", "registry keys"),
+    "windows_path": ("Windows path", "Windows paths"),
+    "unix_path": ("Unix path", "Unix paths"),
+}
+_ASKED_FOR = {  # a word of the prompt: the types it means
+    r"ips?\b|ip addresses|addresses": ("ipv4", "ipv6"),
+    r"ipv4": ("ipv4",),
+    r"ipv6": ("ipv6",),
+    r"urls?|links?": ("url",),
+    r"domains?|host ?names?|fqdns?": ("domain", "onion"),
+    r"e-?mails?|mail addresses": ("email",),
+    r"hash(?:es)?": ("md5", "sha1", "sha256", "sha512"),
+    r"md5": ("md5",),
+    r"sha-?1\b": ("sha1",),
+    r"sha-?256": ("sha256",),
+    r"cves?|vulnerabilit": ("cve",),
+    r"techniques?|att&ck|ttps?": ("attack",),
+    r"wallets?|bitcoin|btc": ("btc", "eth"),
+    r"paths?": ("windows_path", "unix_path"),
+    r"registry": ("registry",),
+}
+_EXTRACT = (
+    r"\b(?:iocs?|indicators?|observables?)\b"
+    r"|\b(?:extract|pull|list|find|get|give|show|collect|which|what|only|just)\b[^.\n]{0,40}"
+    r"\b(?:ips?|ip addresses|urls|links|domains|host ?names|e-?mail addresses|hashes|cves|wallets|artifacts)\b"
+)
+
+
+class ExtractArguments(FileOrText):
+    """`types`: only these (url, domain, ipv4, …); all when empty."""
+
+    types: list[str] = msgspec.field(default_factory=list)
+
+
+def extract_iocs(arguments: ExtractArguments, files: Mapping[str, bytes]) -> dict[str, Any]:
+    text, how = readable_text(arguments.content(files), MAX_TEXT)
+    unknown = sorted({*arguments.types} - {*_NAMES})
+    if unknown:
+        raise ToolFailure(f"No indicator type is called {unknown[0]!r}; there are {', '.join(_NAMES)}.")
+    first: dict[tuple[str, str], indicators.Indicator] = {}
+    counts: Counter[tuple[str, str]] = Counter()
+    for found in indicators.extract(text):
+        if arguments.types and found.type not in arguments.types:
+            continue
+        key = (found.type, found.value)
+        counts[key] += 1
+        # One that stands for itself says more than the host part of a URL.
+        if key not in first or ({"from_url", "from_email"} & {*first[key].flags} and "from_url" not in found.flags):
+            first[key] = found
+    rows = [
+        {"type": i.type, "value": i.value, "count": counts[key], "offset": i.start, "flags": list(i.flags)}
+        for key, i in first.items()
+    ]
+    order = list(_NAMES)
+    rows.sort(key=lambda row: (order.index(str(row["type"])), row["offset"]))
+    return {
+        "source": arguments.source,
+        "read_as": how,
+        "counts": {kind: n for kind in order if (n := sum(row["type"] == kind for row in rows))},
+        "indicators": rows[:MAX_INDICATORS],
+        "omitted": max(0, len(rows) - MAX_INDICATORS),
+    }
+
+
+def _plan_extract(request: Request) -> list[Call]:
+    if not request.asks(_EXTRACT) or request.asks(r"^\W*(?:please\s+)?(?:de|re)fang\b"):
+        return []
+    if request.asks(r"\bhash(?:es)?\b|md5|sha-?\d") and not request.asks(r"\bioc|indicator|report"):
+        return []  # the hashes of a file, or in a log's columns: other tools
+    types = sorted({kind for word, kinds in _ASKED_FOR.items() if request.wish.wants_only(word) for kind in kinds})
+    extra = {"types": types} if types else {}
+    named = request.named()
+    files = named if named or not request.pasted else []
+    if not files and not request.pasted:
+        files = list(request.attachments)
+    calls = [
+        Call("extract_iocs", {"file": each.name} | extra, f"find indicators in {code(each.name)}") for each in files
+    ]
+    if calls:
+        return calls
+    if request.pasted or indicators.extract(request.prompt):
+        return [
+            Call("extract_iocs", {"text": request.pasted or request.prompt} | extra, "find indicators in the prompt")
+        ]
+    return []
+
+
+_FLAG_WORDS = {
+    "from_url": "host of a URL",
+    "from_email": "host of a mail address",
+    "documentation": "reserved for documentation",
+    "link_local": "link-local",
+    "no_checksum": "no checksum to verify",
+    "network": "a network",
+    "defanged": "",
+}
+
+
+def _flags(flags: list[str]) -> str:
+    words = (_FLAG_WORDS.get(flag, flag.replace("port:", "port ")) for flag in flags)
+    return ", ".join(word for word in words if word)
+
+
+def _answer_extract(result: dict[str, Any], wish: Wish) -> str:
+    rows = result["indicators"]
+    if wish.only and rows:
+        return "\n".join(f"- {code(row['value'], 2_000)}" for row in rows)
+    where = "the prompt" if result["source"] == "the prompt" else code(result["source"])
+    if not rows:
+        return f"No indicators in {where}."
+    kinds = [count(n, *_NAMES[kind]) for kind, n in result["counts"].items()]
+    total = len(rows) + result["omitted"]
+    parts = [f"**{count(total, 'indicator')}** in {where}: {', '.join(kinds)}."]
+    for kind in result["counts"]:
+        lines = [f"**{_NAMES[kind][1]}**\n"]
+        group = [row for row in rows if row["type"] == kind]
+        for row in group[:50]:
+            notes = [
+                word for word in (_flags(row["flags"]), f"{row['count']} times" if row["count"] > 1 else "") if word
+            ]
+            lines.append(f"- {code(row['value'], 2_000)}" + (f" ({'; '.join(notes)})" if notes else ""))
+        if len(group) > 50:
+            lines.append(f"- ({len(group) - 50:,} more)")
+        parts.append("\n".join(lines))
+    if result["read_as"] != "text":
+        parts.append("The file is no text: its printable strings were searched.")
+    if result["omitted"]:
+        parts.append(f"({result['omitted']:,} more, left out of the tool's result.)")
+    return "\n\n".join(parts)
+
+
+def _rewritten(kind: str, arguments: FileOrText, files: Mapping[str, bytes]) -> dict[str, Any]:
+    text, _ = readable_text(arguments.content(files), 200_000)
+    write = indicators.defang if kind == "defang" else indicators.refang
+    whole = [i for i in indicators.extract(text) if not {"from_url", "from_email"} & {*i.flags}]
+    items = {
+        i.original: write(i.original) for i in whole if i.type in ("url", "domain", "onion", "email", "ipv4", "ipv6")
+    }
+    return {
+        "source": arguments.source,
+        "items": [{"original": before, "written": after} for before, after in list(items.items())[:MAX_INDICATORS]],
+        "text": write(text),
+    }
+
+
+def _plan_rewrite(kind: str) -> Any:
+    def plan(request: Request) -> list[Call]:
+        if not request.asks(rf"\b{kind}(?:s|ed|ing)?\b") or _plan_extract(request):
+            return []
+        if files := [each for each in request.named() if each.is_text]:
+            return [Call(kind, {"file": each.name}, f"{kind} {code(each.name)}") for each in files]
+        if request.pasted or indicators.extract(request.prompt):
+            return [Call(kind, {"text": request.pasted or request.prompt}, f"{kind} what the prompt shows")]
+        texts = [each for each in request.attachments if each.is_text]
+        return [Call(kind, {"file": each.name}, f"{kind} {code(each.name)}") for each in texts]
+
+    return plan
+
+
+def _answer_rewrite(result: dict[str, Any], wish: Wish) -> str:
+    if not result["items"]:
+        return "There is no URL, domain, mail or IP address to rewrite."
+    if "\n" in result["text"].strip() or result["source"] != "the prompt":
+        return block(result["text"])
+    if wish.only or len(result["items"]) == 1:
+        return "\n".join(f"- {code(item['written'], 2_000)}" for item in result["items"])
+    return table(
+        [Plain("as given"), Plain("rewritten")],
+        [(item["original"], item["written"]) for item in result["items"]],
+        limit=50,
+    )
+
+
+def _tool(kind: str, meaning: str, example: str) -> Tool:
+    return Tool(
+        name=kind,
+        description=f"{meaning} File names, versions and code stay as they are.",
+        ability=example,
+        arguments=FileOrText,
+        run=lambda arguments, files: _rewritten(kind, arguments, files),
+        plan=_plan_rewrite(kind),
+        answer=_answer_rewrite,
+    )
+
+
+TOOLS = (
+    Tool(
+        name="extract_iocs",
+        description="Find indicators of compromise (addresses, URLs, hashes, ids, wallets, paths), defanged or not.",
+        ability='find the indicators in a text or file, defanged or not: "Pull the IOCs out of this report: …"',
+        arguments=ExtractArguments,
+        run=extract_iocs,
+        plan=_plan_extract,
+        answer=_answer_extract,
+    ),
+    _tool(
+        "defang", "Make URLs, domains, mail and IP addresses unclickable.", 'make indicators unclickable: "Defang …"'
+    ),
+    _tool("refang", "Undo defanging.", 'undo that: "Refang hxxp://…"'),
+)

@@ -1,0 +1,179 @@
+"""log_sql: SELECT over the rows of a log, in a database in memory that can do nothing else."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from secgemini_jupyter.local_server.analyst.logs.formats import Row
+from secgemini_jupyter.local_server.analyst.logs.reading import open_log
+from secgemini_jupyter.local_server.analyst.text import code, count, table
+from secgemini_jupyter.local_server.analyst.tool import Call, FileOrText, Request, Tool, ToolFailure, Wish
+
+MAX_ROWS = 500
+MAX_LOADED = 300_000
+SECONDS = 5.0
+
+_ALLOWED = {
+    sqlite3.SQLITE_SELECT,
+    sqlite3.SQLITE_READ,
+    sqlite3.SQLITE_FUNCTION,
+    sqlite3.SQLITE_RECURSIVE,
+}
+# Functions that reach outside, or make a value of any size at once.
+_FORBIDDEN = {
+    "load_extension",
+    "readfile",
+    "writefile",
+    "edit",
+    "zeroblob",
+    "randomblob",
+    "fts3_tokenizer",
+    "printf",
+    "format",
+}
+
+
+class SqlArguments(FileOrText):
+    """`sql`: one SELECT over the table `log`; a name with a dot is quoted: "id.orig_h"."""
+
+    sql: str = ""
+
+
+def log_sql(arguments: SqlArguments, files: Mapping[str, bytes]) -> dict[str, Any]:
+    log = open_log(arguments, files)
+    database = sqlite3.connect(":memory:")
+    names, loaded = _fill(database, log.rows())
+    deadline = time.monotonic() + SECONDS
+    database.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
+    database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 1_000_000)
+    database.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+    database.set_authorizer(_authorize)
+    try:
+        cursor = database.execute(arguments.sql)
+        columns = [each[0] for each in cursor.description or ()]
+        rows = cursor.fetchmany(MAX_ROWS + 1)
+    except (sqlite3.Error, sqlite3.Warning) as error:
+        raise ToolFailure(f"SQLite refused the query: {error}. The table is log({', '.join(names[:40])}).") from None
+    return {
+        "source": arguments.source,
+        "sql": arguments.sql,
+        "loaded_rows": loaded,
+        "is_cut": loaded >= MAX_LOADED,
+        "bad_lines": log.bad,
+        "columns": columns,
+        "rows": [[_json_value(value) for value in row] for row in rows[:MAX_ROWS]],
+        "more": len(rows) > MAX_ROWS,
+    }
+
+
+def _fill(database: sqlite3.Connection, rows: Any) -> tuple[list[str], int]:
+    columns: dict[str, str] = {}  # SQLite compares names without case
+    waiting: list[Row] = []
+    loaded = 0
+
+    def flush() -> None:
+        names = list(columns)
+        marks = ",".join("?" * len(names))
+        values = ([_sql_value(row.get(name)) for name in names] for row in waiting)
+        listed = ",".join(_quoted(columns[name]) for name in names)
+        database.executemany(f"INSERT INTO log ({listed}) VALUES ({marks})", values)  # noqa: S608  # names are quoted
+        waiting.clear()
+
+    database.execute("CREATE TABLE log (line INTEGER PRIMARY KEY)")
+    for row in rows:
+        for name in row:
+            if name not in columns and len(columns) < 200:
+                column = name
+                while column.lower() in {each.lower() for each in columns.values()} | {"line"}:
+                    column += "_"
+                columns[name] = column
+                database.execute(f"ALTER TABLE log ADD COLUMN {_quoted(column)}")
+        waiting.append(row)
+        loaded += 1
+        if loaded >= MAX_LOADED:
+            break
+        if len(waiting) >= 5_000:
+            flush()
+    if columns:
+        flush()
+    return list(columns.values()), loaded
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""').replace("\0", "") + '"'
+
+
+def _sql_value(value: Any) -> Any:
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, int) and abs(value) >= 2**63:
+        return str(value)
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return value
+
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value[:200].hex()
+    return value[:500] if isinstance(value, str) else value
+
+
+def _authorize(action: int, first: str | None, second: str | None, *_: object) -> int:
+    if action not in _ALLOWED:
+        return sqlite3.SQLITE_DENY
+    if action == sqlite3.SQLITE_FUNCTION and (second or "").lower() in _FORBIDDEN:
+        return sqlite3.SQLITE_DENY
+    if action == sqlite3.SQLITE_READ and (first or "").lower().startswith("sqlite_"):
+        return sqlite3.SQLITE_DENY
+    return sqlite3.SQLITE_OK
+
+
+_SELECT = re.compile(r"(?is)(?<!\w)(?:select|with)\s.+?\bfrom\s+\"?log\b.*")
+_HASHES = (
+    "SELECT md5, sha1, sha256, total_bytes, group_concat(DISTINCT filename) AS names, count(*) AS seen FROM log "
+    "WHERE mime_type LIKE '%exec%' OR mime_type LIKE '%msdownload%' OR mime_type LIKE '%portable-executable%' "
+    "GROUP BY md5, sha1, sha256, total_bytes ORDER BY seen DESC"
+)
+
+
+def _plan(request: Request) -> list[Call]:
+    if match := _SELECT.search(request.prompt):
+        sql = match.group().strip().strip("`").rstrip("; \n`")
+        return [Call("log_sql", args | {"sql": sql}, "run your query") for args in request.logs()[:3]]
+    if request.asks(r"\b(?:hash\w*|md5s?|sha\w*)\b.{0,40}\b(?:executables?|programs?|binar(?:y|ies)|downloads?)\b"):
+        return [Call("log_sql", args | {"sql": _HASHES}, "list the executables' hashes") for args in request.logs()]
+    return []
+
+
+def _answer(result: dict[str, Any], wish: Wish) -> str:
+    rows = result["rows"]
+    if wish.only and len(result["columns"]) == 1:
+        return "\n".join(f"- {code(row[0])}" for row in rows)
+    if not rows:
+        return f"No row of {code(result['source'])} matches ({count(result['loaded_rows'], 'row')} searched)."
+    filled = [i for i in range(len(result["columns"])) if any(row[i] not in (None, "") for row in rows)]
+    headers = [code(result["columns"][i], 60).replace("|", "\\|") for i in filled]
+    number = f"{len(rows):,}{' or more' if result['more'] else ''}"
+    return (
+        f"**{number} {'row' if len(rows) == 1 else 'rows'}** from {code(result['source'])} "
+        f"({count(result['loaded_rows'], 'row')} searched{', cut at the limit' if result['is_cut'] else ''}).\n\n"
+        + table(headers, [[row[i] for i in filled] for row in rows], limit=30)
+    )
+
+
+TOOLS = (
+    Tool(
+        name="log_sql",
+        description='Run one SELECT over the rows of a log, as table log; quote names with a dot: "id.orig_h".',
+        ability='query a log: "SELECT host, count(*) FROM log GROUP BY host"',
+        arguments=SqlArguments,
+        run=log_sql,
+        plan=_plan,
+        answer=_answer,
+    ),
+)

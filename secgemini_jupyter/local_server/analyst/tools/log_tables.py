@@ -1,0 +1,273 @@
+"""log_load and log_summary: what a log holds, and what stands out by number."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from secgemini_jupyter.local_server.analyst.logs.formats import FORMAT_NAMES, Log, Row
+from secgemini_jupyter.local_server.analyst.logs.reading import open_log
+from secgemini_jupyter.local_server.analyst.logs.times import epoch, time_field
+from secgemini_jupyter.local_server.analyst.text import Plain, code, count, counted, listed, table, utc, visible
+from secgemini_jupyter.local_server.analyst.tool import PASTED, Call, FileOrText, Request, Tool, Wish
+
+MAX_DISTINCT = 20_000
+"""Different values of one field that are counted; a field with more is no telling one."""
+_TELLING = (
+    "id.orig_h", "id.resp_h", "id.resp_p", "service", "host", "method", "status_code", "status", "query", "qtype_name",
+    "rcode_name", "resp_mime_types", "mime_type", "server_name", "client", "user", "request_type", "error_msg",
+    "program", "conn_state", "tx_hosts", "rx_hosts", "uri", "user_agent", "proto", "src_ip", "dst_ip", "name", "event", "action",
+    "eventName", "level",
+)  # fmt: skip
+_EXECUTABLE = (
+    "application/x-dosexec", "application/x-msdownload", "application/vnd.microsoft.portable-executable",
+    "application/x-executable", "application/x-mach-o-executable", "application/java-archive", "application/x-msi",
+)  # fmt: skip
+
+
+class _Times:
+    """First and last time of the rows, as far as they say it."""
+
+    def __init__(self) -> None:
+        self.first: float | None = None
+        self.last: float | None = None
+        self.zoneless = 0
+        self.dated = 0
+        self.written: list[str] = []
+
+    def add(self, value: Any) -> None:
+        if known := epoch(value):
+            self.dated += 1
+            self.zoneless += not known[1]
+            self.first = known[0] if self.first is None else min(self.first, known[0])
+            self.last = known[0] if self.last is None else max(self.last, known[0])
+        elif value not in (None, ""):
+            self.written = [*self.written[:1], str(value)[:40]]
+
+    def result(self) -> dict[str, Any]:
+        if self.first is not None and self.last is not None:
+            seconds = round(self.last - self.first, 3)
+            return {"first": self.first, "last": self.last, "seconds": seconds, "zoneless": self.zoneless}
+        return {"written": self.written}
+
+
+def _read(
+    arguments: FileOrText, files: Mapping[str, bytes]
+) -> tuple[Log, dict[str, Any], dict[str, Counter[Any]], list[Row]]:
+    log = open_log(arguments, files)
+    times, counters, sample = _Times(), dict[str, Counter[Any]](), list[Row]()
+    time_name: str | None = None
+    rows = 0
+    for row in log.rows():
+        rows += 1
+        time_name = time_name or time_field(list(row))
+        if time_name:
+            times.add(row.get(time_name))
+        if len(sample) < 5:
+            sample.append(dict(list(row.items())[:30]))
+        for name, value in row.items():
+            counter = counters.get(name)
+            if counter is None and len(counters) < 500:
+                counter = counters[name] = Counter()
+            if counter is None or value is None or value == "":
+                continue
+            value = value[:300] if isinstance(value, str) else value
+            if value in counter or len(counter) < MAX_DISTINCT:
+                counter[value] += 1
+    head = {
+        "source": arguments.source,
+        "format": log.format,
+        "path": log.path,
+        "rows": rows,
+        "lines": log.lines,
+        "bad_lines": log.bad,
+        "is_cut": log.is_cut,
+        "time_field": time_name,
+        "time": times.result(),
+        "fields": [
+            {
+                "name": name[:100],
+                "type": kind,
+                "distinct": len(counters.get(name, ())),
+                "filled": counters[name].total(),
+            }
+            for name, kind in log.fields.items()
+            if name in counters
+        ][:200],
+    }
+    return log, head, counters, sample
+
+
+def log_load(arguments: FileOrText, files: Mapping[str, bytes]) -> dict[str, Any]:
+    _, head, _, sample = _read(arguments, files)
+    return head | {
+        "sample": [{k[:100]: v[:300] if isinstance(v, str) else v for k, v in row.items()} for row in sample]
+    }
+
+
+def log_summary(arguments: FileOrText, files: Mapping[str, bytes]) -> dict[str, Any]:
+    log, head, counters, _ = _read(arguments, files)
+    top = []
+    for name in _telling(head, counters):
+        pairs = counters[name].most_common(10)
+        top.append({"field": name[:100], "distinct": len(counters[name]), "top": [[value, n] for value, n in pairs]})
+    return head | {"top": top[:16], "ports": _ports(log, counters), "executables": _executables(log)}
+
+
+def _telling(head: dict[str, Any], counters: dict[str, Counter[Any]]) -> list[str]:
+    """Fields whose values repeat without being all the same, the well-known ones first."""
+
+    def is_telling(name: str) -> bool:
+        counter = counters[name]
+        total = counter.total()
+        if not counter or name == head["time_field"] or len(counter) >= MAX_DISTINCT:
+            return False
+        if name in _TELLING:
+            return True
+        is_measure = all(isinstance(value, float) for value in list(counter)[:20])
+        return not is_measure and (1 < len(counter) <= max(20, total // 3)) and total >= 0.2 * head["rows"]
+
+    names = [name for name in counters if is_telling(name)]
+    return sorted(
+        names, key=lambda name: (_TELLING.index(name) if name in _TELLING else len(_TELLING), len(counters[name]))
+    )
+
+
+def _ports(log: Log, counters: dict[str, Counter[Any]]) -> list[list[Any]]:
+    """Destination ports with their protocol, where a connection log has both."""
+    if not {"id.resp_p", "proto"} <= {*counters}:
+        return []
+    pairs = Counter((row.get("id.resp_p"), row.get("proto")) for row in log.rows())
+    return [[f"{port}/{proto}", n] for (port, proto), n in pairs.most_common(10)]
+
+
+def _executables(log: Log) -> list[dict[str, Any]]:
+    """Programs that were transferred: by type, host and size, where the log names a MIME type."""
+    if not {"resp_mime_types", "mime_type"} & {*log.fields}:
+        return []
+    found: Counter[tuple[str, str, Any]] = Counter()
+    for row in log.rows():
+        mime = str(row.get("resp_mime_types") or row.get("mime_type") or "")
+        if any(kind in mime for kind in _EXECUTABLE):
+            size = row.get("response_body_len", row.get("total_bytes"))
+            found[mime[:100], str(row.get("host") or row.get("tx_hosts") or "")[:300], size] += 1
+    return [
+        {"mime_type": mime, "host": host, "bytes": size, "count": n} for (mime, host, size), n in found.most_common(50)
+    ]
+
+
+_SUMMARY = (
+    r"\bsummar|\boverview|\bwhat happened|\btop\b|\bmost\b|\bodd\b|\bunusual|\banomal|\bstand(?:s|ing)? out|\bstatistic"
+    r"|\bstats\b"
+    r"|\bhow many\b|\bwhich (?:hosts?|ips?|ports?|domains?|users?|queries)\b|\banaly[sz]e|\btriage"
+    r"|\blook (?:at|into)|\bexplain"
+    r"|\bwhat (?:is|does|do)\b.{0,30}\b(?:in|log|file|show|say)|\bports?\b|\btraffic\b|\brequests?\b|\bqueries\b"
+    r"|\bdownload|\bwhat(?:'s| is) (?:in|this)"
+)
+
+
+def _plan_summary(request: Request) -> list[Call]:
+    if not request.asks(_SUMMARY):
+        return []
+    return [Call("log_summary", args, f"count what {code(args.get('file', PASTED))} holds") for args in request.logs()]
+
+
+def _plan_load(request: Request) -> list[Call]:
+    if not request.asks(
+        r"\bload\b|\bcolumns?\b|\bfields?\b|\bschema\b|\bsample\b|\bfirst (?:rows|lines)\b|\bhow many (?:rows|lines)\b"
+    ):
+        return []
+    return [Call("log_load", args, f"load {code(args.get('file', PASTED))}") for args in request.logs()]
+
+
+def _lead(result: dict[str, Any]) -> str:
+    where = "the pasted lines" if result["source"] == PASTED else code(result["source"])
+    kind = FORMAT_NAMES[result["format"]] + (f", {code(result['path'])} log" if result["path"] else "")
+    told = f"**{count(result['rows'], 'row')}** in {where} ({kind})"
+    if result["bad_lines"]:
+        told += f"; {count(result['bad_lines'], 'line')} not understood"
+    if result["is_cut"]:
+        told += "; cut at the limit"
+    return f"{told}. {_time(result['time'])}"
+
+
+def _time(time: dict[str, Any]) -> str:
+    if "first" in time:
+        told = f"From {utc(time['first'])} to {utc(time['last'])}."
+        if time["zoneless"]:
+            told += " The log names no time zone: its times are shown as they are."
+        return told
+    if time["written"]:
+        told = f"From {code(time['written'][0])} (first line) to {code(time['written'][-1])} (last line)."
+        return told + " These dates have no year or time zone, and none was added."
+    return "No field says when."
+
+
+def _answer_summary(result: dict[str, Any], _wish: Wish) -> str:
+    parts = [_lead(result)]
+    by_name = {each["field"]: each for each in result["top"]}
+    for name, meaning in (("id.orig_h", "source"), ("host", "host"), ("query", "query"), ("client", "client")):
+        if (top := by_name.get(name)) and len(top["top"]) >= 1:
+            value, n = top["top"][0]
+            told = f"all from {code(value)}" if top["distinct"] == 1 and name == "id.orig_h" else f"{code(value)} {n:,}"
+            parts[0] += (
+                f" Most frequent {meaning}: {told}." if not told.startswith("all") else f" All rows are {told[4:]}."
+            )
+    if result["executables"]:
+        rows = [(each["host"], each["mime_type"], each["bytes"], each["count"]) for each in result["executables"]]
+        total = sum(each["count"] for each in result["executables"])
+        parts.append(
+            f"**{count(total, 'transfer')} of executables** (by MIME type; that alone is no verdict)\n\n"
+            + table(["host", "MIME type", "bytes", "count"], rows, limit=10)
+        )
+    if result["ports"]:
+        parts.append(f"Destination ports: {counted(map(tuple, result['ports']), 10)}.")
+    shown = [
+        (
+            Plain(code(each["field"], 60)),
+            each["distinct"],
+            Plain(counted(map(tuple, each["top"][:5])).replace("|", "\\|")),
+        )
+        for each in result["top"]
+        if not (result["ports"] and each["field"] == "id.resp_p")
+    ]
+    if shown:
+        parts.append(table(["field", "values", "most frequent"], shown, limit=16))
+    return "\n\n".join(parts)
+
+
+def _answer_load(result: dict[str, Any], _wish: Wish) -> str:
+    fields = result["fields"]
+    parts = [f"{_lead(result)} {count(len(fields), 'field')}: {listed((each['name'] for each in fields), 40)}."]
+    if result["sample"]:
+        names = [each["name"] for each in fields][:6]
+        rows = [tuple(_shown(row.get(name)) for name in names) for row in result["sample"]]
+        parts.append(table([code(name, 40).replace("|", "\\|") for name in names], rows))
+    return "\n\n".join(parts)
+
+
+def _shown(value: Any) -> Any:
+    return visible(value, 60) if isinstance(value, str) else str(value) if isinstance(value, bool) else value
+
+
+TOOLS = (
+    Tool(
+        name="log_summary",
+        description="Rows, time range and most frequent values of a log (syslog, JSON, CSV, TSV, Zeek, web access).",
+        ability='summarise a log (syslog, JSON lines, CSV, Zeek, web access): "What happened on this host?"',
+        arguments=FileOrText,
+        run=log_summary,
+        plan=_plan_summary,
+        answer=_answer_summary,
+    ),
+    Tool(
+        name="log_load",
+        description="Read a log as a table: format, fields and their types, rows, lines not understood, a sample.",
+        ability='read a log as a table: "Which fields does conn.log have?"',
+        arguments=FileOrText,
+        run=log_load,
+        plan=_plan_load,
+        answer=_answer_load,
+    ),
+)

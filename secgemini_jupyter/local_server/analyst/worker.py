@@ -1,0 +1,120 @@
+"""One worker process: reads a call from standard input, runs the tool, writes the result to standard output.
+
+Frames are four bytes of length and a MessagePack value; there is no pickle. The process ends when its input
+does, so it outlives no server, however that ended.
+
+The limits keep a mistake or a bomb from taking the machine along. They are no sandbox.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Any, BinaryIO
+
+import msgspec
+
+MEMORY = 1024 * 2**20
+OUTPUT = 400 * 1024
+"""Bytes of a result as JSON. As the text of a message it is quoted once more and has to stay under 1 MiB."""
+
+
+def limit_resources() -> None:
+    try:
+        import resource
+    except ImportError:  # Windows: time and output are limited from outside
+        return
+    for name, value in (("RLIMIT_AS", MEMORY), ("RLIMIT_CORE", 0), ("RLIMIT_FSIZE", 0)):
+        try:
+            _, hard = resource.getrlimit(getattr(resource, name))
+            ceiling = value if hard == resource.RLIM_INFINITY else min(value, hard)
+            resource.setrlimit(getattr(resource, name), (ceiling, hard))
+        except (AttributeError, ValueError, OSError):
+            continue  # macOS refuses some of them
+
+
+def set_alarm(seconds: int) -> None:
+    """End this process by itself when a call hangs after the server that would have ended it is gone."""
+    if hasattr(signal, "alarm"):
+        signal.alarm(seconds)
+
+
+def run(call: dict[str, Any]) -> dict[str, Any]:
+    """One call: `{"result": …}` or `{"error": …}`."""
+    from secgemini_jupyter.local_server.analyst.tool import ToolFailure
+
+    try:
+        result = _result(call)
+        size = len(msgspec.json.encode(result))
+    except ToolFailure as failure:
+        return {"error": str(failure)}
+    except MemoryError:
+        return {"error": f"The tool needed more than {MEMORY // 2**20} MiB of memory.", "fatal": True}
+    except RecursionError:
+        return {"error": "The input is nested too deeply."}
+    except msgspec.ValidationError as error:
+        return {"error": f"Wrong arguments: {error}."}
+    except Exception as error:  # whatever a hostile input provokes ends this call, not the turn
+        return {"error": f"The tool failed on this input ({type(error).__name__})."}
+    if size > OUTPUT:
+        return {"error": f"The result has {size:,} bytes, over the limit of {OUTPUT:,}. Ask about a smaller part."}
+    return {"result": result}
+
+
+def _result(call: dict[str, Any]) -> Any:
+    from secgemini_jupyter.local_server.analyst.sniff import sniff
+    from secgemini_jupyter.local_server.analyst.toolbox import tools
+
+    if call["tool"] == "sniff":
+        return {name: sniff(content) for name, content in call["files"].items()}
+    tool = tools()[call["tool"]]
+    return tool.run(msgspec.convert(call["arguments"], tool.arguments), call["files"])
+
+
+def serve(incoming: BinaryIO, outgoing: BinaryIO) -> None:
+    """Answer calls until the input ends."""
+    from secgemini_jupyter import indicators
+    from secgemini_jupyter.local_server.analyst.toolbox import tools
+
+    tools()
+    indicators.extract("warm.example.com")  # loads the list of public suffixes before the first question
+    write_frame(outgoing, {"ready": os.getpid()})
+    while (frame := read_frame(incoming)) is not None:
+        call = msgspec.msgpack.decode(frame)
+        del frame
+        set_alarm(int(call["seconds"]) + 2)
+        answer = run(call)
+        set_alarm(0)
+        write_frame(outgoing, answer)
+        if answer.get("fatal"):
+            return
+
+
+def read_frame(stream: BinaryIO) -> bytes | None:
+    head = stream.read(4)
+    if len(head) < 4:
+        return None
+    size = int.from_bytes(head, "big")
+    data = stream.read(size)
+    return data if len(data) == size else None
+
+
+def write_frame(stream: BinaryIO, value: object) -> None:
+    data = msgspec.msgpack.encode(value)
+    stream.write(len(data).to_bytes(4, "big") + data)
+    stream.flush()
+
+
+def main() -> None:
+    # Whatever a library prints goes nowhere: standard output belongs to the frames.
+    outgoing = os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    if hasattr(signal, "SIGINT"):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is the server's to handle
+    limit_resources()
+    serve(sys.stdin.buffer, outgoing)
+
+
+if __name__ == "__main__":
+    main()

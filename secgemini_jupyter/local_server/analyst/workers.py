@@ -1,0 +1,201 @@
+"""Worker processes for the tools: started when needed, kept warm, ended when they hang.
+
+A tool that crashes, hangs or eats memory costs its worker; the call gives a `ToolFailure`, the next one a new worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from secgemini_jupyter.local_server.analyst.tool import ToolFailure
+from secgemini_jupyter.settings import scrubbed_environment
+
+TIME_LIMIT = 10.0
+START_LIMIT = 30.0
+MAX_FRAME = 2**20
+MAX_WORKERS = 2
+
+_KEPT = frozenset(
+    {
+        "PATH",
+        "LANG",
+        "LC_ALL",
+        "LC_CTYPE",
+        "TMPDIR",
+        "TEMP",
+        "TMP",
+        "SYSTEMROOT",
+        "LD_LIBRARY_PATH",
+        "DYLD_LIBRARY_PATH",
+    }
+)
+
+
+def _environment() -> dict[str, str]:
+    """The little that a tool needs: no key, no proxy, no home."""
+    kept = {name: value for name, value in scrubbed_environment().items() if name.upper() in _KEPT}
+    # -P keeps the working directory, where anybody's json.py may lie, off the path; this puts our package back on it.
+    package = Path(__file__).resolve().parents[3]
+    return kept | {"PYTHONPATH": str(package), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONIOENCODING": "utf-8"}
+
+
+class _Worker:
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def start(cls) -> _Worker:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-P",
+            "-m",
+            f"{__package__}.worker",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env=_environment(),
+            cwd=Path(sys.executable).anchor,
+        )
+        worker = cls(process)
+        try:
+            async with asyncio.timeout(START_LIMIT):
+                await worker._read()
+        except (EOFError, TimeoutError):
+            await worker.kill()
+            raise ToolFailure("The analyst's worker process did not start.") from None
+        except BaseException:
+            await worker.kill()
+            raise
+        return worker
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.returncode is None
+
+    async def call(self, request: dict[str, Any]) -> dict[str, Any]:
+        stdin = self._process.stdin
+        assert stdin is not None
+        data = msgspec.msgpack.encode(request)
+        try:
+            stdin.write(len(data).to_bytes(4, "big"))
+            stdin.write(data)
+            await stdin.drain()
+        except (ConnectionError, OSError):
+            raise EOFError from None
+        return await self._read()
+
+    async def _read(self) -> dict[str, Any]:
+        stdout = self._process.stdout
+        assert stdout is not None
+        try:
+            size = int.from_bytes(await stdout.readexactly(4), "big")
+            if size > MAX_FRAME:
+                raise EOFError
+            value: dict[str, Any] = msgspec.msgpack.decode(await stdout.readexactly(size))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            raise EOFError from None
+        return value
+
+    async def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        await self._process.wait()
+
+    async def close(self) -> None:
+        """End the process by ending its input; kill it if it is busy."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        try:
+            async with asyncio.timeout(1.0):
+                await self._process.wait()
+        except TimeoutError:
+            await self.kill()
+
+    @property
+    def exit_status(self) -> int | None:
+        return self._process.returncode
+
+
+class Workers:
+    """At most `size` worker processes; a call waits for a free one.
+
+    Args:
+        time_limit: seconds that one call may take.
+    """
+
+    def __init__(self, size: int = MAX_WORKERS, time_limit: float = TIME_LIMIT) -> None:
+        self.time_limit = time_limit
+        self._free: list[_Worker] = []
+        self._all: set[_Worker] = set()
+        self._slots = asyncio.Semaphore(size)
+        self._closed = False
+
+    async def start(self) -> None:
+        """Start one worker ahead of the first call."""
+        async with self._slots:
+            if not self._free and not self._closed:
+                self._release(await self._new())
+
+    async def run(self, tool: str, arguments: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, Any]:
+        """The tool's result.
+
+        Raises:
+            ToolFailure: the tool says why it cannot, or it crashed, hung, or asked for too much memory.
+        """
+        async with self._slots:
+            if self._closed:
+                raise ToolFailure("The local analyst is shutting down.")
+            worker = self._take() or await self._new()
+            answer: dict[str, Any] | None = None
+            request = {"tool": tool, "arguments": arguments, "files": files, "seconds": self.time_limit}
+            try:
+                async with asyncio.timeout(self.time_limit):
+                    answer = await worker.call(request)
+            except TimeoutError:
+                raise ToolFailure(f"The tool was stopped: it took longer than {self.time_limit:g} s.") from None
+            except EOFError:
+                await worker.kill()
+                raise ToolFailure(f"The tool's process ended on this input (status {worker.exit_status}).") from None
+            finally:
+                # Without an answer nobody knows what the worker is doing: also when the turn was cancelled.
+                if answer is None or answer.get("fatal") or self._closed:
+                    self._all.discard(worker)
+                    await worker.kill()
+                else:
+                    self._release(worker)
+        if "error" in answer:
+            raise ToolFailure(answer["error"])
+        result: dict[str, Any] = answer["result"]
+        return result
+
+    def _take(self) -> _Worker | None:
+        while self._free:
+            worker = self._free.pop()
+            if worker.is_alive:
+                return worker
+            self._all.discard(worker)
+        return None
+
+    async def _new(self) -> _Worker:
+        worker = await _Worker.start()
+        self._all.add(worker)
+        return worker
+
+    def _release(self, worker: _Worker) -> None:
+        self._free.append(worker)
+
+    async def aclose(self) -> None:
+        """End every worker and wait until each is gone."""
+        self._closed = True
+        free, self._free = self._free, []
+        for worker in self._all - {*free}:
+            await worker.kill()
+        await asyncio.gather(*(worker.close() for worker in free))
+        self._all.clear()
