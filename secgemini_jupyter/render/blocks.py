@@ -48,7 +48,7 @@ class Blocks:
             if end == newline + 1:
                 self._end_line()
             elif end - start == room:
-                self.flush()
+                self._close_lines()
             start = end
 
     def flush(self) -> None:
@@ -61,6 +61,16 @@ class Blocks:
         self._lines = [self._opener] if self._fence else []
         self._partial, self._partial_size = [], 0
         self._size, self._break = len(self._opener), 0
+
+    def _close_lines(self) -> None:
+        """Close the whole lines and keep the one that has not ended; if there are none, cut that one."""
+        if self._size <= len(self._opener):
+            self.flush()
+            return
+        partial, size = self._partial, self._partial_size
+        self._partial = []
+        self.flush()
+        self._partial, self._partial_size = partial, size
 
     def _end_line(self) -> None:
         line = "".join(self._partial)

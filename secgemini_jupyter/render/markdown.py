@@ -34,6 +34,8 @@ MAX_CHARS = 200_000
 """Of one text, shown; the parser takes about 0.3 s for as much."""
 MAX_INLINE = 6_000
 """Characters of one paragraph or cell that are searched for emphasis and links: that search is quadratic at worst."""
+MAX_MARKS = 20_000
+"""Characters with a meaning in all paragraphs and cells together; what comes after them is shown without markup."""
 MAX_BRACKETS = 16
 MAX_NESTING = 12
 MAX_INDENT = 48
@@ -44,6 +46,7 @@ _QUOTES = ("", "text", "txt", "plain", "log", "console", "output")
 
 _MARKERS = re.compile(r"[ \t]*(?:(?:>|[-+*](?=[ \t])|\d{1,9}[.)](?=[ \t]))[ \t]*)+")
 _MARKER = re.compile(r"[ \t]*(?:>|[-+*]|\d{1,9}[.)])[ \t]*")
+_MARKS = re.compile(r"[*_~`\[\]<>!&\\]")
 _FENCE = re.compile(r" {0,3}(?:[-+*>] {0,3})*(`{3,}|~{3,})")
 _DELIMITERS = re.compile(r"[ \t>|:-]+\Z")
 _HOST = r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]"
@@ -135,7 +138,7 @@ def _parser() -> MarkdownIt:
     # Line breaks count: answers quote logs, and Sec-Gemini's own page shows them so.
     parser = MarkdownIt("commonmark", {"html": False, "breaks": True, "maxNesting": 100})
     parser.enable(["table", "strikethrough"])
-    parser.core.ruler.before("inline", "long_inline", _set_long_inline_apart)
+    parser.core.ruler.before("inline", "set_apart", _set_apart)
     parser.core.ruler.push("untrusted", _rewrite)
     # Every link is wanted as a token, so that it can be shown as text; what may be clicked `_clickable` decides.
     parser.validateLink = lambda _url: True  # type: ignore
@@ -150,18 +153,23 @@ def _parser() -> MarkdownIt:
     return parser
 
 
-def _set_long_inline_apart(state: Any) -> None:
-    """Paragraphs too long for the inline parser become one text token, which the core's inline rule leaves alone."""
+def _set_apart(state: Any) -> None:
+    """Text that would keep the inline parser busy becomes plain tokens, which the core's inline rule leaves alone."""
     from markdown_it.token import Token
 
+    budget = MAX_MARKS
     for token in state.tokens:
-        if token.type == "inline" and (len(token.content) > MAX_INLINE or _bracket_depth(token.content) > MAX_BRACKETS):
-            token.children = []
-            for index, line in enumerate(token.content.split("\n")):
-                if index:
-                    token.children.append(Token("softbreak", "br", 0))
-                token.children.append(Token("text", "", 0, content=line))
-            token.content = ""
+        if token.type != "inline":
+            continue
+        budget -= len(_MARKS.findall(token.content))
+        if len(token.content) <= MAX_INLINE and budget >= 0 and _bracket_depth(token.content) <= MAX_BRACKETS:
+            continue
+        token.children = []
+        for index, line in enumerate(token.content.split("\n")):
+            if index:
+                token.children.append(Token("softbreak", "br", 0))
+            token.children.append(Token("text", "", 0, content=line))
+        token.content = ""
 
 
 def _bracket_depth(text: str) -> int:
