@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,7 +16,7 @@ from secgemini_jupyter.transcript.turns import TurnSlice
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["messages_of", "turns_of"]
+__all__ = ["check_columns", "messages_of", "turns_of"]
 
 # Columns that say the same as the message's field: name of the column, name of the field.
 _FIELDS = {
@@ -56,12 +56,17 @@ def turns_of(table: pd.DataFrame) -> list[TurnSlice]:
     return [TurnSlice(index, messages, session_id) for (session_id, index), messages in turns.items()]
 
 
-def _rows(table: pd.DataFrame) -> Iterator[tuple[str, int, Message]]:
-    needed = [*_FIELDS, *_TOKENS, *_OTHERS]
+def check_columns(table: pd.DataFrame, needed: Iterable[str]) -> None:
+    """Raise `InputError` that names those of `needed` that `table` lacks."""
     if missing := [name for name in needed if name not in table.columns]:
         raise InputError(
-            f"The table lacks the columns {', '.join(missing)}. Use history() with all its columns: filter rows only."
+            f"The table lacks the columns {', '.join(missing)}. Take history() with all its columns and filter rows."
         )
+
+
+def _rows(table: pd.DataFrame) -> Iterator[tuple[str, int, Message]]:
+    needed = [*_FIELDS, *_TOKENS, *_OTHERS]
+    check_columns(table, needed)
     values = [_plain(table, name) for name in needed]
     for position, row in enumerate(zip(*values, strict=True)):
         given = dict(zip(needed, row, strict=True))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 
 from secgemini_jupyter.models import Message, MessageType
@@ -28,8 +29,14 @@ MAX_DEPTH = 12
 
 @dataclass
 class Node:
-    label: str
+    """A line; what it says is made up when it is drawn, since most of a long session is not."""
+
+    text: str | Callable[[], str]
     children: list[Node] = field(default_factory=list)
+
+    @property
+    def label(self) -> str:
+        return self.text if isinstance(self.text, str) else self.text()
 
 
 @dataclass
@@ -42,14 +49,20 @@ class Entry:
 
 
 class SessionTree:
-    """The tree of a session: `str()` and the notebook show it."""
+    """The tree of a session, or of several: `str()` and the notebook show it as text."""
 
     def __init__(self, messages: Sequence[Message], *, name: str = "") -> None:
-        self._messages = messages
-        self._name = name
+        self._sessions: Sequence[tuple[str, Sequence[TurnSlice]]] = [(name, turn_slices(messages))]
+
+    @classmethod
+    def of(cls, sessions: Sequence[tuple[str, Sequence[TurnSlice]]]) -> SessionTree:
+        """The tree of sessions whose turns were cut already, each with its name."""
+        tree = cls(())
+        tree._sessions = sessions
+        return tree
 
     def __str__(self) -> str:
-        return text_tree(self._messages, name=self._name)
+        return "\n".join(_draw(turns, name) for name, turns in self._sessions)
 
     __repr__ = __str__
 
@@ -60,11 +73,10 @@ def text_tree(messages: Sequence[Message], *, name: str = "") -> str:
     Progress lines, `debug` frames and 206 pieces are counted, not drawn. A message whose parents lead nowhere or in
     a circle always has a line, which says so.
     """
-    return draw(turn_slices(messages), name=name)
+    return str(SessionTree(messages, name=name))
 
 
-def draw(turns: Sequence[TurnSlice], *, name: str = "") -> str:
-    """The same for turns that were cut already."""
+def _draw(turns: Sequence[TurnSlice], name: str) -> str:
     prompts = sum(turn.query is not None for turn in turns)
     messages = sum(len(turn.messages) for turn in turns)
     summary = f"{count(prompts, 'turn')} · {count(messages, 'message')}"
@@ -90,7 +102,7 @@ def _entries(turn: TurnSlice) -> tuple[list[Entry], int]:
     lineage = Lineage.of(messages)
     parents_of_others = set(lineage.parents)
     steps = Steps()
-    lines: dict[int, tuple[Entry, Step | None]] = {}
+    lines: dict[int, Entry] = {}
     folded = 0
     for index, message in enumerate(messages):
         if message is turn.query:
@@ -105,19 +117,18 @@ def _entries(turn: TurnSlice) -> tuple[list[Entry], int]:
         note = ""
         if is_lost and not _answers_a_call(message):
             whose = "is not here" if lineage.parents[index] == ORPHAN else "leads in a circle"
-            note = f"  [parent {one_line(message.parent_id, 24)} {whose}]"
-        entry = Entry(message, Node(note), is_tool=step is not None and step.kind == "tool")
-        lines[index] = entry, step
+            note = f"[parent {one_line(message.parent_id, 24)} {whose}] "
+        # Read later, so that a step knows its result.
+        node = Node(partial(_label, message, step, note))
+        lines[index] = Entry(message, node, is_tool=step is not None and step.kind == "tool")
     anchors = _anchors(lineage)
     top = []
-    for index, (entry, step) in lines.items():
-        # Only now: a step knows its result when all messages were seen.
-        entry.node.label = (_step(step) if step else _line(entry.message)) + entry.node.label
+    for index, entry in lines.items():
         if (anchor := anchors[index]) in lines:
-            lines[anchor][0].node.children.append(entry.node)
+            lines[anchor].node.children.append(entry.node)
         else:
             top.append(entry)
-    for entry, _ in lines.values():
+    for entry in lines.values():
         entry.node.children = _limited(entry.node.children)
     return top, folded
 
@@ -185,6 +196,10 @@ def _limited(nodes: list[Node]) -> list[Node]:
     head, tail = MAX_STEPS // 2, MAX_STEPS // 2 - 1
     hidden = len(nodes) - head - tail
     return [*nodes[:head], Node(f"… {count(hidden, 'more line')}"), *nodes[-tail:]]
+
+
+def _label(message: Message, step: Step | None, note: str) -> str:
+    return note + (_step(step) if step else _line(message))
 
 
 def _step(step: Step) -> str:

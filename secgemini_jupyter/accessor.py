@@ -1,0 +1,113 @@
+"""`df.secgemini`: what a transcript leads on to. Importing this module registers it with pandas.
+
+The accessor keeps no state: pandas may make a new one at each access, and the table may have changed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+import pandas as pd
+
+from secgemini_jupyter.errors import InputError, SecGeminiError
+from secgemini_jupyter.transcript.iocs import iocs_frame
+from secgemini_jupyter.transcript.jsonl import to_jsonl, write_jsonl
+from secgemini_jupyter.transcript.restore import messages_of, turns_of
+from secgemini_jupyter.transcript.tree import SessionTree
+from secgemini_jupyter.transcript.turns import TurnSlice, frame_of_turns
+
+__all__ = ["NoTranscriptError", "TranscriptAccessor"]
+
+NAME = "secgemini"
+_MARKS = ("message_type", "content")
+"""Without these columns a table is no transcript; single methods need more and say so."""
+_TOKENS = ["total_tokens", "prompt_tokens", "generated_tokens", "cached_tokens", "thoughts_tokens",
+           "tool_use_prompt_tokens"]  # fmt: skip
+
+
+class NoTranscriptError(SecGeminiError, AttributeError):
+    """The table has no messages in it. An AttributeError, so that `hasattr` says no to such a table."""
+
+
+class TranscriptAccessor:
+    """Views of the messages in a table that `history()` made, filtered or put together since.
+
+    Raises:
+        NoTranscriptError: the table is no transcript.
+    """
+
+    def __init__(self, table: pd.DataFrame) -> None:
+        if missing := [name for name in _MARKS if name not in table.columns]:
+            raise NoTranscriptError(
+                f"This table is no transcript: it lacks the columns {', '.join(missing)}. Take one from history()."
+            )
+        self._table = table
+
+    def turns(self) -> pd.DataFrame:
+        """One row a turn: prompt, answer, status, times, tool calls, tokens."""
+        return frame_of_turns(turns_of(self._table))
+
+    def tree(self) -> SessionTree:
+        """The turns as a tree of text, one for each session."""
+        sessions: dict[str, list[TurnSlice]] = {}
+        for turn in turns_of(self._table):
+            sessions.setdefault(turn.session_id, []).append(turn)
+        if len(sessions) < 2:
+            return SessionTree.of([("", turns) for turns in sessions.values()] or [("", [])])
+        return SessionTree.of(list(sessions.items()))
+
+    def usage(self) -> pd.DataFrame:
+        """Tokens by session, as the service counts them. Cached and thinking tokens are parts of other counts."""
+        turns = self.turns()
+        by_session = turns.groupby("session_id", sort=False)
+        table = by_session[_TOKENS].sum()
+        table.insert(0, "turns", turns["turn_index"].gt(0).groupby(turns["session_id"], sort=False).sum())
+        return table.reset_index()
+
+    def search(self, text: str, *, regex: bool = False, case: bool = False) -> pd.DataFrame:
+        """The rows whose content or title holds `text`.
+
+        Raises:
+            InputError: `text` is empty, or no regular expression although `regex` says so.
+        """
+        if not text:
+            raise InputError("Nothing to search for: pass the text that the content or title shall hold.")
+        try:
+            pattern = re.compile(text if regex else re.escape(text), 0 if case else re.IGNORECASE)
+        except re.error as error:
+            raise InputError(f"{text!r} is no regular expression ({error}). Leave out regex=True?") from None
+        columns = [self._table[name].astype(object) for name in ("content", "title") if name in self._table.columns]
+        hits = [
+            any(isinstance(cell, str) and pattern.search(cell) for cell in row) for row in zip(*columns, strict=True)
+        ]
+        return self._table.loc[hits]
+
+    def iocs(self) -> pd.DataFrame:
+        """The indicators of compromise in prompts, answers and steps, exact (not defanged), with counts."""
+        return iocs_frame(turns_of(self._table))
+
+    def to_jsonl(self, path: str | os.PathLike[str] | None = None) -> str | None:
+        """The messages as JSON Lines in the shape of the wire; written to `path` if one is given.
+
+        A table has no binary contents and keeps times in microseconds: use `transcript.jsonl` on the session's
+        messages for an exact copy. Where a content is absent, its `content_sha256` and `content_bytes` are written.
+
+        Raises:
+            InputError: a column is missing, or the file cannot be written.
+        """
+        messages = messages_of(self._table)
+        if path is None:
+            return to_jsonl(messages).decode()
+        write_jsonl(messages, path)
+        return None
+
+
+def _register() -> None:
+    current = getattr(pd.DataFrame, NAME, None)
+    if getattr(current, "__module__", None) == __name__:
+        delattr(pd.DataFrame, NAME)  # a reload: pandas warns of a name that is taken
+    pd.api.extensions.register_dataframe_accessor(NAME)(TranscriptAccessor)
+
+
+_register()
