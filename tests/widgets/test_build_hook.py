@@ -108,3 +108,13 @@ def test_the_lock_file_names_no_download_address():
     lock = (ROOT / "js" / "package-lock.json").read_text()
     assert '"integrity"' in lock
     assert '"resolved"' not in lock
+
+
+@pytest.mark.skipif(not shutil.which("npm"), reason="npm is not installed: the lock file is not checked")
+def test_the_lock_file_is_complete_on_every_platform(tmp_path):
+    """`npm install` leaves out, in silence, an optional package of another platform that it cannot find."""
+    for name in ("package.json", "package-lock.json", ".npmrc"):
+        shutil.copy(ROOT / "js" / name, tmp_path)
+    command = ["npm", "ci", "--dry-run", "--offline", "--cache", str(tmp_path / "cache")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
