@@ -22,7 +22,7 @@ def sniff(content: bytes) -> dict[str, Any]:
     """`kind` (log/…, text, empty, or a MIME type) and whether the log tells of logins."""
     if not content:
         return {"kind": "empty", "has_logins": False}
-    unpacked = unpack(content, SAMPLE)
+    unpacked, _ = unpack(content, SAMPLE)
     text = as_text(unpacked)
     if text is None:
         return {"kind": _mime_type(content), "has_logins": False}
@@ -32,15 +32,15 @@ def sniff(content: bytes) -> dict[str, Any]:
     return {"kind": f"log/{kind}", "has_logins": has_logins(unpacked, kind)}
 
 
-def unpack(content: bytes, limit: int = MAX_UNPACKED) -> bytes:
-    """The content, without gzip around it, at most `limit` bytes: a bomb unpacks to no more than that."""
-    if content[:2] != b"\x1f\x8b":
-        return content[:limit]
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
-            return file.read(limit)
-    except (OSError, EOFError, zlib.error):
-        return content[:limit]
+def unpack(content: bytes, limit: int = MAX_UNPACKED) -> tuple[bytes, bool]:
+    """The content, without gzip around it, and whether there is more: a bomb unpacks to no more than `limit` bytes."""
+    if content[:2] == b"\x1f\x8b":
+        try:
+            with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+                content = file.read(limit + 1)
+        except (OSError, EOFError, zlib.error):
+            pass  # only the two bytes look like gzip
+    return content[:limit], len(content) > limit
 
 
 def as_text(content: bytes) -> str | None:
@@ -55,13 +55,14 @@ def as_text(content: bytes) -> str | None:
     return text if text.count("�") <= max(8, len(text) // 20) else None
 
 
-def readable_text(content: bytes, limit: int) -> tuple[str, str]:
-    """At most `limit` bytes of the content as text, and how it was read: `text` or `printable strings`."""
-    content = unpack(content, limit)
+def readable_text(content: bytes, limit: int) -> tuple[str, str, bool]:
+    """At most `limit` bytes of the content as text, how it was read (`text`, `printable strings`), whether it was cut."""
+    content, is_cut = unpack(content, limit)
     text = as_text(content)
     if text is not None:
-        return text, "text"
-    return "\n".join(m.replace(b"\0", b"").decode("ascii") for m in _STRINGS.findall(content)), "printable strings"
+        return text, "text", is_cut
+    strings = "\n".join(m.replace(b"\0", b"").decode("ascii") for m in _STRINGS.findall(content))
+    return strings, "printable strings", is_cut
 
 
 def _mime_type(content: bytes) -> str:

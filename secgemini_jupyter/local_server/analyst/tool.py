@@ -71,7 +71,7 @@ class Wish:
     only: str = ""
 
     def wants_only(self, *words: str) -> bool:
-        return any(re.search(rf"\b{word}", self.only) for word in words)
+        return any(re.search(rf"\b(?:{word})", self.only) for word in words)
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,9 @@ class Request:
 
     def named(self) -> list[Attached]:
         """The attachments that the instruction names."""
-        return [each for each in self.attachments if each.name and each.name.lower() in self.instruction.lower()]
+        return [
+            each for each in self.attachments if each.name and self.asks(rf"(?<![\w.-]){re.escape(each.name)}(?![\w-])")
+        ]
 
     def fitting(self, fits: Callable[[Attached], bool]) -> list[Attached]:
         """Attachments for a tool: those that are named, else all that fit."""

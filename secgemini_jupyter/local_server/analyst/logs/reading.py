@@ -15,9 +15,10 @@ def open_log(arguments: FileOrText, files: Mapping[str, bytes]) -> Log:
     Raises:
         ToolFailure: it is no text, or no log of a known format.
     """
-    text = as_text(unpack(arguments.content(files)))
+    content, is_cut = unpack(arguments.content(files))
+    text = as_text(content)
     kind = log_format(text) if text is not None else None
     if text is None or kind is None:
         known = ", ".join(FORMAT_NAMES.values())
         raise ToolFailure(f"{arguments.source!r} is no log of a known format ({known}).")
-    return Log(text, kind)
+    return Log(text, kind, is_cut=is_cut)

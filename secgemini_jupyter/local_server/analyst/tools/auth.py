@@ -166,7 +166,7 @@ def _answer(result: dict[str, Any], _wish: Wish) -> str:
         rows = [(Plain(r["kind"].replace("_", " ")), r["user"], r["detail"], r["when"]) for r in result["others"]]
         parts.append(table([Plain("event"), Plain("user"), Plain("detail"), Plain("when")], rows))
     if not result["is_dated"]:
-        parts.append("The log's dates have no year or time zone: order is the file's, and no year was added.")
+        parts.append("Dates in this log lack a year and a time zone: the order is the file's, and no year was added.")
     return "\n\n".join(parts)
 
 
@@ -267,7 +267,7 @@ def _failed_table(result: dict[str, Any]) -> str:
 TOOLS = (
     Tool(
         name="auth_timeline",
-        description="Logins in a log by source and user: who succeeded, who failed, success after failures, sudo, new users.",
+        description="Logins in a log by source and user: successes, failures, success after failures, sudo, new users.",
         ability='read logins out of syslog, Kerberos, ssh, Windows or JSON logs: "Who logged in, who failed?"',
         arguments=FileOrText,
         run=auth_timeline,

@@ -259,7 +259,7 @@ def _answer(result: dict[str, Any], wish: Wish) -> str:
             "No encoding that the local analyst knows was found (base64, base32, hex, URL encoding, gzip, zlib, bzip2, "
             "xz, UTF-16LE, PowerShell -EncodedCommand, one-byte XOR; ROT13 if you ask for it)."
         )
-    if wish.only and result["is_text"]:
+    if result["is_text"] and wish.wants_only("text", "decoded", "output", "result", "plain", "string"):
         return block(result["text"])
     layers = result["layers"]
     names = " → ".join(layer["encoding"] for layer in layers)

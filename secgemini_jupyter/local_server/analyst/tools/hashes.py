@@ -9,6 +9,7 @@ from typing import Any
 
 from secgemini_jupyter.local_server.analyst.text import Plain, code, count, table
 from secgemini_jupyter.local_server.analyst.tool import Call, FileOrText, Request, Tool, Wish
+from secgemini_jupyter.local_server.analyst.tools.iocs import FIND
 
 ALGORITHMS = ("md5", "sha1", "sha256", "sha512")
 _DIGEST = re.compile(r"(?<!\w)(?:[0-9a-f]{128}|[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32})(?!\w)", re.IGNORECASE)
@@ -34,6 +35,8 @@ def hash_file(arguments: HashArguments, files: Mapping[str, bytes]) -> dict[str,
 def _plan(request: Request) -> list[Call]:
     if not request.asks(r"\bhash(?:es|ed)?\b|\bmd5|\bsha-?\d|\bchecksums?\b|\bdigests?\b|\bfingerprint"):
         return []
+    if request.asks(FIND):
+        return []  # the hashes in a text
     if request.asks(r"\bhash\w*\b.{0,40}\b(?:of|for)\b.{0,40}\b(?:in|from)\b") and request.logs():
         return []  # the hashes that a log lists
     digest = _DIGEST.search(request.prompt)

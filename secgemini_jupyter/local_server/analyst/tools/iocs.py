@@ -15,6 +15,7 @@ from secgemini_jupyter.local_server.analyst.tool import Call, FileOrText, Reques
 
 MAX_INDICATORS = 2_000
 MAX_TEXT = 16 * 2**20
+MAX_REWRITTEN = 100_000
 
 # One and several of each type, in the order of an answer.
 _NAMES = {
@@ -63,6 +64,9 @@ _EXTRACT = (
 )
 
 
+FIND = r"\b(?:extract|pull|find|collect)\b"
+
+
 class ExtractArguments(FileOrText):
     """`types`: only these (url, domain, ipv4, …); all when empty."""
 
@@ -70,7 +74,7 @@ class ExtractArguments(FileOrText):
 
 
 def extract_iocs(arguments: ExtractArguments, files: Mapping[str, bytes]) -> dict[str, Any]:
-    text, how = readable_text(arguments.content(files), MAX_TEXT)
+    text, how, is_cut = readable_text(arguments.content(files), MAX_TEXT)
     unknown = sorted({*arguments.types} - {*_NAMES})
     if unknown:
         raise ToolFailure(f"No indicator type is called {unknown[0]!r}; there are {', '.join(_NAMES)}.")
@@ -96,15 +100,20 @@ def extract_iocs(arguments: ExtractArguments, files: Mapping[str, bytes]) -> dic
         "counts": {kind: n for kind in order if (n := sum(row["type"] == kind for row in rows))},
         "indicators": rows[:MAX_INDICATORS],
         "omitted": max(0, len(rows) - MAX_INDICATORS),
+        "is_cut": is_cut,
     }
+
+
+def _types(wish: Wish) -> list[str]:
+    return sorted({kind for words, kinds in _ASKED_FOR.items() if wish.wants_only(words) for kind in kinds})
 
 
 def _plan_extract(request: Request) -> list[Call]:
     if not request.asks(_EXTRACT) or request.asks(r"^\W*(?:please\s+)?(?:de|re)fang\b"):
         return []
-    if request.asks(r"\bhash(?:es)?\b|md5|sha-?\d") and not request.asks(r"\bioc|indicator|report"):
+    if request.asks(r"\bhash(?:es)?\b|md5|sha-?\d") and not request.asks(rf"\bioc|indicator|report|{FIND}"):
         return []  # the hashes of a file, or in a log's columns: other tools
-    types = sorted({kind for word, kinds in _ASKED_FOR.items() if request.wish.wants_only(word) for kind in kinds})
+    types = _types(request.wish)
     extra = {"types": types} if types else {}
     named = request.named()
     files = named if named or not request.pasted else []
@@ -140,7 +149,7 @@ def _flags(flags: list[str]) -> str:
 
 def _answer_extract(result: dict[str, Any], wish: Wish) -> str:
     rows = result["indicators"]
-    if wish.only and rows:
+    if rows and (_types(wish) or wish.wants_only("iocs?", "indicators?", "values?", "list")):
         return "\n".join(f"- {code(row['value'], 2_000)}" for row in rows)
     where = "the prompt" if result["source"] == "the prompt" else code(result["source"])
     if not rows:
@@ -149,7 +158,7 @@ def _answer_extract(result: dict[str, Any], wish: Wish) -> str:
     total = len(rows) + result["omitted"]
     parts = [f"**{count(total, 'indicator')}** in {where}: {', '.join(kinds)}."]
     for kind in result["counts"]:
-        lines = [f"**{_NAMES[kind][1]}**\n"]
+        lines = [f"**{_NAMES[kind][1][0].upper()}{_NAMES[kind][1][1:]}**\n"]
         group = [row for row in rows if row["type"] == kind]
         for row in group[:50]:
             notes = [
@@ -161,13 +170,15 @@ def _answer_extract(result: dict[str, Any], wish: Wish) -> str:
         parts.append("\n".join(lines))
     if result["read_as"] != "text":
         parts.append("The file is no text: its printable strings were searched.")
+    if result["is_cut"]:
+        parts.append(f"Only the first {MAX_TEXT:,} bytes were searched.")
     if result["omitted"]:
         parts.append(f"({result['omitted']:,} more, left out of the tool's result.)")
     return "\n\n".join(parts)
 
 
 def _rewritten(kind: str, arguments: FileOrText, files: Mapping[str, bytes]) -> dict[str, Any]:
-    text, _ = readable_text(arguments.content(files), 200_000)
+    text, _, is_cut = readable_text(arguments.content(files), MAX_REWRITTEN)
     write = indicators.defang if kind == "defang" else indicators.refang
     whole = [i for i in indicators.extract(text) if not {"from_url", "from_email"} & {*i.flags}]
     items = {
@@ -177,6 +188,7 @@ def _rewritten(kind: str, arguments: FileOrText, files: Mapping[str, bytes]) -> 
         "source": arguments.source,
         "items": [{"original": before, "written": after} for before, after in list(items.items())[:MAX_INDICATORS]],
         "text": write(text),
+        "is_cut": is_cut,
     }
 
 
@@ -198,8 +210,9 @@ def _answer_rewrite(result: dict[str, Any], wish: Wish) -> str:
     if not result["items"]:
         return "There is no URL, domain, mail or IP address to rewrite."
     if "\n" in result["text"].strip() or result["source"] != "the prompt":
-        return block(result["text"])
-    if wish.only or len(result["items"]) == 1:
+        told = f"\n\nOnly the first {MAX_REWRITTEN:,} bytes were rewritten." if result["is_cut"] else ""
+        return block(result["text"]) + told
+    if wish.wants_only("the", "results?", "text", "list", "de", "re", "rewritten") or len(result["items"]) == 1:
         return "\n".join(f"- {code(item['written'], 2_000)}" for item in result["items"])
     return table(
         [Plain("as given"), Plain("rewritten")],

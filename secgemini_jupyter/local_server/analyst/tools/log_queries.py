@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from secgemini_jupyter.local_server.analyst.logs.formats import Row
 from secgemini_jupyter.local_server.analyst.logs.reading import open_log
@@ -40,13 +42,15 @@ _FORBIDDEN = {
 class SqlArguments(FileOrText):
     """`sql`: one SELECT over the table `log`; a name with a dot is quoted: "id.orig_h"."""
 
-    sql: str = ""
+    sql: str
+    optional: list[str] = msgspec.field(default_factory=list)
+    """Columns that the query names and the log may lack: they are empty then."""
 
 
 def log_sql(arguments: SqlArguments, files: Mapping[str, bytes]) -> dict[str, Any]:
     log = open_log(arguments, files)
     database = sqlite3.connect(":memory:")
-    names, loaded = _fill(database, log.rows())
+    names, loaded = _fill(database, log.rows(), arguments.optional)
     deadline = time.monotonic() + SECONDS
     database.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
     database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 1_000_000)
@@ -70,7 +74,7 @@ def log_sql(arguments: SqlArguments, files: Mapping[str, bytes]) -> dict[str, An
     }
 
 
-def _fill(database: sqlite3.Connection, rows: Any) -> tuple[list[str], int]:
+def _fill(database: sqlite3.Connection, rows: Iterable[Row], optional: Sequence[str]) -> tuple[list[str], int]:
     columns: dict[str, str] = {}  # SQLite compares names without case
     waiting: list[Row] = []
     loaded = 0
@@ -100,6 +104,9 @@ def _fill(database: sqlite3.Connection, rows: Any) -> tuple[list[str], int]:
             flush()
     if columns:
         flush()
+    for name in optional:
+        if name not in columns:
+            database.execute(f"ALTER TABLE log ADD COLUMN {_quoted(name)}")
     return list(columns.values()), loaded
 
 
@@ -135,10 +142,12 @@ def _authorize(action: int, first: str | None, second: str | None, *_: object) -
 
 _SELECT = re.compile(r"(?is)(?<!\w)(?:select|with)\s.+?\bfrom\s+\"?log\b.*")
 _HASHES = (
-    "SELECT md5, sha1, sha256, total_bytes, group_concat(DISTINCT filename) AS names, count(*) AS seen FROM log "
+    "SELECT md5, sha1, sha256, coalesce(total_bytes, seen_bytes) AS bytes, group_concat(DISTINCT filename) AS names, count(*) AS seen FROM log "
     "WHERE mime_type LIKE '%exec%' OR mime_type LIKE '%msdownload%' OR mime_type LIKE '%portable-executable%' "
-    "GROUP BY md5, sha1, sha256, total_bytes ORDER BY seen DESC"
+    "GROUP BY md5, sha1, sha256, bytes ORDER BY seen DESC"
 )
+
+_HASHED = ["md5", "sha1", "sha256", "total_bytes", "seen_bytes", "filename", "mime_type"]
 
 
 def _plan(request: Request) -> list[Call]:
@@ -146,7 +155,10 @@ def _plan(request: Request) -> list[Call]:
         sql = match.group().strip().strip("`").rstrip("; \n`")
         return [Call("log_sql", args | {"sql": sql}, "run your query") for args in request.logs()[:3]]
     if request.asks(r"\b(?:hash\w*|md5s?|sha\w*)\b.{0,40}\b(?:executables?|programs?|binar(?:y|ies)|downloads?)\b"):
-        return [Call("log_sql", args | {"sql": _HASHES}, "list the executables' hashes") for args in request.logs()]
+        return [
+            Call("log_sql", args | {"sql": _HASHES, "optional": _HASHED}, "list the executables' hashes")
+            for args in request.logs()
+        ]
     return []
 
 

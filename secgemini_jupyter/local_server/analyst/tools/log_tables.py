@@ -15,10 +15,10 @@ from secgemini_jupyter.local_server.analyst.tool import PASTED, Call, FileOrText
 MAX_DISTINCT = 20_000
 """Different values of one field that are counted; a field with more is no telling one."""
 _TELLING = (
-    "id.orig_h", "id.resp_h", "id.resp_p", "service", "host", "method", "status_code", "status", "query", "qtype_name",
-    "rcode_name", "resp_mime_types", "mime_type", "server_name", "client", "user", "request_type", "error_msg",
-    "program", "conn_state", "tx_hosts", "rx_hosts", "uri", "user_agent", "proto", "src_ip", "dst_ip", "name", "event", "action",
-    "eventName", "level",
+    "id.orig_h", "id.resp_h", "id.resp_p", "service", "host", "method", "status_code", "status", "query",
+    "qtype_name", "rcode_name", "resp_mime_types", "mime_type", "server_name", "client", "user",
+    "request_type", "error_msg", "program", "conn_state", "tx_hosts", "rx_hosts", "uri", "user_agent",
+    "proto", "src_ip", "dst_ip", "name", "event", "action", "eventName", "level",
 )  # fmt: skip
 _EXECUTABLE = (
     "application/x-dosexec", "application/x-msdownload", "application/vnd.microsoft.portable-executable",
@@ -230,7 +230,6 @@ def _answer_summary(result: dict[str, Any], _wish: Wish) -> str:
             Plain(counted(map(tuple, each["top"][:5])).replace("|", "\\|")),
         )
         for each in result["top"]
-        if not (result["ports"] and each["field"] == "id.resp_p")
     ]
     if shown:
         parts.append(table(["field", "values", "most frequent"], shown, limit=16))
