@@ -56,7 +56,7 @@ def as_text(content: bytes) -> str | None:
 
 
 def readable_text(content: bytes, limit: int) -> tuple[str, str, bool]:
-    """At most `limit` bytes of the content as text, how it was read (`text`, `printable strings`), whether it was cut."""
+    """At most `limit` bytes of the content as text, how (`text`, `printable strings`), whether it was cut."""
     content, is_cut = unpack(content, limit)
     text = as_text(content)
     if text is not None:

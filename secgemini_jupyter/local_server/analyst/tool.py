@@ -87,12 +87,23 @@ class Request:
     pasted_has_logins: bool = False
 
     def asks(self, pattern: str) -> bool:
-        return re.search(pattern, self.instruction, re.IGNORECASE) is not None
+        """Whether the user's own words match; the name of a file (`kerberos.log`) is no wish."""
+        return re.search(pattern, self._words, re.IGNORECASE) is not None
+
+    @property
+    def _words(self) -> str:
+        words = self.instruction
+        for each in sorted(self.attachments, key=lambda each: -len(each.name)):
+            if each.name:
+                words = re.sub(_as_word(each.name), "_", words, flags=re.IGNORECASE)
+        return words
 
     def named(self) -> list[Attached]:
         """The attachments that the instruction names."""
         return [
-            each for each in self.attachments if each.name and self.asks(rf"(?<![\w.-]){re.escape(each.name)}(?![\w-])")
+            each
+            for each in self.attachments
+            if each.name and re.search(_as_word(each.name), self.instruction, re.IGNORECASE)
         ]
 
     def fitting(self, fits: Callable[[Attached], bool]) -> list[Attached]:
@@ -105,6 +116,10 @@ class Request:
         if self.pasted and self.pasted_kind.startswith("log/"):
             found.append({"text": self.pasted})
         return found
+
+
+def _as_word(name: str) -> str:
+    return rf"(?<![\w.-]){re.escape(name)}(?![\w-])"
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,10 @@ def auth_timeline(arguments: FileOrText, files: Mapping[str, bytes]) -> dict[str
     log = open_log(arguments, files)
     read = reader(log.format)
     events: list[Login] = []
-    by_row = 0
+    rows = by_row = 0
     time_name: str | None = None
     for row in log.rows():
+        rows += 1
         time_name = time_name or time_field(list(row))
         login = login_of(row, read, row.get(time_name) if time_name else None)
         if login and len(events) < MAX_EVENTS:
@@ -40,6 +41,7 @@ def auth_timeline(arguments: FileOrText, files: Mapping[str, bytes]) -> dict[str
         "format": log.format,
         "lines": log.lines,
         "bad_lines": log.bad,
+        "other_lines": rows - by_row,
         "is_cut": log.is_cut or by_row > len(events),
         "is_dated": bool(events) and all(event.when is not None for event in events),
         "successes": sum(event.kind == "success" for event in tries),
@@ -98,13 +100,16 @@ def _failed(failures: Sequence[Login]) -> list[dict[str, Any]]:
 
 
 def _then_succeeded(events: Sequence[Login]) -> list[dict[str, Any]]:
-    """Failures followed by a success from the same source. A declined public key is how ssh finds the right one."""
+    """Failures followed by a success from the same source. What every client does first does not count.
+
+    That is a public key that ssh offers in vain, and a Kerberos request without pre-authentication.
+    """
     failed: Counter[str] = Counter()
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for event in events:
         if not event.source:
             continue
-        if event.kind in ("failure", "refused") and event.method != "publickey":
+        if event.kind in ("failure", "refused") and event.method != "publickey" and event.detail != PREAUTH:
             failed[event.source] += 1
         elif event.kind == "success" and failed[event.source]:
             row = {"source": event.source[:300], "user": event.user[:300], "failures_before": failed[event.source]}
@@ -155,7 +160,7 @@ def _answer(result: dict[str, Any], _wish: Wish) -> str:
             lines.append(f"- ({len(result['then_succeeded']) - 10:,} more)")
         parts.append("\n".join(lines))
     elif result["successes"] and result["failures"]:
-        parts.append("No source failed first and then logged in.")
+        parts.append(f"No source failed first and then logged in{_aside(result)}.")
     if notes := _kerberos_notes(result):
         parts.append(notes)
     if result["sources"]:
@@ -172,6 +177,8 @@ def _answer(result: dict[str, Any], _wish: Wish) -> str:
 
 def _read(result: dict[str, Any]) -> str:
     told = f"{FORMAT_NAMES[result['format']]}, {count(result['lines'], 'line')} read"
+    if result["other_lines"]:
+        told += f", {result['other_lines']:,} of them without such an event"
     if result["bad_lines"]:
         told += f", {count(result['bad_lines'], 'line')} not understood"
     return told + (", cut at the limit" if result["is_cut"] else "")
@@ -222,6 +229,12 @@ def _kerberos_lead(result: dict[str, Any]) -> str:
             f" Failed: {each}" + (f"; {len(result['failed']) - 4:,} more" if len(result["failed"]) > 4 else "") + "."
         )
     return told
+
+
+def _aside(result: dict[str, Any]) -> str:
+    if PREAUTH in dict(map(tuple, result["failure_reasons"])):
+        return " (requests without pre-authentication aside)"
+    return " (declined public keys aside)" if "publickey" in dict(map(tuple, result["failure_methods"])) else ""
 
 
 def _kerberos_notes(result: dict[str, Any]) -> str:

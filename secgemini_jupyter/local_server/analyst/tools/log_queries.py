@@ -142,7 +142,8 @@ def _authorize(action: int, first: str | None, second: str | None, *_: object) -
 
 _SELECT = re.compile(r"(?is)(?<!\w)(?:select|with)\s.+?\bfrom\s+\"?log\b.*")
 _HASHES = (
-    "SELECT md5, sha1, sha256, coalesce(total_bytes, seen_bytes) AS bytes, group_concat(DISTINCT filename) AS names, count(*) AS seen FROM log "
+    "SELECT md5, sha1, sha256, coalesce(total_bytes, seen_bytes) AS bytes, "
+    "group_concat(DISTINCT filename) AS names, count(*) AS seen FROM log "
     "WHERE mime_type LIKE '%exec%' OR mime_type LIKE '%msdownload%' OR mime_type LIKE '%portable-executable%' "
     "GROUP BY md5, sha1, sha256, bytes ORDER BY seen DESC"
 )
