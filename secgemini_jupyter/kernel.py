@@ -192,7 +192,7 @@ class Answer:
         if self._shown:
             self._shown = False
             return
-        display(self.response)  # type: ignore[no-untyped-call]
+        display(self.response)
 
 
 class KernelSession:

@@ -1,0 +1,52 @@
+# Two commands on a fresh machine (Python 3.11+, node 20+, git, make): `make demo`, `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+JS := $(shell find js -path js/node_modules -prune -o -type f -print)
+
+.PHONY: demo lab test check js-check live bench lock clean
+
+demo: $(VENV)/.installed  ## run the quickstart against the local service, print the answers, leave build/quickstart.html
+	$(BIN)/python scripts/demo.py
+
+lab: $(VENV)/.installed  ## open the quickstart in JupyterLab
+	$(BIN)/jupyter lab notebooks/01_quickstart.ipynb
+
+test: check js-check browser  ## everything CI runs
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+js-check: $(VENV)/.installed
+	cd js && npm run --silent check && npm test --silent
+
+.PHONY: browser
+browser:  ## Chromium for the browser tests, where it is missing and we may install it
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
+	else echo "No Chromium here: the browser tests will be skipped (CI=true makes that a failure)." >&2; fi
+
+live: $(VENV)/.installed  ## needs a key, not part of test: every API call once against the real service
+	$(BIN)/python scripts/live.py
+
+bench: $(VENV)/.installed  ## our client, the official SDK and raw httpx/websockets, side by side
+	$(BIN)/python -m benchmarks
+
+lock: $(VENV)/.installed  ## write constraints.txt anew from pyproject.toml
+	$(BIN)/python scripts/lock.py
+
+$(VENV)/.installed: constraints.txt pyproject.toml scripts/build_hook.py $(JS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	{ echo "Python 3.11 or newer is needed: make PYTHON=python3.11" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+clean:
+	rm -rf $(VENV) .venv-official build js/node_modules secgemini_jupyter/widgets/static
