@@ -16,13 +16,13 @@ NOTEBOOK = ROOT / "notebooks" / "01_quickstart.ipynb"
 BUILD = ROOT / "build"
 
 
-def main() -> int:
+def main(notebook: Path = NOTEBOOK) -> int:
     with tempfile.TemporaryDirectory() as folder:
         isolate(Path(folder))
         from secgemini_jupyter import embedded
 
         try:
-            return run()
+            return run(notebook)
         finally:
             embedded.stop()
 
@@ -36,17 +36,17 @@ def isolate(folder: Path) -> None:
     os.environ["SECGEMINI_BACKEND"] = "local"
 
 
-def run() -> int:
+def run(path: Path) -> int:
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
 
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
         notebook,
         timeout=120,
         kernel_name="python3",
-        resources={"metadata": {"path": str(NOTEBOOK.parent)}},
+        resources={"metadata": {"path": str(path.parent)}},
         on_cell_executed=lambda cell, **_: show(cell),
     )
     BUILD.mkdir(exist_ok=True)
@@ -84,4 +84,4 @@ def show(cell: Any) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*(Path(argument).resolve() for argument in sys.argv[1:2])))

@@ -1,0 +1,75 @@
+"""The scripts behind `make demo` and `make live`, run as their users run them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+
+
+def test_live_passes_every_row_against_the_local_service(local_service: Any) -> None:
+    done = run("scripts/live.py", SEC_GEMINI_API_KEY=local_service.key, SEC_GEMINI_API_HTTP_URL=local_service.http)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "held     10.3 stored messages equal the streamed ones" in done.stdout
+    assert "FAILED" not in done.stdout
+    assert local_service.key not in done.stdout + done.stderr
+
+
+def test_live_says_in_one_sentence_that_an_address_is_gone() -> None:
+    done = run("scripts/live.py", SEC_GEMINI_API_KEY="x" * 20, SEC_GEMINI_API_HTTP_URL="http://127.0.0.1:9")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert "127.0.0.1:9 cannot be reached" in done.stderr
+
+
+@pytest.mark.kernel
+def test_demo_prints_the_answers_and_leaves_a_page_that_loads_nothing() -> None:
+    done = run("scripts/demo.py", SEC_GEMINI_API_KEY="a-key-that-must-not-be-used")
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    for fact in ("6.1 Medium", "not Sec-Gemini", "curl hxxp://203[.]0[.]113[.]50/x.sh", "Sent: helpful"):
+        assert fact in done.stdout
+    page = (ROOT / "build" / "quickstart.html").read_text("utf-8")
+    assert "6.1 Medium" in page
+    assert 'src="http' not in page
+    executed = nbformat.read(ROOT / "build" / "quickstart.ipynb", as_version=4)
+    answers = [cell for cell in executed.cells if cell.source.startswith("%%secgemini")]
+    assert answers
+    for cell in answers:
+        shown = [output for output in cell.outputs if output.output_type == "display_data"]
+        assert len(shown) == 1, "one saved output a cell"
+        assert "text/html" in shown[0].data
+
+
+@pytest.mark.kernel
+def test_demo_fails_when_a_cell_fails(tmp_path: Path) -> None:
+    cells = [nbformat.v4.new_code_cell("%load_ext secgemini_jupyter"), nbformat.v4.new_code_cell("%%secgemini\n  ")]
+    broken = tmp_path / "broken.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), broken)
+    done = run("scripts/demo.py", str(broken))
+    assert done.returncode == 1
+    assert "the prompt is empty" in done.stdout + done.stderr
+
+
+def test_the_quickstart_carries_no_stored_output() -> None:
+    notebook = nbformat.read(ROOT / "notebooks" / "01_quickstart.ipynb", as_version=4)
+    assert not any(cell.get("outputs") for cell in notebook.cells)
