@@ -16,11 +16,11 @@ __all__ = ["Step", "Steps"]
 
 Kind = Literal["tool", "thinking", "error", "source", "other"]
 _MAX_JSON = 1_000_000
-_WINDOW = 200
+_WINDOW = 100
 """How many steps are looked at to find the call that a result belongs to."""
 
 
-@dataclass
+@dataclass(eq=False)  # two equal calls are two steps
 class Step:
     """One step, its texts as they came (untrusted). Times are Unix seconds; `ok` is None while it runs.
 
@@ -40,6 +40,10 @@ class Step:
     ok: bool | None = None
     call_id: str = ""
     group: str = ""
+
+    def is_called(self, name: str) -> bool:
+        """`Lookup Dns Record` is `lookup_dns_record`."""
+        return self.name == name or self.name.lower().replace(" ", "_") == name.lower().replace(" ", "_")
 
     @property
     def in_words(self) -> str:
@@ -118,11 +122,8 @@ class Steps:
         call_id = message.id if message.message_type is MessageType.LOCAL_TOOL_CALL else str(value.get("id") or "")
         # One call is told twice, as a line and as a debug frame: the second adds its arguments to the first.
         for step in reversed(self._open[-_WINDOW:]):
-            if (
-                _same(step.name, name)
-                and step.group == message.group
-                and (step.arguments is None) != (arguments is None)
-            ):
+            told_once = (step.arguments is None) != (arguments is None)
+            if told_once and step.group == message.group and step.is_called(name):
                 if arguments is not None:
                     step.name, step.arguments, step.call_id = name, arguments, call_id
                 return
@@ -164,13 +165,8 @@ class Steps:
         by_id = next((step for step in tools if step.call_id and step.call_id in ids), None)
         if by_id or not name:
             return by_id
-        same = [step for step in tools if _same(step.name, name)]
+        same = [step for step in tools if step.is_called(name)]
         return next((step for step in same if not step.detail), None)
-
-
-def _same(one: str, other: str) -> bool:
-    """`Lookup Dns Record` is `lookup_dns_record`."""
-    return one.lower().replace(" ", "_") == other.lower().replace(" ", "_")
 
 
 def _object(message: Message) -> dict[str, Any]:

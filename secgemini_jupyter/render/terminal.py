@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from secgemini_jupyter.models import Message, MessageType
+from secgemini_jupyter.models import Message, MessageType, State
 from secgemini_jupyter.render.answer import Facts, Status, footer_text, state_text, step_words
 from secgemini_jupyter.render.payloads import render_message
 from secgemini_jupyter.render.steps import Step, Steps
@@ -13,6 +13,7 @@ from secgemini_jupyter.render.text import defanged, duration, safe_text
 __all__ = ["TerminalStream"]
 
 MAX_HELD = 4_096
+MAX_WAITING = 100
 
 
 class TerminalStream:
@@ -25,7 +26,8 @@ class TerminalStream:
     def __init__(self, write: Callable[[str], object], *, defang: bool = True) -> None:
         self._write, self._defang = write, defang
         self._steps = Steps()
-        self._told: set[int] = set()
+        self._waiting: list[Step] = []  # tools that were running when we looked last
+        self._counted = 0
         self._held = ""  # a word that may not be complete: half an address cannot be defanged
         self._seen = 0
         self._at_line_start = True
@@ -33,10 +35,9 @@ class TerminalStream:
 
     def add(self, message: Message) -> None:
         """Any message of the turn, 206 pieces included."""
-        before = len(self._steps.items)
+        if message.state is not State.TOOL_RESULT:  # until then another frame may say that the tool failed
+            self._tell_new()
         self._steps.add(message)
-        for index in range(max(0, before - 20), len(self._steps.items)):
-            self._tell(index, self._steps.items[index])
         if message.message_type is not MessageType.RESULT or message.is_error:
             return
         if message.is_partial:
@@ -74,16 +75,22 @@ class TerminalStream:
 
     def finish(self, facts: Facts, status: Status = "ok", error: str = "") -> None:
         """The state, if it is not well, and the footer."""
+        self._tell_new()
         self.end_line()
         for line in (state_text(status, error, defang=self._defang), footer_text(facts)):
             if line:
                 self._put(line + "\n")
 
-    def _tell(self, index: int, step: Step) -> None:
-        """A step when it is over (a tool) or has come (all others); once."""
-        if index in self._told or (step.kind == "tool" and step.ok is None):
-            return
-        self._told.add(index)
+    def _tell_new(self) -> None:
+        """Each step once: a tool when it is over, all others when they have come."""
+        waiting = [*self._waiting, *self._steps.items[self._counted :]]
+        self._counted = len(self._steps.items)
+        self._waiting = [step for step in waiting if step.kind == "tool" and step.ok is None][-MAX_WAITING:]
+        for step in waiting:
+            if step.kind != "tool" or step.ok is not None:
+                self._tell(step)
+
+    def _tell(self, step: Step) -> None:
         symbol, word = step_words(step)
         took = f", {duration(step.seconds)}" if step.seconds is not None else ""
         name = defanged(step.in_words) if self._defang else step.in_words

@@ -1,0 +1,74 @@
+"""In a terminal text is appended, escaped, defanged in whole words, and never taken for markup."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from secgemini_jupyter.render.terminal import TerminalStream
+
+from .turns import FACTS, call, piece, returned, say
+
+
+def written(pieces: list[str]) -> str:
+    out: list[str] = []
+    stream = TerminalStream(out.append)
+    for each in pieces:
+        stream.feed(each)
+    stream.end_line()
+    return "".join(out)
+
+
+def test_an_indicator_cut_in_two_is_defanged() -> None:
+    assert written(["see evil.", "co", "m now"]) == "see evil[.]com now\n"
+
+
+def test_an_escape_cut_in_two_is_shown() -> None:
+    assert written(["a\x1b", "]52;c;aGk=\x07 [/x] [link=x]y[/link]\r", "\nb"]) == (
+        "a␛]52;c;aGk=␇ [/x] [link=x]y[/link]\nb\n"
+    )
+
+
+@given(st.text(max_size=60), st.lists(st.integers(1, 5), min_size=1))
+def test_any_text_in_any_pieces_is_safe(text: str, sizes: list[int]) -> None:
+    pieces, position = [], 0
+    while position < len(text):
+        width = sizes[len(pieces) % len(sizes)]
+        pieces.append(text[position : position + width])
+        position += width
+    shown = written(pieces)
+    assert not set("\x1b\x9b\r\u202e\x00\x08\x7f") & set(shown)
+    assert not shown or shown.endswith("\n")
+
+
+def test_update_takes_the_whole_text_and_appends_what_is_new() -> None:
+    out: list[str] = []
+    stream = TerminalStream(out.append)
+    for text in ("One ", "One two ", "One two ", "One two three"):
+        stream.update(text)
+    stream.end_line()
+    assert "".join(out) == "One two three\n"
+
+
+def test_a_turn_reads_from_top_to_bottom() -> None:
+    out: list[str] = []
+    stream = TerminalStream(out.append)
+    for message in (
+        *call("lookup_dns", '{"name": "evil.com"}', 0.0),
+        *returned("lookup_dns", '{"error": "no network"}', 1.5),
+        piece("The host "),
+        piece("is evil.com"),
+        say("result", "The host is evil.com"),
+        say("result", '[{"n": 1}, {"n": 22}]', mime_type="sec-gemini/table"),
+        say("info", "", "end"),
+    ):
+        stream.add(message)
+    stream.finish(FACTS, "interrupted", "Run %secgemini reconnect.")
+    assert "".join(out) == (
+        '  ✗ lookup_dns(name="evil[.]com") (failed, 1.5 s)\n'
+        "The host is evil[.]com\n"
+        " n\n 1\n22\n"
+        "Interrupted: Run %secgemini reconnect.\n"
+        "— local analyst · local-analyst-1 · 127.0.0.1:38211 · not Sec-Gemini · 2.4 s · 1,234 tokens · "
+        "session triage, turn 3 · not retained · in: {{report}} 2.0 kB, kerberos.log 6.1 kB\n"
+    )
