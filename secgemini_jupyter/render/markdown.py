@@ -269,7 +269,9 @@ def _label(tokens: Sequence[Token]) -> str:
 def _clickable(url: str) -> str:
     """The host (or address) that `url` leads to, if every browser reads it the same way; else nothing."""
     match = _CLICKABLE.match(url) if len(url) <= 2_000 else None
-    return (match[1] or match[2]).lower() if match else ""
+    host = (match[1] or match[2]).lower() if match else ""
+    # Letters of other alphabets imitate; and some of what the parser wrote as punycode browsers refuse.
+    return "" if "xn--" in host else host
 
 
 def _host_after(host: str) -> Iterator[Token]:
