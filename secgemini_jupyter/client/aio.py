@@ -19,7 +19,7 @@ from secgemini_jupyter.client import base, files, logs, transport
 from secgemini_jupyter.client.response import SessionResponse
 from secgemini_jupyter.client.state import SessionState, SessionView, without_messages
 from secgemini_jupyter.errors import SecGeminiError, Secret
-from secgemini_jupyter.models import Message, MessageType, ModelInfo, PublicSessionFile, UserInfo
+from secgemini_jupyter.models import Message, ModelInfo, PublicSessionFile, UserInfo
 from secgemini_jupyter.protocol import endpoints
 from secgemini_jupyter.protocol.requests import Attempts, Request
 from secgemini_jupyter.protocol.turn import Turn
@@ -421,7 +421,7 @@ class AsyncInteractiveSession(SessionView):
             timeout = self._settings.tool_timeout
             outcome = await self._state.tools.run_async(call.name, call.arguments, timeout=timeout)
             return turn.answer(call, outcome.output, is_error=outcome.is_error)
-        if message.message_type is MessageType.CONFIRMATION_REQUEST:
+        if turn.wants_decision(message):
             verdict = self.confirm(message) if self.confirm else False
             return turn.decide(message, approve=(verdict if isinstance(verdict, bool) else await verdict) is True)
         return None

@@ -37,6 +37,7 @@ class SessionState:
     left_unfinished: bool = False
     """Whether an earlier turn may still run at the service: its frames are not the next turn's."""
     tool_results: dict[str, Message] = field(default_factory=dict)
+    """What was answered to the service's requests in a turn that did not end yet, by the id of the request."""
     _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
@@ -70,6 +71,8 @@ class SessionState:
         if not turn.query_sent or turn.query is None:
             return
         self.left_unfinished = not turn.done
+        if turn.done:
+            self.tool_results.clear()  # ids of calls may repeat in the next turn
         if turn.is_listener:
             self.messages = None  # what it brought stands partly in the snapshot already
             return
@@ -89,6 +92,8 @@ class SessionState:
             update_time=max(info.update_time, new[-1].created_at),
             usage=info.usage if counted else info.usage + turn.usage,
         )
+        if self.left_unfinished:
+            self.messages = None  # more of it is being stored
 
 
 def without_messages(session: PublicSession, count: int | None = None) -> PublicSession:

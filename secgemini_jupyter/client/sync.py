@@ -18,7 +18,7 @@ from secgemini_jupyter.client import base, files, logs, transport
 from secgemini_jupyter.client.response import SessionResponse
 from secgemini_jupyter.client.state import SessionState, SessionView, without_messages
 from secgemini_jupyter.errors import SecGeminiError, Secret
-from secgemini_jupyter.models import Message, MessageType, ModelInfo, PublicSessionFile, UserInfo
+from secgemini_jupyter.models import Message, ModelInfo, PublicSessionFile, UserInfo
 from secgemini_jupyter.protocol import endpoints
 from secgemini_jupyter.protocol.requests import Attempts, Request
 from secgemini_jupyter.protocol.turn import Turn
@@ -440,7 +440,7 @@ class InteractiveSession(SessionView):
             timeout = self._settings.tool_timeout
             outcome = self._state.tools.run(call.name, call.arguments, timeout=timeout)
             return turn.answer(call, outcome.output, is_error=outcome.is_error)
-        if message.message_type is MessageType.CONFIRMATION_REQUEST:
+        if turn.wants_decision(message):
             return turn.decide(message, approve=self.confirm is not None and self.confirm(message) is True)
         return None
 

@@ -6,10 +6,7 @@ A shell opens the socket and then asks, in this order and until `done`: `fetch_w
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from secgemini_jupyter.errors import (
     AuthenticationError,
@@ -22,6 +19,14 @@ from secgemini_jupyter.errors import (
     TurnTimeoutError,
 )
 from secgemini_jupyter.models import Message, MessageType, Role, State, Usage, read_message
+from secgemini_jupyter.protocol.calls import (
+    ToolCall,
+    answered_requests,
+    decision,
+    open_requests,
+    read_call,
+    tool_result,
+)
 from secgemini_jupyter.protocol.requests import LONGEST_RETRY_AFTER, jitter, service_error
 from secgemini_jupyter.settings import Settings
 
@@ -29,15 +34,9 @@ GRACE = 2.0
 """Seconds in which END should follow an error frame; some services close instead."""
 SECOND_LOOK = 1.0
 """Seconds before we believe that a stored session lacks our prompt: it may still be on its way."""
-
-
-@dataclass(frozen=True)
-class ToolCall:
-    """The service asks for a local tool; `id` is that of the message which asked."""
-
-    id: str
-    name: str
-    arguments: dict[str, Any]
+END_AFTER_RESULT = 5.0
+"""Seconds in which an END should follow a stored result; sessions used without a stream may have none."""
+ABANDONED = "the user stopped the turn that asked for this"
 
 
 class Turn:
@@ -47,7 +46,7 @@ class Turn:
         prompt: None listens: the turn that runs, or ran last, is taken up from the stored session.
         partial: whether 206 pieces are passed on.
         after_other: an earlier turn of the session may still run; its frames are skipped before ours is sent.
-        results: what the session's local tools gave back so far, by the id of the call; added to.
+        results: what was answered to calls of local tools and confirmations, by the id of the request; added to.
     """
 
     def __init__(
@@ -81,6 +80,11 @@ class Turn:
         self._unsent: list[Message] = [] if self.fetch_wanted or not self.query else [self.query]
         self._results = {} if results is None else results
         self._answered: set[str] = set()
+        self._earlier: set[tuple[str, ...]] = set()
+        self._missed = False
+        self._was_silent = False
+        self._stored_at_last_look = -1
+        self._result_is_stored = False
         self._failure: Message | None = None
         self._failures_in_a_row = 0
         self._connected = False
@@ -102,6 +106,7 @@ class Turn:
         frames = [message.to_json().decode() for message in self._unsent]
         self.query_sent = self.query_sent or self.query in self._unsent
         self._unsent = []
+        self._missed = False
         return frames
 
     def patience(self, now: float) -> float:
@@ -115,7 +120,11 @@ class Turn:
                 f"The turn did not end within {self._settings.turn_timeout:g} s; the service may still be working. "
                 "Go on listening with reconnect()."
             )
-        limit = GRACE if self._failure else self._settings.silence_timeout
+        limit = self._settings.silence_timeout
+        if self._failure:
+            limit = GRACE
+        elif self.skipping and self._result_is_stored:
+            limit = min(limit, END_AFTER_RESULT)
         return max(0.0, min(limit, self._deadline - now))
 
     def silent(self, now: float) -> None:
@@ -123,7 +132,7 @@ class Turn:
         if self._failure:
             self.done = True
         elif now < self._deadline:
-            self.fetch_wanted = True
+            self.fetch_wanted = self._was_silent = True
 
     def receive(self, frame: bytes | str) -> Message | None:
         """One frame. None if the caller has it already, did not ask for such, or it belongs to an earlier turn.
@@ -132,13 +141,36 @@ class Turn:
             ProtocolError: the frame is no message; treat it as a cut.
         """
         message = read_message(frame)
+        self._was_silent = False
+        if self._earlier:
+            if _gist(message) in self._earlier:
+                return None  # a new socket may begin with what was sent before
+            self._earlier = set()
         if self.skipping:
-            self._failures_in_a_row = 0
-            if message.is_end:
-                self.skipping = False
-                self._unsent = [self.query] if self.query else []
+            self._skip(message)
             return None
         return self._take(message)
+
+    def _skip(self, message: Message) -> None:
+        self._failures_in_a_row = 0
+        if message.is_end:
+            self.skipping = False
+            self._results.clear()  # ids of calls may repeat in the next turn
+            self._unsent = [self.query] if self.query else []
+        else:
+            self._release(message)
+
+    def _release(self, message: Message) -> None:
+        """An abandoned turn that waits for us gets what we have for it, or a refusal: else it never ends."""
+        if message.message_type is MessageType.LOCAL_TOOL_CALL:
+            if message.id not in self._results:
+                call = read_call(message)
+                self._results[message.id] = tool_result(call, ABANDONED, is_error=True)
+        elif message.message_type is MessageType.CONFIRMATION_REQUEST:
+            self._results.setdefault(message.id, decision(message, approve=False, comment=ABANDONED))
+        else:
+            return
+        self._unsent.append(self._results[message.id])
 
     def _take(self, message: Message) -> Message | None:
         known = self._seen.setdefault(message.id, message)
@@ -173,9 +205,10 @@ class Turn:
         if start is None:
             self._query_is_missing(stored)
             return
-        self.query_sent, self.skipping = True, False
+        self.query_sent, self.skipping, self._missed = True, False, False
+        self._earlier = {_gist(message) for message in stored[:start]}
         tail = stored[start + 1 :]
-        self._answered = _answered_calls(tail)
+        self._answered = answered_requests(tail)
         for message in tail:
             if message.message_type is MessageType.QUERY:
                 break  # the next turn: ours was closed without an END
@@ -201,13 +234,24 @@ class Turn:
     def _query_is_missing(self, stored: Sequence[Message]) -> None:
         if self.query is None:
             raise InputError("The session has no turn to listen to: ask something first.")
-        if self.query_sent:
+        if self.query_sent and not self._missed:
             # The service may be reading it just now: look once more before the prompt is sent a second time.
-            self.query_sent = False
-            self.fetch_wanted, self.fetch_pause = True, SECOND_LOOK
+            self.fetch_wanted, self.fetch_pause, self._missed = True, SECOND_LOOK, True
             return
-        self.skipping = unfinished(stored)
-        self._unsent = [] if self.skipping else [self.query]
+        # A turn that says nothing and stores nothing from one look to the next lost its END: we wait no longer.
+        stalled = self._was_silent and self._stored_at_last_look == len(stored)
+        self._stored_at_last_look = len(stored)
+        self._was_silent = False
+        self._earlier = {_gist(message) for message in stored}
+        self.skipping = unfinished(stored) and not stalled
+        self._unsent = []
+        if self.skipping:
+            self._result_is_stored = stored[-1].message_type is MessageType.RESULT
+            for message in open_requests(stored):
+                self._release(message)
+        else:
+            self._results.clear()
+            self._unsent = [self.query]
 
     def lost(self, error: SecGeminiError, now: float) -> float:
         """The connection, or the attempt to get one, failed: seconds to wait before the next attempt.
@@ -224,58 +268,41 @@ class Turn:
         allowed = self._settings.reconnects if self._connected else self._settings.retries
         if self._failures_in_a_row > allowed or not _passing(error):
             raise error
+        pause = jitter(self._failures_in_a_row)
         if isinstance(error, QuotaError) and error.retry_after is not None:
-            return error.retry_after
-        return jitter(self._failures_in_a_row)
+            pause = error.retry_after
+        return max(0.0, min(pause, self._deadline - now))
 
     # --- local tools and confirmations ---
 
     def tool_call(self, message: Message) -> ToolCall | None:
         """The call in `message`, if it is one that nobody answered yet; a tool never runs twice for one call."""
-        if message.message_type is not MessageType.LOCAL_TOOL_CALL or message.id in self._answered:
-            return None
-        if known := self._results.get(message.id):
+        if message.message_type is MessageType.LOCAL_TOOL_CALL and self._is_open(message):
+            return read_call(message)
+        return None
+
+    def wants_decision(self, message: Message) -> bool:
+        """Whether `message` asks for a confirmation that nobody gave or refused yet."""
+        return message.message_type is MessageType.CONFIRMATION_REQUEST and self._is_open(message)
+
+    def _is_open(self, request: Message) -> bool:
+        if request.id in self._answered:
+            return False
+        if known := self._results.get(request.id):
             self._unsent.append(known)
-            return None
-        try:
-            value = json.loads(message.content or "")
-            name = value.get("tool_name") or value["name"]
-            arguments = value.get("tool_args", value.get("args")) or {}
-            return ToolCall(message.id, str(name), dict(arguments))
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return ToolCall(message.id, "", {})  # runs no tool: answered with an error
+            return False
+        return True
 
     def answer(self, call: ToolCall, output: str, *, is_error: bool) -> Message:
         """The result of a local tool, to be sent and shown: always JSON, tied to its call by `parent_id`."""
-        content = {"name": call.name, "output": output, "is_error": is_error}
-        result = Message(
-            message_type=MessageType.LOCAL_TOOL_RESULT,
-            role=Role.USER,
-            parent_id=call.id,
-            state=State.TOOL_RESULT,
-            content=json.dumps(content, ensure_ascii=False),
-            mime_type="text/serialized-json",
-            status_code=500 if is_error else 200,
-            usage=Usage(),
-        )
-        self._results[call.id] = result
-        return self._send(result)
+        return self._send(tool_result(call, output, is_error=is_error))
 
     def decide(self, request: Message, *, approve: bool, comment: str = "") -> Message:
         """The answer to a `confirmation_request` (protocol section 12, our convention)."""
-        content = {"decision": "approve" if approve else "deny", "comment": comment}
-        return self._send(
-            Message(
-                message_type=MessageType.CONFIRMATION_RESPONSE,
-                role=Role.USER,
-                parent_id=request.id,
-                content=json.dumps(content, ensure_ascii=False),
-                mime_type="text/serialized-json",
-                usage=Usage(),
-            )
-        )
+        return self._send(decision(request, approve=approve, comment=comment))
 
     def _send(self, message: Message) -> Message:
+        self._results[message.parent_id] = message
         self._seen[message.id] = message
         self._unsent.append(message)
         self.messages.append(message)
@@ -330,19 +357,6 @@ def _query(prompt: str) -> Message:
 def _gist(message: Message) -> tuple[str, ...]:
     """What tells two messages with one id apart: times and usage may differ between a frame and its copy."""
     return message.id, message.message_type, message.state, str(message.status_code), message.content or ""
-
-
-def _answered_calls(messages: Sequence[Message]) -> set[str]:
-    """Ids of the tool calls that a result follows: one call is open at a time."""
-    answered: set[str] = set()
-    open_calls: set[str] = set()
-    for message in messages:
-        if message.message_type is MessageType.LOCAL_TOOL_CALL:
-            open_calls.add(message.id)
-        elif message.message_type is MessageType.LOCAL_TOOL_RESULT:
-            answered |= open_calls
-            open_calls.clear()
-    return answered
 
 
 def _passing(error: SecGeminiError) -> bool:
