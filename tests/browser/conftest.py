@@ -166,9 +166,22 @@ class Notebook:
     page: Any
     path: Path
 
-    def run_all(self) -> None:
-        """Run every cell, and wait until the last one has ended."""
-        self.page.evaluate("() => jupyterapp.commands.execute('notebook:run-all-cells')")
+    def run_all(self, *, allow_errors: bool = False) -> None:
+        """Run every cell, and wait until the last one has ended.
+
+        Raises:
+            AssertionError: a cell raised, with what it printed about that.
+        """
+        errors = self.page.evaluate(
+            """async () => {
+                await jupyterapp.commands.execute("notebook:run-all-cells");
+                const { cells } = jupyterapp.shell.currentWidget.content.model.toJSON();
+                const outputs = cells.flatMap((cell) => cell.outputs ?? []);
+                return outputs.filter((output) => output.output_type === "error")
+                    .map((output) => [`${output.ename}: ${output.evalue}`, ...output.traceback].join("\\n"));
+            }"""
+        )
+        assert allow_errors or not errors, "\n".join(errors)
 
     def python(self, code: str) -> str:
         """Run code in the kernel without a cell; what it printed.

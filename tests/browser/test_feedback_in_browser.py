@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import contextlib
+import json
 import re
+import sqlite3
 
 import pytest
 
@@ -12,20 +15,24 @@ SENT = [
 ]
 TRAITS = {"session_id": "s1", "session_name": "triage", "label": "turn 3", "sent": []}
 
-# The whole of what a session needs to be rated.
-NOTEBOOK_SESSION = """
-class Session:
-    id, name = "3f9c1f0e", "triage"
-    def __init__(self):
-        self.received = []
-    def send_feedback(self, score, group_id=None, comment=""):
-        self.received.append((score, group_id, comment))
-    def send_bug_report(self, bug, group_id=None):
-        from secgemini_jupyter.errors import NetworkError
-        raise NetworkError("The service cannot be reached at 127.0.0.1:9. Check the address, then try again.")
-session = Session()
-"""
-WIDGET = 'from secgemini_jupyter.widgets import FeedbackWidget\nFeedbackWidget(session, "7712aa90", label="turn 3")'
+WIDGET = "from secgemini_jupyter.widgets import FeedbackWidget\nFeedbackWidget(session)"
+
+
+def session_cell(service) -> str:
+    """A cell that makes a session of the local server's, and asks it something."""
+    return (
+        "from secgemini_jupyter import SecGemini\n"
+        f"client = SecGemini({service.key!r}, base_url={service.http!r}, websocket_url={service.ws!r})\n"
+        "session = client.create_session('triage')\n"
+        "answer = session.query('Who logged in?')"
+    )
+
+
+def stored_feedback(service) -> list[dict]:
+    """What the server keeps on disk."""
+    (database,) = service.data.glob("*.sqlite*[!lm]")
+    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        return [json.loads(body) for (body,) in connection.execute("SELECT body FROM feedback ORDER BY rowid")]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark", "dark-high-contrast", None])
@@ -97,30 +104,36 @@ def test_the_row_does_not_jump_when_a_status_appears(stage):
     assert feedback.widget.locator("section").bounding_box() == before
 
 
-def test_a_click_in_lab_reaches_the_session_in_the_kernel(lab):
-    notebook = lab(NOTEBOOK_SESSION, WIDGET)
+def test_in_lab_a_click_reaches_the_service_and_a_refusal_keeps_the_text(lab, local_service):
+    notebook = lab(session_cell(local_service), WIDGET)
     notebook.run_all()
     widget = notebook.page.locator(".sg-feedback")
     widget.get_by_label("Comment").fill("Found it at once")
     widget.get_by_role("button", name="Helpful", exact=True).click()
-    widget.get_by_text("Sent for turn 3").wait_for()
-    assert notebook.python("print(session.received)") == "[(1, '7712aa90', 'Found it at once')]\n"
+    widget.get_by_text("Sent for this session").wait_for()
+    session_id = notebook.python("print(session.id, end='')")
+    mine = [given for given in stored_feedback(local_service) if given["session_id"] == session_id]
+    assert [(given["type"], given["score"], given["comment"]) for given in mine] == [
+        ("user_feedback", 1, "Found it at once")
+    ]
     assert widget.get_by_role("listitem").count() == 1
 
-    # A refusal keeps the text; letters typed on a button are no shortcuts of Lab's.
+    # Lab would take `b` on a focused button for "insert a cell".
+    widget.get_by_role("button", name="Not helpful").focus()
+    notebook.page.keyboard.press("b")
+    assert notebook.page.locator(".jp-Notebook .jp-Cell").count() == 2
+
+    # A refusal is told, and keeps the text.
+    notebook.python("session.delete()")
     widget.get_by_role("button", name="Report a bug").click()
     widget.get_by_label("What went wrong").fill("lost row")
     widget.get_by_role("button", name="Send report").click()
-    widget.get_by_text("The service cannot be reached at 127.0.0.1:9.").wait_for()
+    widget.locator(".sg-failed", has_text="not found (404)").wait_for()
     assert widget.get_by_label("What went wrong").input_value() == "lost row"
-    cells = notebook.page.locator(".jp-Notebook .jp-Cell").count()
-    widget.get_by_role("button", name="Not helpful").focus()
-    notebook.page.keyboard.press("b")
-    assert notebook.page.locator(".jp-Notebook .jp-Cell").count() == cells
 
 
-def test_a_notebook_from_somebody_else_shows_the_fallback(lab, lab_server):
-    notebook = lab(NOTEBOOK_SESSION, WIDGET)
+def test_a_notebook_from_somebody_else_shows_the_fallback(lab, lab_server, local_service):
+    notebook = lab(session_cell(local_service), WIDGET)
     notebook.run_all()
     notebook.page.locator(".sg-feedback").wait_for()
     saved = notebook.save()
