@@ -13,7 +13,8 @@ Three decisions:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -189,23 +190,41 @@ def _rewrite(state: Any) -> None:
     mentioned = _hosts_mentioned(inline) if defang else frozenset()
     for token in inline:
         token.children = list(_children(token.children or (), mentioned, defang=defang))
+    column: int = 0
+    columns: list[_Column] = []
     for index, token in enumerate(state.tokens):
         if token.type in ("heading_open", "heading_close"):
             token.tag = f"h{min(int(token.tag[1:]) + 2, 6)}"
+        elif token.type == "table_open":
+            columns = []
+        elif token.type == "tr_open":
+            column = 0
         elif token.type in ("th_open", "td_open"):
-            _align(token, state.tokens[index + 1])
+            if column == len(columns):
+                columns.append(_Column())
+            columns[column].cells.append((token, state.tokens[index + 1].content))
+            column += 1
+        elif token.type == "table_close":
+            for each in columns:
+                each.align()
         elif token.type == "ordered_list_open":
             start = token.attrs.get("start")
             token.attrs = {"start": start} if isinstance(start, int) and start < 2**31 else {}
 
 
-def _align(cell: Token, content: Token) -> None:
-    style = str(cell.attrs.get("style", ""))
-    align = style.removeprefix("text-align:") if style else "left"
-    if not style and cell.type == "td_open" and is_number(content.content):
-        cell.attrs = {"style": html.NUMBER}
-    else:
-        cell.attrs = {"style": html.CELL[align]}
+@dataclass
+class _Column:
+    """The cells of one column of a table, each with its text; the first is the heading."""
+
+    cells: list[tuple[Token, str]] = field(default_factory=list)
+
+    def align(self) -> None:
+        """As the Markdown says; where it does not, numbers stand right, their heading too."""
+        numeric = is_numeric(text for _, text in self.cells[1:])
+        for cell, _ in self.cells:
+            wanted = str(cell.attrs.get("style", "")).removeprefix("text-align:")
+            style = html.CELL[wanted or ("right" if numeric else "left")]
+            cell.attrs = {"style": html.NUMBER if numeric and not wanted and cell.type == "td_open" else style}
 
 
 _NUMBER = re.compile(r"[-+−]?(?:\d{1,3}(?:[,  ]\d{3})+|\d+)(?:\.\d+)?(?:e[-+]?\d+)?(?: ?(?:%|[kMGT]?B|[mµn]?s))?\Z")
@@ -214,6 +233,12 @@ _NUMBER = re.compile(r"[-+−]?(?:\d{1,3}(?:[,  ]\d{3})+|\d+)(?:\.\d+)?(?:e[-+]?
 def is_number(text: str) -> bool:
     """Whether a reader takes the whole of `text` for a number, maybe with a unit."""
     return len(text) < 40 and bool(_NUMBER.match(text))
+
+
+def is_numeric(cells: Iterable[str]) -> bool:
+    """Whether a column holds numbers, and at least one."""
+    filled = [cell for cell in cells if cell]
+    return bool(filled) and all(is_number(cell) for cell in filled)
 
 
 def _hosts_mentioned(inline: Sequence[Token]) -> frozenset[str]:

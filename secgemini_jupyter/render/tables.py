@@ -11,7 +11,7 @@ from typing import Any
 
 from secgemini_jupyter.render import html
 from secgemini_jupyter.render.html import Html
-from secgemini_jupyter.render.markdown import is_number
+from secgemini_jupyter.render.markdown import is_numeric
 from secgemini_jupyter.render.text import columns as width_of
 from secgemini_jupyter.render.text import count, defanged, one_line
 
@@ -142,9 +142,3 @@ def cell_text(value: Any, *, defang: bool = True) -> str:
         )
     text = one_line(value, MAX_CELL)
     return defanged(text) if defang else text
-
-
-def is_numeric(cells: Any) -> bool:
-    """Whether a column holds numbers, and at least one."""
-    filled = [cell for cell in cells if cell]
-    return bool(filled) and all(is_number(cell) for cell in filled)

@@ -142,7 +142,7 @@ MESSAGES = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     st.lists(MESSAGES, max_size=6),
     st.sampled_from(["ok", "error", "interrupted"]),
