@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import hmac
+import logging
 import re
 import sqlite3
 import time
@@ -59,6 +60,8 @@ from secgemini_jupyter.models import (
 )
 from secgemini_jupyter.settings import MIN_TTL
 
+logger = logging.getLogger(__name__)
+
 USER = PublicUser(id="local@localhost", org_id="local", can_disable_logging=True)
 MAX_TTL = 10 * 366 * 86400
 MAX_TEXT = 65536
@@ -95,7 +98,12 @@ class Service:
         while True:
             await asyncio.sleep(PURGE_INTERVAL)
             self.hub.forget_idle()
-            for session in await self.store.purge(self.hub.running()):
+            try:
+                expired = await self.store.purge(self.hub.running())
+            except sqlite3.Error as problem:
+                logger.warning("Expired sessions could not be deleted: %s", problem)  # tried again next time
+                continue
+            for session in expired:
                 await self.hub.stop(session)
 
     def sessions(self) -> list[Any]:

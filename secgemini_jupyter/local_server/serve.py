@@ -89,10 +89,10 @@ def serve(
     Raises:
         SettingsError: an argument or the environment makes no sense, or the address is in use.
     """
+    origins = [_checked_origin(origin) for origin in allow_origin]
     _log_to_stderr()
     environment = ServeSettings.from_environment()
     key = _resolve_key(api_key_file, environment)
-    origins = [_checked_origin(origin) for origin in allow_origin]
     _drop_credentials()
     engines = Engines(engine or environment.engine or DEFAULT_ENGINE)
     listening = bind(host, port)
@@ -130,6 +130,8 @@ def bind(host: str, port: int) -> socket.socket:
     Raises:
         SettingsError: the address is in use, or none of this machine.
     """
+    if not 0 <= port <= 65535:
+        raise SettingsError(f"Port {port} does not exist. Use 0 (a free one) to 65535.")
     try:
         family, kind, proto, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -142,10 +144,11 @@ def bind(host: str, port: int) -> socket.socket:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
         listening.listen(MAX_CONNECTIONS)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         listening.close()
-        reason = getattr(error, "strerror", None) or str(error)
-        raise SettingsError(f"Port {port} on {host!r} cannot be used: {reason}. Use --port 0 for a free one.") from None
+        raise SettingsError(
+            f"Port {port} on {host!r} cannot be used: {error.strerror}. Use --port 0 for a free one."
+        ) from None
     if host not in LOOPBACK_HOSTS:
         logger.warning(
             "Listening on %s: other machines can reach this server, and the key travels unencrypted. "

@@ -148,7 +148,6 @@ class Turn:
                 MessageType.LOCAL_TOOL_CALL,
                 content,
                 state=State.CALLING_TOOL,
-                role=Role.AGENT,
                 mime_type="text/serialized-json",
             )
             return await self._conversation.tool_outcome(message)

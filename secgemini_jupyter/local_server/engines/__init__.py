@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -44,10 +43,7 @@ class Engines:
             raise SettingsError("The engine 'openai' is not in this version yet. Use analyst or echo.")
         if default not in ENGINES:
             raise SettingsError(f"The engine {default!r} is unknown. Use one of: {', '.join(ENGINES)}.")
-        made = []
-        for name in sorted(ENGINES, key=lambda name: name != default):
-            with contextlib.suppress(ModuleNotFoundError):
-                made.append(ENGINES[name]())
+        made = [ENGINES[name]() for name in sorted(ENGINES, key=lambda name: name != default)]
         self._by_model = {engine.model.model_string: engine for engine in made}
 
     @property

@@ -28,6 +28,8 @@ MAX_MESSAGES = 1_000_000
 MAX_BYTES = 900_000
 MAX_DELAY = 3600.0
 _OPENING = re.compile(r"\[\[(messages=|delay=|call |error |drop |unknown enum|partial|type )")
+_BRACKET = re.compile(r"[\[\]]")
+_JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]]', re.DOTALL)
 _PAIR = re.compile(r"(\w+)=(\S+)")
 
 
@@ -86,7 +88,7 @@ class Script:
         script, rest = cls(), []
         position = 0
         while opening := _OPENING.search(prompt, position):
-            closing = _closing(prompt, opening.end())
+            closing = _closing(prompt, opening.end(), is_json=opening[1] == "call ")
             if closing < 0:
                 break
             rest.append(prompt[position : opening.start()])
@@ -203,17 +205,16 @@ class _Performance:
         )
 
 
-def _closing(prompt: str, start: int) -> int:
-    """Where the directive that is open at `start` ends: its content may hold brackets of its own, as JSON does."""
-    depth, position = 0, start
-    while position < len(prompt):
-        if prompt[position] == "[":
+def _closing(prompt: str, start: int, *, is_json: bool) -> int:
+    """Where the directive that is open at `start` ends: its content may hold brackets, in JSON also in strings."""
+    depth = 0
+    for token in (_JSON_TOKEN if is_json else _BRACKET).finditer(prompt, start):
+        if token[0] == "[":
             depth += 1
-        elif prompt[position] == "]":
-            if depth == 0 and prompt.startswith("]]", position):
-                return position
+        elif token[0] == "]":
+            if depth == 0 and prompt.startswith("]]", token.start()):
+                return token.start()
             depth = max(depth - 1, 0)
-        position += 1
     return -1
 
 
