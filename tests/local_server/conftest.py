@@ -113,8 +113,8 @@ class Process:
         if self.popen.poll() is None:
             self.popen.send_signal(how)
         status = self.popen.wait(10)
-        assert self.popen.stdout is not None
-        self.popen.stdout.close()
+        if self.popen.stdout is not None:
+            self.popen.stdout.close()
         return status
 
 
@@ -129,5 +129,4 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Process]]:
 
     yield start_one
     for process in started:
-        if process.popen.returncode is None:
-            process.end(signal.SIGKILL)
+        process.end(signal.SIGKILL)
