@@ -15,6 +15,8 @@ def visible(value: object, limit: int = CELL) -> str:
     """`value` on one line; what has no glyph of its own (controls, direction marks) is written as an escape."""
     text = str(value)
     more = len(text) - limit
+    if text and not text.strip(" "):
+        return "\\x20" * min(len(text), 8)  # Markdown shows no code that is blank
     text = "".join(
         c if c == " " or unicodedata.category(c)[0] not in "CZ" else c.encode("unicode_escape").decode()
         for c in text[:limit].encode("utf-16", "surrogatepass").decode("utf-16", "replace")

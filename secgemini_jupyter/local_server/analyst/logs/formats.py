@@ -15,7 +15,7 @@ from typing import Any
 
 Row = dict[str, Any]
 
-MAX_LINES = 1_000_000
+MAX_LINES = 300_000
 MAX_LINE = 256 * 1024
 MAX_FIELDS = 500
 

@@ -47,11 +47,13 @@ def epoch(value: Any) -> tuple[float, bool] | None:
 
 
 def _from_text(text: str) -> tuple[float, bool] | None:
-    if len(text) > 40:
+    if not 8 <= len(text) <= 40 or not text[0].isdigit():
         return None
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
+        if text[2:3] != "/":
+            return None
         try:
             when = datetime.strptime(text, "%d/%b/%Y:%H:%M:%S %z")
         except ValueError:

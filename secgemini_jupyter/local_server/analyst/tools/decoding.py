@@ -182,25 +182,34 @@ def _from_base64(data: bytes) -> bytes | None:
     return base64.b64decode(text + b"=" * (-len(text) % 4))
 
 
-_COMMON = frozenset(b" etaoinshrdlucmfwypvbgETAOINSRL./:-_")
+_COMMON = frozenset(b" etaoinshrdlucmfwypvbgETAOINSRL./:-_0123456789")
 _TELLING = re.compile(
     rb"(?i)https?:|\bthe\b|\band\b|cmd|\.exe|powershell|\.dll|/bin/|user|pass|this|hello|curl|wget|import|\bis\b"
 )
 
 
+def _commonness(text: bytes) -> float:
+    """The share of the characters that are frequent in text and commands."""
+    return sum(text.count(byte) for byte in _COMMON) / len(text)
+
+
 def _xor(data: bytes) -> Layer | None:
-    """One-byte XOR, only where exactly that yields plainly readable text."""
+    """One-byte XOR, only where the data is no plain text and a key makes it one."""
     sample = data[:4096]
-    if len(sample) < 12 or _is_readable(sample):
+    if len(sample) < 12 or (_is_readable(sample) and (_commonness(sample) > 0.8 or b" " in sample.strip())):
         return None
     best, key = 0.0, 0
     for candidate in range(1, 256):
         turned = sample.translate(bytes(byte ^ candidate for byte in range(256)))
-        score = sum(turned.count(byte) for byte in _COMMON) / len(turned)
+        score = _commonness(turned)
         if score > best:
             best, key = score, candidate
     turned = data.translate(bytes(byte ^ key for byte in range(256)))
-    if best < 0.75 or not _is_readable(turned[:4096]) or not _TELLING.search(turned[:4096]):
+    if (
+        best < max(0.75, _commonness(sample) + 0.1)
+        or not _is_readable(turned[:4096])
+        or not _TELLING.search(turned[:4096])
+    ):
         return None
     return f"one-byte XOR (key 0x{key:02x})", turned
 

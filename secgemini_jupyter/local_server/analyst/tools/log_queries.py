@@ -60,6 +60,8 @@ def log_sql(arguments: SqlArguments, files: Mapping[str, bytes]) -> dict[str, An
         cursor = database.execute(arguments.sql)
         columns = [each[0] for each in cursor.description or ()]
         rows = cursor.fetchmany(MAX_ROWS + 1)
+        if not columns:
+            raise sqlite3.ProgrammingError("it is no SELECT")
     except (sqlite3.Error, sqlite3.Warning) as error:
         raise ToolFailure(f"SQLite refused the query: {error}. The table is log({', '.join(names[:40])}).") from None
     return {

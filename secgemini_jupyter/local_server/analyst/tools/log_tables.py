@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from secgemini_jupyter.local_server.analyst.logs.formats import FORMAT_NAMES, Log, Row
+from secgemini_jupyter.local_server.analyst.logs.formats import FORMAT_NAMES, Row
 from secgemini_jupyter.local_server.analyst.logs.reading import open_log
 from secgemini_jupyter.local_server.analyst.logs.times import epoch, time_field
 from secgemini_jupyter.local_server.analyst.text import Plain, code, count, counted, listed, table, utc, visible
@@ -52,15 +52,42 @@ class _Times:
         return {"written": self.written}
 
 
+class _Notable:
+    """What is worth a line of its own: ports with their protocol, and programs that were transferred."""
+
+    def __init__(self) -> None:
+        self.ports: Counter[str] = Counter()
+        self.programs: Counter[tuple[str, str, Any]] = Counter()
+
+    def add(self, row: Row) -> None:
+        if (port := row.get("id.resp_p")) is not None and (proto := row.get("proto")):
+            self.ports[f"{port}/{proto}"[:60]] += 1
+        mime = str(row.get("resp_mime_types") or row.get("mime_type") or "")
+        if mime and any(kind in mime for kind in _EXECUTABLE):
+            size = row.get("response_body_len", row.get("total_bytes"))
+            host = str(row.get("host") or row.get("tx_hosts") or "")
+            self.programs[mime[:100], host[:300], size if isinstance(size, int) else None] += 1
+
+    def result(self) -> dict[str, Any]:
+        return {
+            "ports": [[port, n] for port, n in self.ports.most_common(10)],
+            "executables": [
+                {"mime_type": mime, "host": host, "bytes": size, "count": n}
+                for (mime, host, size), n in self.programs.most_common(50)
+            ],
+        }
+
+
 def _read(
-    arguments: FileOrText, files: Mapping[str, bytes]
-) -> tuple[Log, dict[str, Any], dict[str, Counter[Any]], list[Row]]:
+    arguments: FileOrText, files: Mapping[str, bytes], notable: _Notable
+) -> tuple[dict[str, Any], dict[str, Counter[Any]], list[Row]]:
     log = open_log(arguments, files)
     times, counters, sample = _Times(), dict[str, Counter[Any]](), list[Row]()
     time_name: str | None = None
     rows = 0
     for row in log.rows():
         rows += 1
+        notable.add(row)
         time_name = time_name or time_field(list(row))
         if time_name:
             times.add(row.get(time_name))
@@ -96,23 +123,24 @@ def _read(
             if name in counters
         ][:200],
     }
-    return log, head, counters, sample
+    return head, counters, sample
 
 
 def log_load(arguments: FileOrText, files: Mapping[str, bytes]) -> dict[str, Any]:
-    _, head, _, sample = _read(arguments, files)
+    head, _, sample = _read(arguments, files, _Notable())
     return head | {
         "sample": [{k[:100]: v[:300] if isinstance(v, str) else v for k, v in row.items()} for row in sample]
     }
 
 
 def log_summary(arguments: FileOrText, files: Mapping[str, bytes]) -> dict[str, Any]:
-    log, head, counters, _ = _read(arguments, files)
+    notable = _Notable()
+    head, counters, _ = _read(arguments, files, notable)
     top = []
     for name in _telling(head, counters):
         pairs = counters[name].most_common(10)
         top.append({"field": name[:100], "distinct": len(counters[name]), "top": [[value, n] for value, n in pairs]})
-    return head | {"top": top[:16], "ports": _ports(log, counters), "executables": _executables(log)}
+    return head | {"top": top[:16]} | notable.result()
 
 
 def _telling(head: dict[str, Any], counters: dict[str, Counter[Any]]) -> list[str]:
@@ -132,29 +160,6 @@ def _telling(head: dict[str, Any], counters: dict[str, Counter[Any]]) -> list[st
     return sorted(
         names, key=lambda name: (_TELLING.index(name) if name in _TELLING else len(_TELLING), len(counters[name]))
     )
-
-
-def _ports(log: Log, counters: dict[str, Counter[Any]]) -> list[list[Any]]:
-    """Destination ports with their protocol, where a connection log has both."""
-    if not {"id.resp_p", "proto"} <= {*counters}:
-        return []
-    pairs = Counter((row.get("id.resp_p"), row.get("proto")) for row in log.rows())
-    return [[f"{port}/{proto}", n] for (port, proto), n in pairs.most_common(10)]
-
-
-def _executables(log: Log) -> list[dict[str, Any]]:
-    """Programs that were transferred: by type, host and size, where the log names a MIME type."""
-    if not {"resp_mime_types", "mime_type"} & {*log.fields}:
-        return []
-    found: Counter[tuple[str, str, Any]] = Counter()
-    for row in log.rows():
-        mime = str(row.get("resp_mime_types") or row.get("mime_type") or "")
-        if any(kind in mime for kind in _EXECUTABLE):
-            size = row.get("response_body_len", row.get("total_bytes"))
-            found[mime[:100], str(row.get("host") or row.get("tx_hosts") or "")[:300], size] += 1
-    return [
-        {"mime_type": mime, "host": host, "bytes": size, "count": n} for (mime, host, size), n in found.most_common(50)
-    ]
 
 
 _SUMMARY = (

@@ -1,0 +1,80 @@
+"""A turn that keeps what the engine says, and the engine itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from secgemini_jupyter.local_server.engines.analyst import AnalystEngine
+from secgemini_jupyter.local_server.engines.base import LocalToolOutcome, StoredAttachment
+from secgemini_jupyter.models import LocalTool, Message, MessageType, PublicSessionFile, State
+
+
+class RecordedTurn:
+    """An `EngineTurn` whose messages stay in a list."""
+
+    def __init__(self, prompt: str, files: Mapping[str, bytes], *, partial: bool = False) -> None:
+        self.session_id = "a-session"
+        self.prompt = prompt
+        self.history: Sequence[Message] = ()
+        self.local_tools: Sequence[LocalTool] = ()
+        self.partial = partial
+        self.attachments = [
+            StoredAttachment(
+                PublicSessionFile(name=name, size=len(content), sha256=hashlib.sha256(content).hexdigest()), content
+            )
+            for name, content in files.items()
+        ]
+        self.said: list[Message] = []
+
+    async def say(self, message_type: MessageType, content: str, *, state: State, **fields: Any) -> Message:
+        given = {name: value for name, value in fields.items() if value is not None}
+        message = Message(message_type=message_type, content=content, state=state, **given)
+        self.said.append(message)
+        return message
+
+    async def call_local_tool(self, name: str, arguments: dict[str, Any]) -> LocalToolOutcome:
+        raise AssertionError("the analyst has tools of its own")
+
+    @property
+    def answer(self) -> str:
+        (result,) = (m for m in self.said if m.message_type is MessageType.RESULT and m.status_code == 200)
+        return str(result.content)
+
+    @property
+    def calls(self) -> list[dict[str, Any]]:
+        debug = [m for m in self.said if m.message_type is MessageType.DEBUG and m.state is State.CALLING_TOOL]
+        return [json.loads(m.content or "") for m in debug]
+
+    @property
+    def tools(self) -> list[str]:
+        return [call["name"] for call in self.calls]
+
+    @property
+    def results(self) -> list[dict[str, Any]]:
+        debug = [m for m in self.said if m.message_type is MessageType.DEBUG and m.state is State.TOOL_RESULT]
+        return [json.loads(m.content or "")["response"] for m in debug]
+
+
+Ask = Callable[..., Awaitable[RecordedTurn]]
+
+
+@pytest.fixture(scope="module")
+async def engine() -> AsyncIterator[AnalystEngine]:
+    engine = AnalystEngine()
+    yield engine
+    await engine.aclose()
+
+
+@pytest.fixture
+def ask(engine: AnalystEngine) -> Ask:
+    async def ask(prompt: str, files: Mapping[str, bytes] | None = None, *, partial: bool = False) -> RecordedTurn:
+        turn = RecordedTurn(prompt, files or {}, partial=partial)
+        await engine.answer(turn)
+        return turn
+
+    return ask
