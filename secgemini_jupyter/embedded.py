@@ -139,7 +139,11 @@ def _start(path: Path) -> LocalService:
     finally:
         os.close(descriptor)
     _Children.processes.append(process)
-    line = _first_line(process)
+    try:
+        line = _first_line(process)
+    except KeyboardInterrupt:
+        process.kill()
+        raise
     try:
         first = json.loads(line)
         service = LocalService(first["http"], first["ws"], int(first["pid"]), key, __version__)

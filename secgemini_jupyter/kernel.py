@@ -52,6 +52,7 @@ class LoopThread:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.get_running_loop().shutdown_asyncgens()
 
         if not self._thread.is_alive():
             return
@@ -64,7 +65,7 @@ class LoopThread:
 
 
 class RunningTurn:
-    """A turn on the loop thread, read by the main thread. Iterate for its messages; `stop()` gives it up at once."""
+    """A turn on the loop thread, read by the main thread message by message; `stop()` gives it up at once."""
 
     def __init__(self, session: InteractiveSession, turn: Turn, loop: LoopThread) -> None:
         self.session = session
@@ -137,7 +138,7 @@ class Answer:
         self.status = status
         self.error = error
         self.attached = tuple(attached)
-        self._shown = False
+        self._shown_in: int | None = None
 
     @property
     def text(self) -> str:
@@ -181,16 +182,18 @@ class Answer:
         lines = self.text.count("\n") + 1 if self.text else 0
         return f"<Answer {self.status}: {lines} lines, {len(self.messages)} messages>"
 
-    def shown(self) -> Answer:
-        """Mark as displayed already: as a cell's result it then shows nothing a second time."""
-        self._shown = True
+    def shown(self, execution_count: int) -> Answer:
+        """Mark as displayed by this cell already: as its result it shows nothing a second time."""
+        self._shown_in = execution_count
         return self
 
     def _ipython_display_(self) -> None:
+        from IPython import get_ipython
         from IPython.display import display
 
-        if self._shown:
-            self._shown = False
+        shell = get_ipython()
+        if shell is not None and self._shown_in == shell.execution_count:
+            self._shown_in = None
             return
         display(self.response)
 
@@ -394,6 +397,11 @@ class KernelSession:
         turn = session.prepare(prompt, partial=True)
         self._last = RunningTurn(session, turn, self.loop)
         return self._last
+
+    def stop(self) -> None:
+        """Stop listening to the turn that was started last. Does not wait."""
+        if self._last is not None:
+            self._last.stop()
 
     def __iter__(self) -> Iterator[tuple[str, InteractiveSession]]:
         return iter(list(self._sessions.items()))

@@ -77,7 +77,9 @@ def secgemini_tool(
 
 def declaration(function: Callable[..., Any], *, name: str | None = None, description: str | None = None) -> LocalTool:
     """What the service is told: name, description, parameters."""
-    name = name or function.__name__
+    name = name or getattr(function, "__name__", "")
+    if not name:
+        raise ToolError(f"{function!r} has no name. Pass name=… to secgemini_tool.")
     try:
         signature, hints = inspect.signature(function), get_type_hints(function)
     except (NameError, TypeError, ValueError) as error:
@@ -168,26 +170,23 @@ class Toolbox(Mapping[str, Tool]):
             call: Callable[[], Any] = lambda: asyncio.run(function(**arguments))  # noqa: E731
         else:
             call = lambda: function(**arguments)  # noqa: E731
+        work = _in_thread(call)
         try:
-            return _outcome(_in_thread(call).result(timeout))
-        except TimeoutError:
-            return Outcome(f"{name} did not return within {timeout:g} s", is_error=True)
+            return _outcome(work.result(timeout))
         except Exception as error:
-            return _failure(error)
+            return _failure(error) if work.done() else _too_slow(name, timeout)
 
     async def run_async(self, name: str, arguments: dict[str, Any], *, timeout: float) -> Outcome:
         """The same on the caller's loop: coroutines are awaited there, plain functions run in a thread."""
         if isinstance(tool := self._approved(name, arguments), Outcome):
             return tool
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(timeout) as limit:
                 if inspect.iscoroutinefunction(tool.function):
                     return _outcome(await tool.function(**arguments))
                 return _outcome(await asyncio.wrap_future(_in_thread(lambda: tool.function(**arguments))))
-        except TimeoutError:
-            return Outcome(f"{name} did not return within {timeout:g} s", is_error=True)
         except Exception as error:
-            return _failure(error)
+            return _too_slow(name, timeout) if limit.expired() else _failure(error)
 
     def _approved(self, name: str, arguments: dict[str, Any]) -> Tool | Outcome:
         tool = self._tools.get(name)
@@ -212,12 +211,12 @@ def _in_thread(call: Callable[[], Any]) -> Future[Any]:
     def work() -> None:
         try:
             result = context.run(call)
-        except BaseException as error:  # the waiting side decides what it is
-            if not future.cancelled():
-                future.set_exception(error)
+        except Exception as error:
+            future.set_exception(error)
+        except BaseException as error:  # `sys.exit()` in a tool must not end the cell that waits for it
+            future.set_exception(ToolError(f"{type(error).__name__}: {error}"))
         else:
-            if not future.cancelled():
-                future.set_result(result)
+            future.set_result(result)
 
     future.set_running_or_notify_cancel()
     threading.Thread(target=work, name="secgemini-tool", daemon=True).start()
@@ -226,11 +225,15 @@ def _in_thread(call: Callable[[], Any]) -> Future[Any]:
 
 def _outcome(value: Any) -> Outcome:
     text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
-    text = redact(text)
+    text = redact(text).encode("utf-8", "replace").decode()  # a lone surrogate fits into no frame
     if len(text) > MAX_OUTPUT:
         text = text[:MAX_OUTPUT] + f"… ({len(text) - MAX_OUTPUT} characters left out)"
     return Outcome(text)
 
 
 def _failure(error: Exception) -> Outcome:
-    return Outcome(redact(f"{type(error).__name__}: {error}"), is_error=True)
+    return Outcome(_outcome(f"{type(error).__name__}: {error}").output, is_error=True)
+
+
+def _too_slow(name: str, timeout: float) -> Outcome:
+    return Outcome(f"{name} did not return within {timeout:g} s", is_error=True)

@@ -6,7 +6,6 @@ import asyncio
 import os
 import threading
 import time
-import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -34,7 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["AsyncInteractiveSession", "AsyncSecGemini"]
 
 T = TypeVar("T")
-Pools = weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient]
+Pool = tuple[httpx.AsyncClient, AsyncGenerator[None, None]]
+"""Connections of one event loop, and what closes them when it ends."""
 
 
 class AsyncSecGemini:
@@ -59,12 +59,12 @@ class AsyncSecGemini:
         api_key = Secret(api_key.strip()) if isinstance(api_key, str) else api_key
         self._core = base.ClientCore.resolve(api_key, base_url, websocket_url, settings)
         self._lock = threading.Lock()
-        self._pools: Pools = weakref.WeakKeyDictionary()
+        self._pools: dict[asyncio.AbstractEventLoop, Pool] = {}
 
     @classmethod
     def _of(cls, core: base.ClientCore) -> AsyncSecGemini:
         client = cls.__new__(cls)
-        client._core, client._lock, client._pools = core, threading.Lock(), weakref.WeakKeyDictionary()
+        client._core, client._lock, client._pools = core, threading.Lock(), {}
         return client
 
     @classmethod
@@ -136,7 +136,7 @@ class AsyncSecGemini:
     async def list_sessions(self) -> list[AsyncInteractiveSession]:
         """All active sessions of the user, oldest first."""
         sessions = self._core.sessions(await self.user_info())
-        return [AsyncInteractiveSession(self, SessionState(without_messages(session))) for session in sessions]
+        return [AsyncInteractiveSession(self, SessionState.listed(session)) for session in sessions]
 
     async def resume_session(
         self, session_id: str, *, tools: Iterable[Tool | Callable[..., Any]] = ()
@@ -161,12 +161,17 @@ class AsyncSecGemini:
 
     async def close(self) -> None:
         """Close the connections. The client opens new ones when it is used again."""
+        here = self._pools.pop(asyncio.get_running_loop(), None)
+        self._close_elsewhere()
+        if here is not None:
+            await here[0].aclose()
+
+    def _close_elsewhere(self) -> None:
+        """Close connections from outside their event loops, without waiting."""
         with self._lock:
-            pools, self._pools = self._pools, weakref.WeakKeyDictionary()
-        for loop, http in pools.items():
-            if loop is asyncio.get_running_loop():
-                await http.aclose()
-            elif loop.is_running():
+            pools, self._pools = self._pools, {}
+        for loop, (http, _) in pools.items():
+            if loop.is_running():
                 asyncio.run_coroutine_threadsafe(http.aclose(), loop)
 
     async def __aenter__(self) -> AsyncSecGemini:
@@ -189,17 +194,24 @@ class AsyncSecGemini:
             await asyncio.sleep(pause)
 
     async def _exchange(self, request: Request[Any]) -> Any:
-        with self._lock:
-            loop = asyncio.get_running_loop()
-            http = self._pools.get(loop)
-            if http is None:
-                http = httpx.AsyncClient(**transport.http_options(self.settings, self._core.key.secret))
-                self._pools[loop] = http
         options = transport.request_options(request, self.settings)
+        http = await self._pool()
         try:
             return transport.reply(await http.request(**options))
         except Exception as error:
             raise transport.translate(error, options["url"]) from transport.bare(error)
+
+    async def _pool(self) -> httpx.AsyncClient:
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            if pool := self._pools.get(loop):
+                return pool[0]
+            self._pools = {loop: pool for loop, pool in self._pools.items() if not loop.is_closed()}
+            http = httpx.AsyncClient(**transport.http_options(self.settings, self._core.key.secret))
+            closer = _closes(http)
+            self._pools[loop] = http, closer
+        await anext(closer)
+        return http
 
     @asynccontextmanager
     async def _connect(self, session_id: str, *, partial: bool) -> AsyncIterator[ClientConnection]:
@@ -218,6 +230,14 @@ class AsyncSecGemini:
             connection.transport.abort()
             raise
         await connection.close()
+
+
+async def _closes(http: httpx.AsyncClient) -> AsyncGenerator[None, None]:
+    """Closes connections with their event loop: `asyncio.run` ends the generators that are open, then the loop."""
+    try:
+        yield
+    finally:
+        await http.aclose()
 
 
 class AsyncInteractiveSession(SessionView):

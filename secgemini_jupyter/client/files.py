@@ -18,9 +18,13 @@ def read_from_disk(file_path: str | os.PathLike[str], limit: int) -> tuple[str, 
     """Name and content of a regular file.
 
     Raises:
+        InputError: `file_path` is no path.
         AttachmentError: it is missing, no regular file, above `limit` bytes, unreadable, or changed while it was read.
     """
-    path = Path(file_path).expanduser()
+    try:
+        path = Path(file_path).expanduser()
+    except (TypeError, RuntimeError) as error:  # no path at all; a home folder that does not exist
+        raise InputError(f"file_path {file_path!r} names no file ({error}). Nothing was sent.") from None
     shown = repr(str(path))
     try:
         # Without O_NONBLOCK, opening a FIFO would wait for somebody to write into it.
@@ -64,6 +68,12 @@ def check(filename: str, content: bytes, limit: int) -> str:
     name = re.split(r"[\\/]", filename)[-1] if isinstance(filename, str) else ""
     if not name.strip() or name in (".", "..") or "\0" in name:
         raise InputError(f"filename {filename!r} names no file. Pass a name such as 'auth.log'. Nothing was sent.")
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # from disk: bytes that are no UTF-8
+        raise InputError(
+            f"filename {name!r} is no text that can be sent. Use attach_file with another name. Nothing was sent."
+        ) from None
     if len(name) > LONGEST_NAME:
         raise InputError(f"filename has {len(name)} characters, at most {LONGEST_NAME} are taken. Nothing was sent.")
     if len(content) > limit:

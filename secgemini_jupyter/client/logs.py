@@ -39,10 +39,10 @@ class Upload:
         if settings.logs_processor_url is None:
             raise SettingsError("No logs processor is set: set SEC_GEMINI_LOGS_PROCESSOR_API_URL. Nothing was sent.")
         self._url = settings.logs_processor_url
-        self._path = Path(file_path).expanduser()
         self._can_log = can_log
         self._mapping = dict(mapping or {}) or None
         try:
+            self._path = Path(file_path).expanduser()
             if not self._path.is_file():
                 raise AttachmentError(f"There is no file {str(self._path)!r}. Nothing was sent.")
             with self._path.open("rb") as file:
@@ -51,7 +51,9 @@ class Upload:
                     digest.update(block)
                 self.logs_hash = digest.hexdigest()
         except OSError as error:
-            raise AttachmentError(f"{str(self._path)!r} cannot be read: {error.strerror}. Nothing was sent.") from None
+            raise AttachmentError(f"{str(file_path)!r} cannot be read: {error.strerror}. Nothing was sent.") from None
+        except (TypeError, ValueError, RuntimeError) as error:  # no path at all; a home folder that does not exist
+            raise AttachmentError(f"{file_path!r} names no file ({error}). Nothing was sent.") from None
 
     def create(self) -> Request[bool]:
         return endpoints.create_logs_table(self._url, self.logs_hash, self._can_log)

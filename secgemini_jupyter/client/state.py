@@ -40,6 +40,14 @@ class SessionState:
     """What was answered to the service's requests in a turn that did not end yet, by the id of the request."""
     _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
+    @classmethod
+    def listed(cls, session: PublicSession) -> SessionState:
+        """From a list, which comes without messages: whether a turn runs there is looked up before the next one."""
+        return cls(
+            without_messages(session),
+            left_unfinished=session.num_messages > 0 and session.state is not State.END,
+        )
+
     @property
     def is_running(self) -> bool:
         return self._turn.locked()

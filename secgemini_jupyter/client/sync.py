@@ -148,7 +148,7 @@ class SecGemini:
     def list_sessions(self) -> list[InteractiveSession]:
         """All active sessions of the user, oldest first."""
         sessions = self._core.sessions(self.user_info())
-        return [InteractiveSession(self, SessionState(without_messages(session))) for session in sessions]
+        return [InteractiveSession(self, SessionState.listed(session)) for session in sessions]
 
     def resume_session(self, session_id: str, *, tools: Iterable[Tool | Callable[..., Any]] = ()) -> InteractiveSession:
         """An existing session.
@@ -175,6 +175,8 @@ class SecGemini:
             http, self._http = self._http, None
         if http is not None:
             http.close()
+        if "aio" in self.__dict__:
+            self.aio._close_elsewhere()
 
     def __enter__(self) -> SecGemini:
         return self

@@ -16,7 +16,7 @@ from websockets.asyncio.client import connect as connect_following_redirects
 from websockets.exceptions import InvalidStatus, PayloadTooBig, WebSocketException
 from websockets.sync.client import reconnect as connect_sync_following_redirects
 
-from secgemini_jupyter.errors import NetworkError, ProtocolError, RedactingFilter, SecGeminiError, Secret
+from secgemini_jupyter.errors import InputError, NetworkError, ProtocolError, RedactingFilter, SecGeminiError, Secret
 from secgemini_jupyter.protocol import endpoints
 from secgemini_jupyter.protocol.requests import Reply, Request, http_error
 from secgemini_jupyter.settings import LOOPBACK_HOSTS, Settings
@@ -125,6 +125,8 @@ def translate(error: Exception, address: str) -> SecGeminiError:
         return NetworkError(f"The connection to {host} was lost ({_reason(error)}). Try again.")
     if isinstance(error, (httpx.HTTPError, OSError)):
         return NetworkError(f"{host} cannot be reached ({_reason(error)}). Check the address and the network.")
+    if isinstance(error, (httpx.InvalidURL, UnicodeError)):  # an id or a host name that no address can hold
+        return InputError(f"No request to {host} can be made of this ({_reason(error)}). Nothing was sent.")
     raise error
 
 

@@ -15,7 +15,7 @@ from secgemini_jupyter import kernel as kernels
 from secgemini_jupyter.errors import SecGeminiError
 from secgemini_jupyter.magics import commands
 from secgemini_jupyter.magics.options import Parser, split_options
-from secgemini_jupyter.magics.view import view_for
+from secgemini_jupyter.magics.view import QuietView, view_for
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -71,6 +71,11 @@ class SecGeminiMagics(Magics):
         except SecGeminiError as error:
             error.short = self.short_errors
             raise
+        except Interrupted:
+            raise
+        except KeyboardInterrupt:
+            self.kernel.stop()
+            raise Interrupted("stopped before there was an answer. Run the cell again.") from None
 
     def _ask_cell(self, line: str, cell: str) -> Answer:
         parser = self.secgemini.parser
@@ -109,8 +114,9 @@ class SecGeminiMagics(Magics):
             Interrupted: the user stopped it; likewise.
         """
         running = self.kernel.start(session, prompt)
-        view = view_for(self.shell, running.response().facts(inputs or ()), quiet=quiet)
+        view: View = QuietView()
         try:
+            view = view_for(self.shell, running.response().facts(inputs or ()), quiet=quiet)
             follow(running, view)
         except KeyboardInterrupt:
             running.stop()
@@ -122,7 +128,7 @@ class SecGeminiMagics(Magics):
         if error:
             answer.error = error
             raise error
-        return answer.shown()
+        return answer.shown(self.shell.execution_count)
 
     def _finish(
         self,

@@ -201,8 +201,12 @@ def expanded(paths: Sequence[str]) -> list[Path]:
     """
     found: list[Path] = []
     for path in paths:
-        whole = Path(path).expanduser()
-        if whole.exists() or not glob.has_magic(path):
+        try:
+            whole = Path(path).expanduser()
+            is_one = whole.exists() or not glob.has_magic(path)
+        except (OSError, RuntimeError):  # a folder that may not be read; a home folder that does not exist
+            whole, is_one = Path(path), True
+        if is_one:
             found.append(whole)
             continue
         matches = sorted(Path(match) for match in glob.glob(str(whole), recursive=True))  # noqa: PTH207  # absolute ones too

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from secgemini_jupyter._version import __version__
-from secgemini_jupyter.errors import ProtocolError, SessionNotFoundError
+from secgemini_jupyter.errors import InputError, ProtocolError, SessionNotFoundError
 from secgemini_jupyter.models import (
     Attachment,
     Feedback,
@@ -132,7 +132,7 @@ def attach_file(session_id: str, filename: str, content: bytes, hint: str | None
         method="POST",
         path="/v1/session/attach_file",
         what="the attached file",
-        body=msgspec.json.encode(attachment),
+        body=_encoded(attachment),
         read=read_file,
     )
 
@@ -180,7 +180,7 @@ def upload_logs(
         path="/upload_logs",
         what="inserted_log_lines",
         base_url=processor_url,
-        body=msgspec.json.encode(body),
+        body=_encoded(body),
         read=lambda reply: _member(reply, "inserted_log_lines", int),
     )
 
@@ -191,9 +191,23 @@ def _operation(path: str, body: Any) -> Request[OpResult]:
         method="POST",
         path=path,
         what="an OpResult",
-        body=msgspec.json.encode(body),
+        body=_encoded(body),
         read=lambda reply: read_op_result(reply, name),
     )
+
+
+def _encoded(body: Any) -> bytes:
+    """A body as JSON.
+
+    Raises:
+        InputError: a text in it is none: a lone surrogate, as `os.fsdecode` makes it of bytes that are no UTF-8.
+    """
+    try:
+        return msgspec.json.encode(body)
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"A text holds {error.object[error.start]!r}, which cannot be sent. Nothing was sent."
+        ) from None
 
 
 def _member(body: bytes, name: str, kind: type[T]) -> T:

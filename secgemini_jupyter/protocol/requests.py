@@ -67,6 +67,8 @@ class Request(Generic[T]):
                 raise http_error(reply, self.what)
             return self.read(reply.body)
         except ProtocolError as error:
+            if reply.url in str(error):
+                raise
             raise ProtocolError(f"{reply.url} (HTTP {reply.status}): {error}") from None
 
 
@@ -74,7 +76,9 @@ def http_error(reply: Reply, what: str) -> SecGeminiError:
     """The typed error for a status that is not success."""
     if 300 <= reply.status < 400:
         target = reply.headers.get("location", "nowhere")
-        return ProtocolError(f"Expected {what}, got a redirect to {target}. It is not followed: set base_url to it.")
+        return ProtocolError(
+            f"{reply.url}: expected {what}, got a redirect to {target}. It is not followed: set the address to it."
+        )
     detail = _detail(reply.body)
     if detail is None and reply.status >= 500:
         return NetworkError(
@@ -82,7 +86,10 @@ def http_error(reply: Reply, what: str) -> SecGeminiError:
             "The service or a proxy before it is down: try again later."
         )
     if detail is None and reply.status not in (401, 403, 429):
-        return ProtocolError(f"Expected {what} as JSON, got another kind of page. Is the address right?")
+        return ProtocolError(
+            f"{reply.url} (HTTP {reply.status}): expected {what} as JSON, got another kind of page. "
+            "Is the address right?"
+        )
     return service_error(reply.status, detail or "no reason given", reply.url, retry_after(reply.headers))
 
 

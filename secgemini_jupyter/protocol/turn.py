@@ -351,6 +351,12 @@ def unfinished(stored: Sequence[Message]) -> bool:
 
 
 def _query(prompt: str) -> Message:
+    try:
+        prompt.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"The prompt holds {error.object[error.start]!r}, which cannot be sent. Replace it. Nothing was sent."
+        ) from None
     return Message(message_type=MessageType.QUERY, state=State.QUERY, role=Role.USER, content=prompt, usage=Usage())
 
 
