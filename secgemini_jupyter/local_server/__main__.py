@@ -13,7 +13,10 @@ from secgemini_jupyter.errors import SettingsError
 def main(argv: Sequence[str] | None = None, prog: str = "secgemini-jupyter serve") -> int:
     """Runs the server; returns the exit status: 0 when it was ended, 2 for what makes no sense."""
     parser = argparse.ArgumentParser(
-        allow_abbrev=False,  # else `--api-key VALUE` is read as `--api-key-file`, and the key shown as a pathprog=prog, description="Serve the Sec-Gemini protocol on this machine.")
+        prog=prog,
+        description="Serve the Sec-Gemini protocol on this machine.",
+        allow_abbrev=False,  # else `--api-key VALUE` is read as `--api-key-file`, and the key shown as a path
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=0, help="port, 0 for a free one (default: %(default)s)")
     parser.add_argument("--api-key-file", type=Path, metavar="FILE", help="else SECGEMINI_SERVE_API_KEY, else random")
