@@ -9,11 +9,13 @@ from typing import Any
 
 import msgspec
 
+from secgemini_jupyter.errors import SecGeminiError
+
 PASTED = "the prompt"
 """Name of text that came in the prompt itself, wherever an attachment's name would stand."""
 
 
-class ToolFailure(Exception):
+class ToolFailure(SecGeminiError):
     """A tool cannot do what was asked. The message is one sentence for the user."""
 
 

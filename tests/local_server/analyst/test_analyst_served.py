@@ -1,0 +1,47 @@
+"""The analyst behind the real server, asked over real sockets."""
+
+from __future__ import annotations
+
+import base64
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+DATA = Path(__file__).parents[3] / "notebooks" / "data"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_a_real_log_is_answered_stored_and_no_process_is_left(start: Callable[..., Any], end: signal.Signals) -> None:
+    server = start("--engine", "analyst")
+    api = server.api
+    session = api.register(model={"model_string": "local-analyst-1"})
+    content = base64.b64encode((DATA / "kerberos.log").read_bytes()).decode()
+    body = {"session_id": session, "filename": "kerberos.log", "content": content, "mime_type": None}
+    assert api.post("/v1/session/attach_file", body)["ok"]
+    frames = api.ask(session, "Who logged in, who failed?")
+    assert frames == [m for m in api.session(session)["messages"] if m["message_type"] != "query"]
+    kinds = [frame["message_type"] for frame in frames]
+    assert kinds == ["info", "thinking", "info", "debug", "info", "debug", "result", "info"]
+    assert {frame["actor"] for frame in frames[:-1]} == {"local analyst"}
+    assert "**8 Kerberos requests succeeded, 2 failed.**" in frames[-2]["content"]
+    workers = psutil.Process(server.popen.pid).children()
+    assert workers
+    server.end(end)
+    assert psutil.wait_procs(workers, timeout=5)[1] == []
+
+
+def test_pieces_arrive_for_who_asked(start: Callable[..., Any]) -> None:
+    api = start("--engine", "analyst").api
+    session = api.register(model={"model_string": "sec-gemini-stable"})
+    frames = api.ask(session, "Score CVSS:3.1/AV:N/AC:L/PR:N/UI:R/S:C/C:L/I:L/A:N", stream="1")
+    parts = [f for f in frames if f["message_type"] == "result" and f["status_code"] == 206]
+    (whole,) = (f for f in frames if f["message_type"] == "result" and f["status_code"] == 200)
+    assert "".join(part["content"] for part in parts) == whole["content"]
+    assert {part["group"] for part in parts} == {whole["group"]}
+    assert "6.1 Medium" in whole["content"]
