@@ -85,11 +85,16 @@ class Service:
     async def running(self, _app: Starlette) -> AsyncIterator[None]:
         await self.store.purge()
         await self.hub.recover()
-        purging = asyncio.create_task(self._purge(), name="purge")
+        tasks = [
+            asyncio.create_task(self._purge(), name="purge"),
+            asyncio.create_task(self.engines.warm(), name="warm"),
+        ]
         try:
             yield
         finally:
-            purging.cancel()
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
             await self.hub.aclose()
             await self.engines.aclose()
             self.store.close()

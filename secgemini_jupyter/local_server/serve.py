@@ -101,10 +101,19 @@ def serve(
     except SettingsError:
         listening.close()
         raise
-    service, activity = Service(store, engines, key), Activity()
-    app = create_app(service, key, hosts=_allowed_hosts(host, listening), origins=origins, activity=activity)
+    hosts = _allowed_hosts(host, listening)
+    server = create_server(Service(store, engines, key), key, hosts=hosts, origins=origins, idle_timeout=idle_timeout)
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    server.run(sockets=[listening])
+
+
+def create_server(
+    service: Service, key: Secret, *, hosts: Sequence[str], origins: Sequence[str], idle_timeout: float | None = None
+) -> Server:
+    """The server around the application, ready for `run(sockets=[…])`."""
+    activity = Activity()
     config = uvicorn.Config(
-        app,
+        create_app(service, key, hosts=hosts, origins=origins, activity=activity),
         ws=StreamProtocol,
         ws_max_size=MAX_SOCKET_MESSAGE_BYTES,
         # Clients that run a tool on their event loop answer no ping meanwhile, and one of them fails at any pong.
@@ -120,8 +129,7 @@ def serve(
         limit_concurrency=MAX_CONNECTIONS,
         timeout_graceful_shutdown=5,
     )
-    sys.setswitchinterval(SWITCH_INTERVAL)
-    Server(config, service, activity, idle_timeout).run(sockets=[listening])
+    return Server(config, service, activity, idle_timeout)
 
 
 def bind(host: str, port: int) -> socket.socket:

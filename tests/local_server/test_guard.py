@@ -43,7 +43,7 @@ def test_the_websocket_takes_the_key_from_headers_too(local_service: Any) -> Non
             assert json.loads(socket.recv(timeout=5))["status_code"] == 404
 
 
-@pytest.mark.parametrize("key", ["plus+slash/equals=", "percent%41%zz", "space and ü", "plain-key-0123456789"])
+@pytest.mark.parametrize("key", ["plus+slash/equals=percent%41%zz", "space and ü"])
 def test_a_key_of_any_characters_works_encoded_and_raw(start: Callable[..., Any], key: str) -> None:
     server = start(SECGEMINI_SERVE_API_KEY=key)
     encoded = str(httpx.QueryParams({"api_key": key}))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from secgemini_jupyter.errors import SettingsError
 from secgemini_jupyter.models import ModelInfo
@@ -31,6 +32,11 @@ def _echo() -> Engine:
 ENGINES: Mapping[str, Callable[[], Engine]] = {"analyst": _analyst, "echo": _echo}
 
 
+@runtime_checkable
+class _CanStart(Protocol):
+    async def start(self) -> None: ...
+
+
 class Engines:
     """The engines of one server, the default one first.
 
@@ -56,6 +62,13 @@ class Engines:
         if name in ALIASES:
             return next(iter(self._by_model.values()))
         return self._by_model.get(name)
+
+    async def warm(self) -> None:
+        """Lets the default engine make ready what its first answer would wait for; a failure shows there."""
+        engine = next(iter(self._by_model.values()))
+        if isinstance(engine, _CanStart):
+            with contextlib.suppress(Exception):  # an engine's own errors, which its answers will tell
+                await engine.start()
 
     async def aclose(self) -> None:
         for engine in self._by_model.values():
