@@ -61,6 +61,10 @@ _NAMES_A_TARGET = re.compile(
 _WORDS_LIKE_HOSTS = re.compile(r"[a-z0-9._-]+", re.IGNORECASE)
 
 
+LONG_CODE = 24
+"""Characters of inline code that stay together."""
+
+
 def markdown_html(text: str, *, defang: bool = True, limit: int = MAX_CHARS) -> Html:
     """`text` as HTML that holds the allow-list of `html.sanitize` and nothing else.
 
@@ -146,7 +150,7 @@ def _parser() -> MarkdownIt:
     for name, rule in {
         "fence": _fence,
         "code_block": _fence,
-        "code_inline": lambda _, tokens, index, *__: html.tag("code", tokens[index].content, style=html.CODE),
+        "code_inline": lambda _, tokens, index, *__: _inline_code(tokens[index].content),
         "table_open": lambda *_: f'<div style="{html.SCROLL}"><table>',
         "table_close": lambda *_: "</table></div>",
     }.items():
@@ -306,6 +310,12 @@ def _host_after(host: str) -> Iterator[Token]:
     yield Token("span_open", "span", 1, attrs={"style": html.HOST})
     yield _text(f" ({host})")
     yield Token("span_close", "span", -1)
+
+
+def _inline_code(content: str) -> Html:
+    """Long values (addresses, paths, hashes) may break anywhere, or a table of them would be wider than the page."""
+    style = f"{html.CODE};{html.BREAKING}" if len(content) > LONG_CODE else html.CODE
+    return html.tag("code", content, style=style)
 
 
 def _target(url: str, *, defang: bool) -> str:

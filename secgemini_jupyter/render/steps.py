@@ -116,6 +116,8 @@ class Steps:
         words = re.sub(r"^calling\s+", "", (message.content or "").strip(), flags=re.IGNORECASE)
         name = str(value.get("tool_name") or value.get("name") or message.title or words) if value else words
         name = one_line(name, 80)
+        if is_hand_over(name):
+            return
         arguments = next((value[key] for key in ("tool_args", "args", "arguments") if key in value), None)
         if not isinstance(arguments, dict):
             arguments = None if arguments is None else {"": arguments}
@@ -138,6 +140,8 @@ class Steps:
         named = re.match(r"processing\s+(.{1,80}?)\s+result\s*$", words, flags=re.IGNORECASE)
         name = str(value.get("tool_name") or value.get("name") or message.title or "") if value else ""
         name = name or (named[1] if named else message.title or "")
+        if is_hand_over(name):
+            return
         output = next((value[key] for key in ("response", "output", "result", "content") if key in value), None)
         if output is None and not named:
             output = message.text
@@ -167,6 +171,11 @@ class Steps:
             return by_id
         same = [step for step in tools if step.is_called(name)]
         return next((step for step in same if not step.detail), None)
+
+
+def is_hand_over(name: str) -> bool:
+    """Whether a "call" only says that another agent takes over (protocol 10.3): no tool, and no result follows."""
+    return name.casefold().replace(" ", "_") in ("transfer", "transfer_to_agent")
 
 
 def _object(message: Message) -> dict[str, Any]:

@@ -27,6 +27,13 @@ def test_lines_alone_are_paired_by_name() -> None:
     assert [(step.name, step.ok, step.seconds) for step in steps] == [("One", True, 3.0), ("Two", True, 2.0)]
 
 
+def test_a_hand_over_between_agents_is_no_tool() -> None:
+    notice = say("info", "Transfer", state=State.CALLING_TOOL)
+    older = call("transfer_to_agent", '{"agent": "network_agent"}', 1)
+    (step,) = Steps([notice, *older, *call("dns", "{}", 2), *returned("dns", '{"result": 1}', 3)]).items
+    assert step.name == "dns"
+
+
 def test_a_failed_call_says_so() -> None:
     (step,) = Steps([*call("dns", "{}", 1), *returned("dns", '{"error": "no network"}', 2)]).items
     assert (step.ok, step.detail) == (False, "no network")
