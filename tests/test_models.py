@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secgemini_jupyter import models
@@ -181,6 +181,7 @@ def test_deep_nesting_is_a_protocol_error(depth: int) -> None:
         read_message(b'{"message_type":"info","x":' + b"[" * depth + b"]" * depth + b"}")
 
 
+@settings(deadline=None)
 @given(wire_objects)
 def test_any_object_is_read_and_survives_being_written(fields: dict[str, Any]) -> None:
     message = read_message(json.dumps(fields).encode())
@@ -191,6 +192,7 @@ def test_any_object_is_read_and_survives_being_written(fields: dict[str, Any]) -
     assert read_message(message.to_json()) == message
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60) | wire_json.map(lambda value: json.dumps(value).encode()))
 def test_a_stored_message_never_hides_the_others(raw: bytes) -> None:
     message = read_stored_message(raw)
@@ -232,6 +234,7 @@ def test_unreadable_base64_stays_as_it_came() -> None:
     assert (message.data, message.text) == (b"not base64!", None)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=30))
 def test_any_mime_type_survives(mime_type: str) -> None:
     assert read_message(read_message(frame(mime_type=mime_type)).to_json()).mime_type == mime_type

@@ -117,7 +117,7 @@ def _entries(turn: TurnSlice) -> tuple[list[Entry], int]:
         note = ""
         if is_lost and not _answers_a_call(message):
             whose = "is not here" if lineage.parents[index] == ORPHAN else "leads in a circle"
-            note = f"[parent {one_line(message.parent_id, 24)} {whose}] "
+            note = f"[parent {_gist(message.parent_id, 24)} {whose}] "
         # Read later, so that a step knows its result.
         node = Node(partial(_label, message, step, note))
         lines[index] = Entry(message, node, is_tool=step is not None and step.kind == "tool")
@@ -228,14 +228,14 @@ def _line(message: Message) -> str:
     if message.is_error:
         return f"error {message.status_code}: {content or _gist(message.status_message)}"
     if kind in (MessageType.UPDATE, MessageType.DELETE):
-        return f"{kind} of {one_line(message.parent_id, 24)}: {content}"
-    return f"{one_line(str(kind), 24)}: {content}"
+        return f"{kind} of {_gist(message.parent_id, 24)}: {content}"
+    return f"{_gist(str(kind), 24)}: {content}"
 
 
 def _content(message: Message) -> str:
     text = message.text
     if text is None:
-        return f"({one_line(message.mime_type or '', 60)}, not text)"
+        return f"({_gist(message.mime_type or '', 60)}, not text)"
     return _gist(f"{message.title}: {text}" if message.title else text)
 
 

@@ -1,0 +1,126 @@
+"""`df.secgemini`: what a transcript leads on to."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+from secgemini_jupyter import accessor
+from secgemini_jupyter.accessor import NoTranscriptError
+from secgemini_jupyter.errors import InputError, SecGeminiError
+from secgemini_jupyter.models import Message, MessageType, Role, State, Usage
+from secgemini_jupyter.transcript.jsonl import from_jsonl, read_jsonl
+from secgemini_jupyter.transcript.messages import messages_frame
+from secgemini_jupyter.transcript.turns import turns_frame
+
+
+def say(kind: str, content: str, state: State = State.ANSWERING, **fields: object) -> Message:
+    values = {"id": f"{kind}-{len(content)}", "actor": "agent", "role": Role.AGENT, "timestamp": 5, "created_at": 5.5}
+    return Message(**{"message_type": MessageType(kind), "content": content, "state": state, **values, **fields})  # type: ignore[arg-type]
+
+
+MESSAGES = [
+    say("query", "Is hxxp://bad[.]example/a known? It fetched 203.0.113.9", State.QUERY, usage=Usage()),
+    say("thinking", "Looking at bad.example", title="Plan"),
+    say("result", "Yes: bad.example served CVE-2099-0001.", usage=Usage(10, 5, 15)),
+    say("info", "end", State.END),
+    say("query", "Thanks", State.QUERY),
+    say("result", "You are welcome.", usage=Usage(20, 5, 25)),
+    say("info", "end", State.END),
+]
+
+
+@pytest.fixture
+def history() -> pd.DataFrame:
+    return messages_frame(MESSAGES, session_id="s")
+
+
+def test_turns(history: pd.DataFrame) -> None:
+    turns = history.secgemini.turns()
+    assert_frame_equal(turns, turns_frame(MESSAGES, session_id="s"))
+    assert turns["total_tokens"].tolist() == [15, 25]
+
+
+def test_turns_of_filtered_rows_keep_their_numbers(history: pd.DataFrame) -> None:
+    turns = history[history["message_type"] == "result"].secgemini.turns()
+    assert turns["turn_index"].tolist() == [1, 2]
+    assert turns["prompt"].isna().all()
+    assert turns["answer"].tolist() == ["Yes: bad.example served CVE-2099-0001.", "You are welcome."]
+
+
+def test_tables_of_several_sessions_are_told_apart(history: pd.DataFrame) -> None:
+    both = pd.concat([history, messages_frame(MESSAGES[:4], session_id="t")])
+    assert both.secgemini.turns()["turn_id"].tolist() == ["s:1", "s:2", "t:1"]
+    usage = both.secgemini.usage()
+    assert usage[["session_id", "turns", "total_tokens"]].values.tolist() == [["s", 2, 40], ["t", 1, 15]]
+    tree = str(both.secgemini.tree()).splitlines()
+    assert [line for line in tree if line[0] in "st"] == ["s · 2 turns · 7 messages", "t · 1 turn · 4 messages"]
+
+
+def test_tree(history: pd.DataFrame) -> None:
+    assert "└─ 2 › Thanks" in repr(history.secgemini.tree())
+
+
+def test_search_finds_text_in_content_and_title(history: pd.DataFrame) -> None:
+    assert history.secgemini.search("BAD.example").index.tolist() == [1, 2]
+    assert history.secgemini.search("plan").index.tolist() == [1]
+    assert history.secgemini.search("plan", case=True).empty
+    assert history.secgemini.search("CVE-[0-9]+", regex=True).index.tolist() == [2]
+    assert history.secgemini.search("[").index.tolist() == [0]
+    assert history[["message_type", "content"]].secgemini.search("welcome").index.tolist() == [5]
+    assert_frame_equal(history.secgemini.search("nothing"), history.iloc[:0])
+
+
+def test_search_refuses_what_it_cannot_look_for(history: pd.DataFrame) -> None:
+    with pytest.raises(InputError, match="Nothing to search for"):
+        history.secgemini.search("")
+    with pytest.raises(InputError, match="no regular expression"):
+        history.secgemini.search("[", regex=True)
+
+
+def test_iocs(history: pd.DataFrame) -> None:
+    iocs = history.secgemini.iocs().set_index(["type", "value"])
+    assert iocs.loc[("cve", "CVE-2099-0001"), ["count", "in_prompt", "in_answer", "turn_index"]].tolist() == [
+        1, False, True, 1,
+    ]  # fmt: skip
+    assert iocs.loc[("domain", "bad.example"), ["count", "in_prompt", "in_answer"]].tolist() == [3, True, True]
+    assert ("ipv4", "203.0.113.9") in iocs.index
+    assert history.iloc[:0].secgemini.iocs().dtypes.tolist() == history.secgemini.iocs().dtypes.tolist()
+
+
+def test_to_jsonl_gives_messages_in_the_shape_of_the_wire(history: pd.DataFrame, tmp_path: Path) -> None:
+    assert from_jsonl(history.secgemini.to_jsonl()) == MESSAGES
+    assert json.loads(history.secgemini.to_jsonl().splitlines()[0])["content"] == MESSAGES[0].content
+    assert history.secgemini.to_jsonl(tmp_path / "a.jsonl") is None
+    assert read_jsonl(tmp_path / "a.jsonl") == MESSAGES
+
+
+def test_an_empty_transcript_has_empty_views() -> None:
+    empty = messages_frame([], session_id="s").secgemini
+    assert (len(empty.turns()), len(empty.usage()), empty.to_jsonl()) == (0, 0, "")
+    assert str(empty.tree()) == "Session · 0 turns · 0 messages"
+
+
+def test_a_table_that_is_no_transcript_has_no_accessor() -> None:
+    other = pd.DataFrame({"content": ["x"]})
+    assert not hasattr(other, "secgemini")
+    with pytest.raises(NoTranscriptError, match="lacks the columns message_type") as caught:
+        _ = other.secgemini
+    assert isinstance(caught.value, SecGeminiError)
+
+
+def test_a_method_names_the_columns_that_it_misses(history: pd.DataFrame) -> None:
+    with pytest.raises(InputError, match="lacks the columns actor, turn_index"):
+        history.drop(columns=["actor", "turn_index"]).secgemini.turns()
+    with pytest.raises(InputError, match="Row 2 is no message"):
+        history.assign(extra=[None, None, "[1", None, None, None, None]).secgemini.tree()
+
+
+def test_a_reload_registers_again_without_a_warning(history: pd.DataFrame) -> None:
+    importlib.reload(accessor)
+    assert len(history.secgemini.turns()) == 2
