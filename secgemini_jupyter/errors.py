@@ -23,7 +23,6 @@ import re
 import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import quote, quote_plus
 
 if TYPE_CHECKING:
     from secgemini_jupyter.models import Message
@@ -48,7 +47,8 @@ REDACTED = "[redacted]"
 
 # Where a key travels by the protocol, whoever it belongs to: `api_key=` in a URL, the headers of section 2.
 _CARRIERS = re.compile(
-    r"(?i)(api_key=|x-api-key['\"]?\s*[:=,]\s*b?['\"]?|authorization['\"]?\s*[:=,]\s*b?['\"]?(?:bearer\s+)?)[^\s&'\"#,}\]]+"
+    r"(?i)(api_key=|x-api-key['\"]?\s*[:=,]\s*(?:b?['\"])?"
+    r"|authorization['\"]?\s*[:=,]\s*(?:b?['\"])?(?:(?:bearer|basic)\s+)?)(?!\[redacted\])[^\s&'\"#,}\]]+"
 )
 
 
@@ -62,15 +62,20 @@ class Secret:
     # Every secret of this process, so that `redact` also finds one that an error text or a log line quotes.
     _known: ClassVar[weakref.WeakSet[Secret]] = weakref.WeakSet()
 
-    __slots__ = ("__weakref__", "_value")
+    __slots__ = ("__weakref__", "_spellings", "_value")
 
     def __init__(self, value: str) -> None:
         self._value = value
+        self._spellings = re.compile("".join(_spellings(char) for char in value))
         if len(value) >= 8:  # shorter values would redact ordinary words
             Secret._known.add(self)
 
     def reveal(self) -> str:
         return self._value
+
+    def redact(self, text: str) -> str:
+        """`text` without this value, percent-encoded or not."""
+        return self._spellings.sub(REDACTED, text)
 
     @property
     def hint(self) -> str:
@@ -104,13 +109,16 @@ class Secret:
         return Secret, ("",)
 
 
+def _spellings(char: str) -> str:
+    """A pattern for a character as it is, or percent-encoded, wherever the encoder drew the line."""
+    encoded = "".join(f"%{byte:02x}" for byte in char.encode("utf-8", "surrogatepass"))
+    return f"(?:{re.escape(char)}|(?i:{encoded}){r'|[+]' if char == ' ' else ''})"
+
+
 def redact(text: str) -> str:
     """`text` without any key: what carries one by the protocol, and every `Secret` of this process."""
-    for secret in list(Secret._known):
-        value = secret.reveal()
-        for form in {value, quote(value, safe=""), quote_plus(value)}:
-            if form in text:
-                text = text.replace(form, REDACTED)
+    for secret in sorted(Secret._known, key=lambda known: -len(known.reveal())):  # one may begin another
+        text = secret.redact(text)
     return _CARRIERS.sub(lambda match: match.group(1) + REDACTED, text)
 
 
@@ -124,11 +132,17 @@ class RedactingFilter(logging.Filter):
     """Cleans a record of a library that logs URLs or headers, before any handler sees it."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg = redact(record.getMessage())
+        try:
+            message = record.getMessage()
+        except Exception:  # the library's mistake is logging's to report, but must not show its arguments
+            message = f"{record.msg} {record.args}"
+        record.msg = redact(message)
         record.args = None
         if record.exc_info and record.exc_info[1]:
             record.exc_text = redact(logging.Formatter().formatException(record.exc_info))
             record.exc_info = None
+        if record.stack_info:
+            record.stack_info = redact(record.stack_info)
         return True
 
 
