@@ -108,6 +108,8 @@ class Session:
     running: bool = False
     logs_table: str | None = None
     files: list[tuple[int, PublicSessionFile]] = field(default_factory=list)
+    asked_about: frozenset[int] | None = None
+    """Keys of the files that the last prompt had; None before a prompt of this process."""
 
     def public(self, user_id: str, org_id: str) -> PublicSession:
         """As the wire has it, without messages."""

@@ -60,11 +60,15 @@ class Turn:
     def __init__(self, conversation: Conversation, prompt: str, actor: str, *, partial: bool, tools: bool) -> None:
         session, store = conversation.session, conversation.store
         count, files = session.num_messages, tuple(session.files)
+        known, session.asked_about = session.asked_about, frozenset(key for key, _ in files)
         self.session_id = session.id
         self.prompt = prompt
         self.history: Sequence[Message] = Lazy(lambda: store.history(session, count))
         self.attachments: Sequence[StoredAttachment] = Lazy(
-            lambda: [StoredAttachment(info, store.file_content(session, key)) for key, info in files]
+            lambda: [
+                StoredAttachment(info, store.file_content(session, key), is_new=known is not None and key not in known)
+                for key, info in files
+            ]
         )
         self.local_tools: Sequence[LocalTool] = session.fixed.local_tools if tools else ()
         self.partial = partial

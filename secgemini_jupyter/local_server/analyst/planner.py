@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from secgemini_jupyter.local_server.analyst.text import code, count, listed
 from secgemini_jupyter.local_server.analyst.tool import Attached, Call, Request, Wish
@@ -97,6 +97,19 @@ def make_plan(request: Request) -> Plan:
     return Plan(unique[:MAX_CALLS], _why(unique), request.wish)
 
 
+def plan_for(request: Request) -> Plan:
+    """The plan for a prompt that names no file: for the files attached with it, if a tool fits them, else for all.
+
+    Who attaches a log and asks "what happened?" means that log, though earlier ones are still attached.
+    """
+    new = [each for each in request.attachments if each.is_new]
+    if new and len(new) < len(request.attachments) and not request.named():
+        plan = make_plan(replace(request, attachments=new))
+        if plan.calls:
+            return plan
+    return make_plan(request)
+
+
 def _first_look(request: Request) -> list[Call]:
     """For "look at this": what suits the kind of each attachment."""
     calls = []
@@ -136,9 +149,5 @@ def nothing_fits(request: Request) -> str:
         lines.append("Nothing is attached: `%secgemini attach PATH` adds a file to this session.\n")
     lines.append("It can:\n")
     lines += [f"- {tool.ability}" for tool in tools().values()]
-    lines.append(
-        f"\nFor anything else, ask Sec-Gemini itself: get a key at {KEY_PAGE} and set `{KEY_VARIABLE}`. "
-        "Or give the local server a model of your own: `SECGEMINI_LOCAL_ENGINE=openai` with `SECGEMINI_LOCAL_LLM_URL` "
-        "and `SECGEMINI_LOCAL_LLM_MODEL`."
-    )
+    lines.append(f"\nFor anything else, ask Sec-Gemini itself: get a key at {KEY_PAGE} and set `{KEY_VARIABLE}`.")
     return "\n".join(lines)

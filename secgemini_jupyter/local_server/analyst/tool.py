@@ -54,6 +54,8 @@ class Attached:
     kind: str
     size: int
     has_logins: bool = False
+    is_new: bool = False
+    """Attached after the prompt before this one."""
 
     @property
     def is_log(self) -> bool:

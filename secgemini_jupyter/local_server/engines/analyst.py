@@ -49,7 +49,7 @@ class AnalystEngine:
     async def answer(self, turn: EngineTurn) -> None:
         await turn.say(MessageType.INFO, "Transfer", state=State.CALLING_TOOL)
         request = await self._request(turn)
-        plan = planner.make_plan(request)
+        plan = planner.plan_for(request)
         await self._say_whole(turn, MessageType.THINKING, plan.why, State.PLANNING, title="Plan")
         outcomes = [(call, await self._run(turn, call)) for call in plan.calls]
         text = plan.literal if plan.literal is not None else _answer(request, outcomes)
@@ -61,7 +61,7 @@ class AnalystEngine:
         attached = []
         for each in latest.values():
             kind = await self._kind(each)
-            attached.append(Attached(each.info.name, kind["kind"], len(each.content), kind["has_logins"]))
+            attached.append(Attached(each.info.name, kind["kind"], len(each.content), kind["has_logins"], each.is_new))
         request = planner.request_of(prompt, attached)
         if "\n" in request.pasted or request.pasted.startswith("{"):
             kind = await self._sniff(request.pasted.encode())

@@ -24,6 +24,8 @@ class StoredAttachment:
 
     info: PublicSessionFile
     content: bytes = field(repr=False)
+    is_new: bool = False
+    """Whether it was attached after the prompt before this one."""
 
 
 @dataclass(frozen=True)

@@ -45,3 +45,28 @@ def test_pieces_arrive_for_who_asked(start: Callable[..., Any]) -> None:
     assert "".join(part["content"] for part in parts) == whole["content"]
     assert {part["group"] for part in parts} == {whole["group"]}
     assert "6.1 Medium" in whole["content"]
+
+
+def attach(api: Any, session: str, name: str) -> None:
+    content = base64.b64encode((DATA / name).read_bytes()).decode()
+    assert api.post("/v1/session/attach_file", {"session_id": session, "filename": name, "content": content})["ok"]
+
+
+def test_a_file_attached_with_a_question_is_the_one_it_is_about(start: Callable[..., Any]) -> None:
+    api = start("--engine", "analyst").api
+    session = api.register(model={"model_string": "local-analyst-1"})
+
+    def answer(prompt: str) -> str:
+        return str(api.ask(session, prompt)[-2]["content"])
+
+    attach(api, session, "kerberos.log")
+    assert "kerberos.log" in answer("What happened?")
+    attach(api, session, "http.log")
+    second = answer("What happened?")
+    assert "http.log" in second
+    assert "kerberos.log" not in second
+    both = answer("What happened?")
+    assert "http.log" in both
+    assert "kerberos.log" in both
+    attach(api, session, "dns.log")
+    assert "8 Kerberos requests succeeded" in answer("Who logged in, who failed?")
