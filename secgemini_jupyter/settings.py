@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 import sys
 from collections.abc import Mapping
@@ -68,8 +69,10 @@ class Settings:
                 _check_url(name, url, schemes)
         for each in fields(self):
             value = getattr(self, each.name)
-            if isinstance(value, (int, float)) and not value >= 0:
-                raise SettingsError(f"{each.name} is {value}: pass a number of at least 0.")
+            if not isinstance(each.default, (int, float)):
+                continue
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
+                raise SettingsError(f"{each.name} is {value!r}: pass a number of at least 0.")
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None, **given: Any) -> Settings:
@@ -90,7 +93,8 @@ class Settings:
             if name not in values and (value := environ.get(variable, "").strip()):
                 values[name] = value
         if "base_url" in values and "websocket_url" not in values:
-            values["websocket_url"] = "ws" + values["base_url"].removeprefix("http")
+            scheme, colon, rest = str(values["base_url"]).partition(":")
+            values["websocket_url"] = scheme.lower().replace("http", "ws", 1) + colon + rest
         try:
             return cls(**values)
         except TypeError as error:
@@ -112,6 +116,8 @@ class Settings:
 
 
 def _check_url(name: str, url: str, scheme: str) -> None:
+    if not isinstance(url, str) or not url.isprintable() or " " in url:
+        raise SettingsError(f"{name} {url!r} has white space or controls in it. Pass {scheme}s://host[:port].")
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -142,8 +148,8 @@ def find_key(environ: Mapping[str, str] | None = None) -> Key | None:
         SettingsError: a key file is named that cannot be read, is empty, or can be written by anyone.
     """
     environ = os.environ if environ is None else environ
-    if environ.get(KEY_VARIABLE, "").strip():
-        return Key(Secret(environ[KEY_VARIABLE].strip()), KEY_VARIABLE)
+    if value := environ.get(KEY_VARIABLE, "").strip():
+        return Key(_checked(Secret(value), KEY_VARIABLE), KEY_VARIABLE)
     if path := environ.get(f"{KEY_VARIABLE}_FILE", "").strip():
         return Key(read_key_file(Path(path)), f"{KEY_VARIABLE}_FILE ({path})")
     for source, find in (("Colab userdata", _colab_key), ("keyring", _keyring_key)):
@@ -159,8 +165,10 @@ def read_key_file(path: Path) -> Secret:
         SettingsError: the file cannot be read, is empty, or can be written by anyone.
     """
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_without_waiting) as file:  # noqa: PTH123  # Path.open has no opener
             mode = os.fstat(file.fileno()).st_mode
+            if not stat.S_ISREG(mode):
+                raise SettingsError(f"The key file {str(path)!r} is no regular file. Write the key to a file.")
             secret = Secret(file.read(64 * 1024).decode("utf-8").strip())
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
@@ -169,6 +177,18 @@ def read_key_file(path: Path) -> Secret:
         raise SettingsError(f"The key file {str(path)!r} can be written by anyone. Run: chmod o-w on it.")
     if not secret:
         raise SettingsError(f"The key file {str(path)!r} is empty. Get a key at {KEY_PAGE}.")
+    return _checked(secret, f"The key file {str(path)!r}")
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Opening a pipe would else wait for somebody to write into it."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _checked(secret: Secret, where: str) -> Secret:
+    """`secret`, if a header can carry it."""
+    if not secret.reveal().isascii() or not secret.reveal().isprintable() or " " in secret.reveal():
+        raise SettingsError(f"{where} holds more than a key: white space or special characters. Keep the key alone.")
     return secret
 
 
@@ -238,13 +258,19 @@ def runtime_dir() -> Path:
     return path
 
 
+_PASSWORD_IN_URL = re.compile(r"://[^/\s@]*:[^/\s@]+@")
+
+
 def scrubbed_environment(keep: tuple[str, ...] = (), environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment for the local server and its workers: nothing that looks like a credential, but `keep`."""
+    """The environment for the local server and its workers: nothing that looks like a credential, but `keep`.
+
+    That is a name with a word for it, or an address with a password in it (`HTTPS_PROXY`).
+    """
     words = ("KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "AUTH")
     return {
         name: value
         for name, value in (os.environ if environ is None else environ).items()
-        if name in keep or not any(word in name.upper() for word in words)
+        if name in keep or not (any(word in name.upper() for word in words) or _PASSWORD_IN_URL.search(value))
     }
 
 
