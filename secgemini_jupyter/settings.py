@@ -165,7 +165,7 @@ def read_key_file(path: Path) -> Secret:
         SettingsError: the file cannot be read, is empty, or can be written by anyone.
     """
     try:
-        with open(path, "rb", opener=_without_waiting) as file:  # noqa: PTH123  # Path.open has no opener
+        with open(path, "rb", opener=_without_waiting) as file:  # Path.open has no opener
             mode = os.fstat(file.fileno()).st_mode
             if not stat.S_ISREG(mode):
                 raise SettingsError(f"The key file {str(path)!r} is no regular file. Write the key to a file.")
