@@ -70,6 +70,12 @@ class Plain(str):
     __slots__ = ()
 
 
+def moment(value: object) -> Plain:
+    """A time as the log has it: plain where it holds nothing but a time, else like any value."""
+    text = str(value or "")
+    return Plain(text if re.fullmatch(r"[A-Za-z0-9 :+.,/-]{4,40}", text) else _cell(value))
+
+
 def listed(values: Iterable[object], limit: int = 5) -> str:
     """`a`, `b` and 3 more."""
     items = list(values)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from secgemini_jupyter.local_server.analyst.text import Plain, block, code, counted, listed, table, utc, visible
+from secgemini_jupyter.local_server.analyst.text import Plain, block, code, counted, listed, moment, table, utc, visible
 
 HOSTILE = [
     "a|b", "`", "``x`", "a\nb", "| x |", "\\", "a\\|b", "</td>", "<script>", "**b**", "![i](http://x)", "\x1b]0;x\x07",
@@ -70,3 +70,10 @@ def test_our_own_words_and_numbers_are_no_code() -> None:
 def test_a_time_out_of_range_is_told_as_it_is() -> None:
     assert utc(1e30) == "1e+30 s"
     assert utc(0) == "1970-01-01 00:00:00 UTC"
+
+
+def test_a_time_is_plain_and_anything_else_is_a_code_span() -> None:
+    assert moment("Mar  7 18:53:20") == "Mar  7 18:53:20"
+    assert moment("2019-12-03 22:44:56 UTC") == "2019-12-03 22:44:56 UTC"
+    assert moment("_x_ [a](http://e.example) |") == "`_x_ [a](http://e.example) \\|`"
+    assert moment(None) == "–"

@@ -10,7 +10,7 @@ from secgemini_jupyter.local_server.analyst.logs.formats import FORMAT_NAMES
 from secgemini_jupyter.local_server.analyst.logs.logins import Login, login_of, reader
 from secgemini_jupyter.local_server.analyst.logs.reading import open_log
 from secgemini_jupyter.local_server.analyst.logs.times import time_field
-from secgemini_jupyter.local_server.analyst.text import Plain, code, count, counted, table, utc
+from secgemini_jupyter.local_server.analyst.text import Plain, code, count, counted, moment, table, utc
 from secgemini_jupyter.local_server.analyst.tool import PASTED, Call, FileOrText, Request, Tool, Wish
 
 MAX_EVENTS = 300_000
@@ -259,8 +259,8 @@ def _source_table(result: dict[str, Any]) -> str:
             row["successes"],
             *([row["refused"]] if has_refused else []),
             Plain(_names(row["users"])),
-            Plain(code(row["first"])),
-            Plain(code(row["last"])),
+            moment(row["first"]),
+            moment(row["last"]),
         )
         for row in result["sources"]
     ]
