@@ -131,7 +131,7 @@ def sessions(magics: SecGeminiMagics, _: Namespace) -> Any:
 
 
 def new(magics: SecGeminiMagics, options: Namespace) -> Line:
-    given = {name: value for name in ("description", "ttl") if (value := getattr(options, name)) is not None}
+    given = {name: value for name in ("description", "ttl", "model") if (value := getattr(options, name)) is not None}
     magics.kernel.new(options.name, **given)
     return status(magics, options)
 
@@ -297,6 +297,7 @@ COMMANDS = {
                 arg("name", nargs="?", help="generated when left out"),
                 arg("--description", help="what the session is about"),
                 arg("--ttl", type=int, help="time to live in seconds, at least 300"),
+                arg("--model", help="a model string; the service's default when left out"),
             ],
         ),
         Command(
