@@ -8,6 +8,7 @@ import io
 import logging
 import pickle
 import traceback
+import weakref
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -29,6 +30,12 @@ from secgemini_jupyter.errors import (
 )
 
 KEY = "canary+key/0123&4567=89 ab"
+
+
+@pytest.fixture(autouse=True)
+def only_these_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What other tests left behind must not redact anything here."""
+    monkeypatch.setattr(Secret, "_known", weakref.WeakSet())
 
 
 @pytest.fixture
