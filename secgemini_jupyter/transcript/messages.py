@@ -43,7 +43,8 @@ class Rows:
 
     @cached_property
     def turns(self) -> list[int]:
-        is_query = [message.message_type is MessageType.QUERY for message in self.messages]
+        query = MessageType.QUERY  # looking it up costs more than the comparison
+        is_query = [message.message_type is query for message in self.messages]
         return list(accumulate(is_query, initial=self.turn_index))[1:]
 
     @cached_property

@@ -12,6 +12,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal
 
 from secgemini_jupyter.models import Message, MessageType, State, Usage, turn_usage
+from secgemini_jupyter.render.steps import is_hand_over
 from secgemini_jupyter.transcript.columns import Category, Column, frame, is_time
 
 if TYPE_CHECKING:
@@ -82,11 +83,13 @@ class TurnSlice:
 
     @property
     def tool_call_count(self) -> int:
-        """Calls as they are announced; the `debug` frame that repeats one with its arguments is not another."""
+        """Calls as they are announced; neither a `debug` frame that repeats one nor a hand-over is another."""
         return sum(
             message.message_type is MessageType.LOCAL_TOOL_CALL
             or (
-                message.state is State.CALLING_TOOL and message.message_type in (MessageType.INFO, MessageType.THINKING)
+                message.state is State.CALLING_TOOL
+                and message.message_type in (MessageType.INFO, MessageType.THINKING)
+                and not is_hand_over((message.content or "").removeprefix("Calling "))
             )
             for message in self.messages
         )
