@@ -31,7 +31,7 @@ PRE = (
 )
 PRE_CODE = "background:transparent;padding:0;white-space:pre;font-size:12.5px"
 CODE = "background:rgba(128,128,128,0.14);padding:1px 4px;border-radius:3px;font-size:12.5px"
-BREAKING = "overflow-wrap:anywhere;white-space:normal"
+LONG_CODE = f"{CODE};overflow-wrap:anywhere;white-space:normal"
 QUIET = "font-size:12px;line-height:1.5;opacity:0.75;text-align:left;margin:6px 0;overflow-wrap:break-word"
 _FRAME = "padding:1px 0 1px 14px;margin:2px 0;text-align:left;overflow-wrap:break-word"
 # The rule's colours have a contrast of at least 3 on Lab's light and dark backgrounds.
@@ -126,7 +126,7 @@ def _cleaner() -> nh3.Cleaner:
             "td": {"style": _CELL_STYLES},
             "th": {"style": _CELL_STYLES},
             "div": {"style": {SCROLL, QUIET}},
-            "code": {"style": {PRE_CODE, CODE}},
+            "code": {"style": {PRE_CODE, CODE, LONG_CODE}},
             "span": {"style": {HOST, KEYWORD, COMMENT}},
         },
         set_tag_attribute_values={name: {"style": style} for name, style in _STYLES.items()},

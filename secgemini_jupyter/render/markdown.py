@@ -314,8 +314,7 @@ def _host_after(host: str) -> Iterator[Token]:
 
 def _inline_code(content: str) -> Html:
     """Long values (addresses, paths, hashes) may break anywhere, or a table of them would be wider than the page."""
-    style = f"{html.CODE};{html.BREAKING}" if len(content) > LONG_CODE else html.CODE
-    return html.tag("code", content, style=style)
+    return html.tag("code", content, style=html.LONG_CODE if len(content) > LONG_CODE else html.CODE)
 
 
 def _target(url: str, *, defang: bool) -> str:

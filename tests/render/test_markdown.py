@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from secgemini_jupyter.render.markdown import MAX_CHARS, inline_html, markdown_html
 
-from .dom import assert_harmless
+from .dom import assert_harmless, parse
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -233,3 +233,10 @@ def test_a_million_characters_cost_little_more_than_what_is_shown(name: str) -> 
 
     small = min(cost(MAX_CHARS // 10) for _ in range(2))
     assert cost(1_000_000) < 10 * 3 * max(small, 0.01)
+
+
+def test_a_long_value_in_a_table_may_break_and_a_short_one_stays_together() -> None:
+    dom = parse(markdown_html(f"| a | b |\n|---|---|\n| `{'x' * 90}` | `short` |"))
+    long, short = (element.attributes["style"] for element in dom.elements if element.tag == "code")
+    assert "overflow-wrap:anywhere" in long
+    assert "overflow-wrap" not in short

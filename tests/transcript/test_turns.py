@@ -43,7 +43,7 @@ def test_a_finished_turn() -> None:
     assert row["answer"] == "Yes. web-7 runs 4.1.9 and the fix is in 4.2.1."
     assert (row["status"], row["status_code"], row["turn_id"], row["message_count"]) == ("ok", 200, "s:1", 12)
     assert (round(row["duration_s"], 3), round(row["time_to_first_s"], 3)) == (5.3, 0.6)
-    assert row["tool_call_count"] == 3  # the hand-over, the tool of the service, the local tool
+    assert row["tool_call_count"] == 2  # the tool of the service, the local tool; not the hand-over
 
 
 def test_tokens_are_those_of_the_result_which_count_the_thinking_before_it() -> None:
