@@ -60,7 +60,8 @@ class Secret:
     """
 
     # Every secret of this process, so that `redact` also finds one that an error text or a log line quotes.
-    _known: ClassVar[weakref.WeakSet[Secret]] = weakref.WeakSet()
+    # By identity: of two equal ones the first may go while the second is in use.
+    _known: ClassVar[weakref.WeakValueDictionary[int, Secret]] = weakref.WeakValueDictionary()
 
     __slots__ = ("__weakref__", "_spellings", "_value")
 
@@ -68,7 +69,7 @@ class Secret:
         self._value = value
         self._spellings = re.compile("".join(_spellings(char) for char in value))
         if len(value) >= 8:  # shorter values would redact ordinary words
-            Secret._known.add(self)
+            Secret._known[id(self)] = self
 
     def reveal(self) -> str:
         return self._value
@@ -117,7 +118,7 @@ def _spellings(char: str) -> str:
 
 def redact(text: str) -> str:
     """`text` without any key: what carries one by the protocol, and every `Secret` of this process."""
-    for secret in sorted(Secret._known, key=lambda known: -len(known.reveal())):  # one may begin another
+    for secret in sorted(Secret._known.values(), key=lambda known: -len(known.reveal())):  # one may begin another
         text = secret.redact(text)
     return _CARRIERS.sub(lambda match: match.group(1) + REDACTED, text)
 
