@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import threading
 import time
@@ -443,7 +444,9 @@ class AsyncInteractiveSession(SessionView):
             return turn.answer(call, outcome.output, is_error=outcome.is_error)
         if turn.wants_decision(message):
             verdict = self.confirm(message) if self.confirm else False
-            return turn.decide(message, approve=(verdict if isinstance(verdict, bool) else await verdict) is True)
+            if inspect.isawaitable(verdict):
+                verdict = await verdict
+            return turn.decide(message, approve=verdict is True)
         return None
 
     async def _stored(self) -> list[Message]:

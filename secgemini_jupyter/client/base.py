@@ -58,6 +58,8 @@ class ClientCore:
         key = Key(given, "argument") if given else find_key()
         if key is None:
             raise SettingsError(missing_key_message())
+        if not (key.secret.reveal().isascii() and key.secret.reveal().isprintable()):
+            raise SettingsError(f"The API key ({key.source}) holds a character that no key has. Copy it again.")
         if settings is None:
             settings = Settings.from_environment(base_url=base_url, websocket_url=websocket_url)
         elif base_url or websocket_url:

@@ -80,7 +80,8 @@ def test_prompt_that_is_none_is_refused(session: Any, prompt: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "prompt", ["x" * 300_000, "\0 \x1b[2J \u202e", "😀 ü \u2028 end", '{"a": [1, 2]} {{x}} %s {0}', "[[nonsense]]", "]]"]
+    "prompt",
+    ["x" * 300_000, "\0 \x1b[2J \u202e", "😀 ü \u2028 end", '{"a": [1, 2]} {{x}} %s {0}', "[[nonsense]]", "]]"],
 )
 def test_any_text_is_a_prompt(session: Any, prompt: str) -> None:
     assert session.query(prompt).answer == prompt.strip("\n")
