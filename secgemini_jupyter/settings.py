@@ -83,14 +83,13 @@ class Settings:
         Raises:
             SettingsError: an address has another scheme, or a plain one that is not on this machine.
         """
-        environ = os.environ if environ is None else environ
         values = {name: value for name, value in given.items() if value is not None}
         for name, variable in (
             ("base_url", "SEC_GEMINI_API_HTTP_URL"),
             ("websocket_url", "SEC_GEMINI_API_WEBSOCKET_URL"),
             ("logs_processor_url", "SEC_GEMINI_LOGS_PROCESSOR_API_URL"),
         ):
-            if name not in values and (value := environ.get(variable, "").strip()):
+            if name not in values and (value := _variable(environ, variable)):
                 values[name] = value
         if "base_url" in values and "websocket_url" not in values:
             scheme, colon, rest = str(values["base_url"]).partition(":")
@@ -116,21 +115,22 @@ class Settings:
 
 
 def _check_url(name: str, url: str, scheme: str) -> None:
+    shown = repr(url).rpartition("@")[2].strip("'")  # a user name and password before it are not shown
     if not isinstance(url, str) or not url.isprintable() or " " in url:
-        raise SettingsError(f"{name} {url!r} has white space or controls in it. Pass {scheme}s://host[:port].")
+        raise SettingsError(f"{name} '{shown}' has white space or controls in it. Pass {scheme}s://host[:port].")
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise SettingsError(f"{name} {url!r} is no address ({error}). Pass {scheme}s://host[:port].") from None
+    except ValueError:
+        raise SettingsError(f"{name} '{shown}' is no address. Pass {scheme}s://host[:port].") from None
     if parts.scheme not in (scheme, scheme + "s") or not host:
-        raise SettingsError(f"{name} {url!r} is no {scheme}s:// address. Pass {scheme}s://host[:port].")
+        raise SettingsError(f"{name} '{shown}' is no {scheme}s:// address. Pass {scheme}s://host[:port].")
     if parts.username or parts.password:
         raise SettingsError(f"{name} holds a user name or password. Leave it out: the key travels in a header.")
     if parts.query or parts.fragment:
-        raise SettingsError(f"{name} {url!r} has a query or fragment. Pass {scheme}s://host[:port][/path].")
+        raise SettingsError(f"{name} '{shown}' has a query or fragment. Pass {scheme}s://host[:port][/path].")
     if parts.scheme == scheme and host not in LOOPBACK_HOSTS:
-        raise SettingsError(f"{name} {url!r} is not encrypted: the key would travel in clear. Use {scheme}s://.")
+        raise SettingsError(f"{name} '{shown}' is not encrypted: the key would travel in clear. Use {scheme}s://.")
 
 
 @dataclass(frozen=True)
@@ -147,15 +147,19 @@ def find_key(environ: Mapping[str, str] | None = None) -> Key | None:
     Raises:
         SettingsError: a key file is named that cannot be read, is empty, or can be written by anyone.
     """
-    environ = os.environ if environ is None else environ
-    if value := environ.get(KEY_VARIABLE, "").strip():
-        return Key(_checked(Secret(value), KEY_VARIABLE), KEY_VARIABLE)
-    if path := environ.get(f"{KEY_VARIABLE}_FILE", "").strip():
+    if secret := Secret(_variable(environ, KEY_VARIABLE)):
+        return Key(checked_key(secret, KEY_VARIABLE), KEY_VARIABLE)
+    if path := _variable(environ, f"{KEY_VARIABLE}_FILE"):
         return Key(read_key_file(Path(path)), f"{KEY_VARIABLE}_FILE ({path})")
     for source, find in (("Colab userdata", _colab_key), ("keyring", _keyring_key)):
-        if secret := find():
-            return Key(secret, source)
+        if found := find():
+            return Key(found, source)
     return None
+
+
+def _variable(environ: Mapping[str, str] | None, name: str) -> str:
+    """A variable, in a frame of its own: a verbose traceback prints local variables, the whole environment included."""
+    return (os.environ if environ is None else environ).get(name, "").strip()
 
 
 def read_key_file(path: Path) -> Secret:
@@ -177,7 +181,7 @@ def read_key_file(path: Path) -> Secret:
         raise SettingsError(f"The key file {str(path)!r} can be written by anyone. Run: chmod o-w on it.")
     if not secret:
         raise SettingsError(f"The key file {str(path)!r} is empty. Get a key at {KEY_PAGE}.")
-    return _checked(secret, f"The key file {str(path)!r}")
+    return checked_key(secret, f"The key file {str(path)!r}")
 
 
 def _without_waiting(path: str, flags: int) -> int:
@@ -185,8 +189,12 @@ def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _checked(secret: Secret, where: str) -> Secret:
-    """`secret`, if a header can carry it."""
+def checked_key(secret: Secret, where: str) -> Secret:
+    """`secret`, if a header can carry it.
+
+    Raises:
+        SettingsError: it holds something else.
+    """
     if not secret.reveal().isascii() or not secret.reveal().isprintable() or " " in secret.reveal():
         raise SettingsError(f"{where} holds more than a key: white space or special characters. Keep the key alone.")
     return secret
@@ -228,7 +236,7 @@ def backend(environ: Mapping[str, str] | None = None) -> Backend:
     Raises:
         SettingsError: `SECGEMINI_BACKEND` has another value.
     """
-    value = (os.environ if environ is None else environ).get("SECGEMINI_BACKEND", "").strip() or "auto"
+    value = _variable(environ, "SECGEMINI_BACKEND") or "auto"
     if value not in ("auto", "service", "local"):
         raise SettingsError(f"SECGEMINI_BACKEND is {value!r}. Set it to auto, service or local.")
     return value  # type: ignore[return-value]  # narrowed by the line above
@@ -236,7 +244,7 @@ def backend(environ: Mapping[str, str] | None = None) -> Backend:
 
 def notebook_id(namespace: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> str | None:
     """An id for this kernel's notebook, or None where the front end does not say (nbclient, papermill)."""
-    name = namespace.get("__vsc_ipynb_file__") or (os.environ if environ is None else environ).get("JPY_SESSION_NAME")
+    name = namespace.get("__vsc_ipynb_file__") or _variable(environ, "JPY_SESSION_NAME")
     return hashlib.sha256(str(name).encode()).hexdigest()[:32] if name else None
 
 
@@ -287,7 +295,7 @@ class ServeSettings:
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> ServeSettings:
         def get(name: str) -> str:
-            return (os.environ if environ is None else environ).get(name, "").strip()
+            return _variable(environ, name)
 
         key, llm_key = get("SECGEMINI_SERVE_API_KEY"), get("SECGEMINI_LOCAL_LLM_KEY")
         return cls(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import io
 import os
 import threading
 import time
@@ -18,11 +19,12 @@ from websockets.asyncio.client import ClientConnection
 from secgemini_jupyter.client import base, files, logs, transport
 from secgemini_jupyter.client.response import SessionResponse
 from secgemini_jupyter.client.state import SessionState, SessionView, without_messages
+from secgemini_jupyter.client.waiting import within
 from secgemini_jupyter.errors import SecGeminiError, Secret
 from secgemini_jupyter.models import Message, ModelInfo, PublicSessionFile, UserInfo
 from secgemini_jupyter.protocol import endpoints
 from secgemini_jupyter.protocol.requests import Attempts, Request
-from secgemini_jupyter.protocol.turn import Turn
+from secgemini_jupyter.protocol.turn import ASKING, Turn
 from secgemini_jupyter.settings import Settings
 from secgemini_jupyter.tools import Tool, Toolbox
 
@@ -198,7 +200,11 @@ class AsyncSecGemini:
         options = transport.request_options(request, self.settings)
         http = await self._pool()
         try:
-            return transport.reply(await http.request(**options))
+            async with http.stream(**options) as response:
+                body = io.BytesIO()
+                async for part in response.aiter_bytes():
+                    body.write(part)
+                return transport.reply(response, body.getvalue())
         except Exception as error:
             raise transport.translate(error, options["url"]) from transport.bare(error)
 
@@ -419,8 +425,7 @@ class AsyncInteractiveSession(SessionView):
                     await socket.send(outgoing)
                 if turn.done:
                     return
-                async with asyncio.timeout(turn.patience(time.monotonic())):
-                    frame = await socket.recv(decode=False)
+                frame = await within(turn.patience(time.monotonic()), socket.recv(decode=False))
             except TimeoutError:
                 turn.silent(time.monotonic())
                 continue
@@ -433,7 +438,7 @@ class AsyncInteractiveSession(SessionView):
             received = turn.receive(frame)
             if received is not None:
                 yield received
-                if answer := await self._serve(turn, received):
+                if received.message_type in ASKING and (answer := await self._serve(turn, received)):
                     yield answer
 
     async def _serve(self, turn: Turn, message: Message) -> Message | None:

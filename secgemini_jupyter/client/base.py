@@ -23,7 +23,7 @@ from secgemini_jupyter.models import (
 )
 from secgemini_jupyter.protocol import names
 from secgemini_jupyter.protocol.turn import Turn
-from secgemini_jupyter.settings import MIN_TTL, Key, Settings, find_key, missing_key_message
+from secgemini_jupyter.settings import MIN_TTL, Key, Settings, checked_key, find_key, missing_key_message
 from secgemini_jupyter.tools import Toolbox
 
 DEFAULT_MODEL = "sec-gemini-stable"
@@ -55,11 +55,9 @@ class ClientCore:
         """
         given = Secret(api_key.strip()) if isinstance(api_key, str) else api_key
         del api_key  # a verbose traceback prints local variables
-        key = Key(given, "argument") if given else find_key()
+        key = Key(checked_key(given, "api_key"), "argument") if given else find_key()
         if key is None:
             raise SettingsError(missing_key_message())
-        if not (key.secret.reveal().isascii() and key.secret.reveal().isprintable()):
-            raise SettingsError(f"The API key ({key.source}) holds a character that no key has. Copy it again.")
         if settings is None:
             settings = Settings.from_environment(base_url=base_url, websocket_url=websocket_url)
         elif base_url or websocket_url:

@@ -100,7 +100,7 @@ class SessionResponse:
         """One row a message, in the shape of `history()`; the prompt's row is not there."""
         from secgemini_jupyter.transcript.messages import messages_frame
 
-        return messages_frame(self.messages, session_id=self.session_id, source="live")
+        return messages_frame(self.messages, session_id=self.session_id, source="live", turn_index=self.turn_index)
 
     def __str__(self) -> str:
         return self.answer

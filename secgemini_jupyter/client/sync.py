@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 import time
@@ -21,7 +22,7 @@ from secgemini_jupyter.errors import SecGeminiError, Secret
 from secgemini_jupyter.models import Message, ModelInfo, PublicSessionFile, UserInfo
 from secgemini_jupyter.protocol import endpoints
 from secgemini_jupyter.protocol.requests import Attempts, Request
-from secgemini_jupyter.protocol.turn import Turn
+from secgemini_jupyter.protocol.turn import ASKING, Turn
 from secgemini_jupyter.settings import Settings
 from secgemini_jupyter.tools import Tool, Toolbox
 
@@ -204,7 +205,11 @@ class SecGemini:
             http = self._http
         options = transport.request_options(request, self.settings)
         try:
-            return transport.reply(http.request(**options))
+            with http.stream(**options) as response:
+                body = io.BytesIO()
+                for part in response.iter_bytes():
+                    body.write(part)
+                return transport.reply(response, body.getvalue())
         except KeyboardInterrupt as interrupt:
             raise transport.bare(interrupt) from None
         except Exception as error:
@@ -433,7 +438,7 @@ class InteractiveSession(SessionView):
             received = turn.receive(frame)
             if received is not None:
                 yield received
-                if answer := self._serve(turn, received):
+                if received.message_type in ASKING and (answer := self._serve(turn, received)):
                     yield answer
 
     def _serve(self, turn: Turn, message: Message) -> Message | None:
