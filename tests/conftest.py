@@ -11,6 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# What takes long here says nothing about the code: the machine has two cores and other work.
+settings.register_profile("default-without-deadline", deadline=None)
+settings.load_profile("default-without-deadline")
 
 KEY = "local-test-key-0123456789"
 

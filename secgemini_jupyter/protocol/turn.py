@@ -18,7 +18,7 @@ from secgemini_jupyter.errors import (
     SessionNotFoundError,
     TurnTimeoutError,
 )
-from secgemini_jupyter.models import Message, MessageType, Role, State, Usage, read_message
+from secgemini_jupyter.models import Message, MessageType, Role, State, Usage, read_message, turn_usage
 from secgemini_jupyter.protocol.calls import (
     ToolCall,
     answered_requests,
@@ -30,6 +30,8 @@ from secgemini_jupyter.protocol.calls import (
 from secgemini_jupyter.protocol.requests import LONGEST_RETRY_AFTER, jitter, service_error
 from secgemini_jupyter.settings import Settings
 
+ASKING = (MessageType.LOCAL_TOOL_CALL, MessageType.CONFIRMATION_REQUEST)
+"""What a message must be to ask something of this side."""
 GRACE = 2.0
 """Seconds in which END should follow an error frame; some services close instead."""
 SECOND_LOOK = 1.0
@@ -103,10 +105,12 @@ class Turn:
         return bool(self._unsent)
 
     def take_outgoing(self) -> list[str]:
+        self._missed = False
+        if not self._unsent:
+            return []
         frames = [message.to_json().decode() for message in self._unsent]
         self.query_sent = self.query_sent or self.query in self._unsent
         self._unsent = []
-        self._missed = False
         return frames
 
     def patience(self, now: float) -> float:
@@ -317,12 +321,8 @@ class Turn:
 
     @property
     def usage(self) -> Usage:
-        """Tokens of the turn: those of its results, which count all that led to them; else those of the other messages.
-
-        The service's thinking messages report numbers of their own, which the result's include (protocol 19.2).
-        """
-        results = [m.usage for m in self.messages if m.usage and m.message_type is MessageType.RESULT]
-        return sum(results or [m.usage for m in self.messages if m.usage], Usage())
+        """Tokens of the turn."""
+        return turn_usage(self.messages)
 
     def raise_for_error(self, where: str) -> None:
         """Raise what an error frame of this turn said, as a typed error.
