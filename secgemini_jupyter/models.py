@@ -427,10 +427,13 @@ def read_message(frame: bytes | str | msgspec.Raw) -> Message:
     Raises:
         ProtocolError: the frame is no JSON object.
     """
-    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    # Every frame comes by here: `contextlib.suppress` would take a third as long as the decoding itself.
+    try:
         message = _MESSAGE.decode(frame)
         if message.unknown is msgspec.UNSET:  # else the sender used our own name for a field
             return message
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
     value = _read_json(bytes(frame) if isinstance(frame, msgspec.Raw) else frame, "a message", _EXACT)
     if not isinstance(value, dict):
         raise ProtocolError(f"Expected a message as a JSON object, got {_sample(value)}. Report it to the service.")
