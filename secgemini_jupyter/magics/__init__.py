@@ -173,9 +173,8 @@ def load(shell: InteractiveShell) -> None:
     """Register the magics with a shell; a second call replaces nothing."""
     if shell in _loaded:
         return
-    magics = SecGeminiMagics(shell)
+    magics = SecGeminiMagics(shell)  # which adds itself to the shell's configurables
     shell.register_magics(magics)
-    shell.configurables.append(magics)
     shell.input_transformers_cleanup.append(keep_bodyless)
     _loaded[shell] = magics
     kernels.attach_default(magics.kernel)
