@@ -21,6 +21,13 @@ from benchmarks.worker import Sample, Service
 ROOT = Path(__file__).resolve().parent.parent
 WORKERS = {"async": "ours", "sync": "ours", "official": "official", "raw": "bare", "lean": "bare"}
 
+# pandas imports pyarrow (30 MB) where it is there: it is in the developers' environment, but not in a default install.
+WITHOUT_PYARROW = """
+import runpy, sys
+sys.modules["pyarrow"] = None
+runpy.run_module("benchmarks.{worker}", run_name="__main__", alter_sys=True)
+"""
+
 Samples = dict[str, list[Sample]]
 
 
@@ -89,9 +96,9 @@ def register(service: Service) -> str:
 
 def work(python: str, side: str, task: str, argument: object, service: Service) -> Sample:
     """One task of one side, in a fresh process."""
-    # On standard input, since other processes may read our arguments and the service's key is among these values.
+    # The service on standard input: its key is nobody else's business, and all may read our arguments.
     run = subprocess.run(
-        [python, "-m", f"benchmarks.{WORKERS[side]}", side, task, json.dumps(argument)],
+        [python, "-c", WITHOUT_PYARROW.format(worker=WORKERS[side]), side, task, json.dumps(argument)],
         cwd=ROOT, input=json.dumps(vars(service)), capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     if run.returncode:
