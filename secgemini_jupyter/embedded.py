@@ -73,6 +73,11 @@ def ensure() -> LocalService:
         service = _running(path)
         if service and service.version == __version__:
             return service  # another kernel was quicker
+        if service is None:
+            service = _running(data_dir() / FILE_NAME)
+            if service and service.version == __version__ and not path.exists():
+                _write(path, service)  # somebody tidied Jupyter's runtime directory
+                return service
         if service:
             _end(service)
         return _start(path)
@@ -81,11 +86,12 @@ def ensure() -> LocalService:
 def stop() -> bool:
     """End the service of this user, if one runs; its data stays."""
     path = runtime_dir() / FILE_NAME
-    service = _running(path)
+    service = _running(path) or _running(data_dir() / FILE_NAME)
     if service is None:
         return False
     _end(service)
     path.unlink(missing_ok=True)
+    (data_dir() / FILE_NAME).unlink(missing_ok=True)
     _Children.reap()
     return True
 
@@ -105,8 +111,11 @@ def _running(path: Path) -> LocalService | None:
 
 def _proves_key(service: LocalService) -> bool:
     nonce = secrets.token_hex(16)
-    parts = urlsplit(service.http)
-    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=3)
+    try:
+        parts = urlsplit(service.http)
+        connection = HTTPConnection(parts.hostname or "", parts.port, timeout=3)
+    except ValueError:
+        return False
     try:
         connection.request("GET", f"/health?nonce={nonce}")
         answer = json.loads(connection.getresponse().read(64 * 1024))
@@ -153,6 +162,8 @@ def _start(path: Path) -> LocalService:
             f"The local service did not start: {_last_line(log)}. See {log}.", nothing_sent=True
         ) from None
     _write(path, service)
+    # The copy beside the data leads to a service whose connection file was lost: it holds the store.
+    _write(folder / FILE_NAME, service)
     return service
 
 

@@ -84,7 +84,7 @@ def declaration(function: Callable[..., Any], *, name: str | None = None, descri
         signature, hints = inspect.signature(function), get_type_hints(function)
     except (NameError, TypeError, ValueError) as error:
         raise ToolError(
-            f"The signature of tool {name} cannot be read: {error}. Annotate it with plain types."
+            f"The signature of tool {name} cannot be read: {str(error).rstrip('.')}. Pass a function with plain types."
         ) from error
     properties: dict[str, Any] = {}
     required = []
