@@ -72,6 +72,8 @@ def split_options(parser: argparse.ArgumentParser, line: str) -> tuple[list[str]
         value = _TOKEN.search(line, position)
         if value is None:
             raise UsageError(f"%{parser.prog.lstrip('%')}: option {name} needs a value.")
+        if line[position : value.start()].strip() or not (line[value.end() :][:1] or " ").isspace():
+            raise UsageError(f"%{parser.prog.lstrip('%')}: a quote in the value of {name} is not closed.")
         tokens.append(unquoted(value.group()))
         position = value.end()
     return tokens, line[position:].strip()

@@ -1,0 +1,151 @@
+"""The terminal's path, in an IPython shell of this process: text is appended, and holds no escapes of others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+
+from secgemini_jupyter.magics import keep_bodyless, load, unload
+from secgemini_jupyter.magics.options import Parser, split_options, split_words
+from tests.conftest import LocalService
+
+
+@pytest.fixture
+def shell(local_service: LocalService, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[InteractiveShell]:
+    monkeypatch.setenv("SEC_GEMINI_API_HTTP_URL", local_service.http)
+    monkeypatch.setenv("SEC_GEMINI_API_KEY", local_service.key)
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    for name in ("SEC_GEMINI_API_WEBSOCKET_URL", "SECGEMINI_BACKEND", "JPY_SESSION_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    InteractiveShell.clear_instance()
+    shell = InteractiveShell.instance()
+    shell.colors = "nocolor"
+    load(shell)
+    yield shell
+    unload(shell)
+    if shell.history_manager:
+        shell.history_manager.end_session()
+    InteractiveShell.clear_instance()
+
+
+def test_answer_is_printed_once(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
+    assert shell.run_cell("%%secgemini\nprinted [[partial]] [[messages=12 bytes=8]] [[delay=0.03]]").success
+    said = capsys.readouterr().out
+    assert said.count("printed") == 1
+    assert "127.0.0.1" in said
+
+
+def test_hostile_answer_moves_no_cursor(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
+    assert shell.run_cell(
+        "%%secgemini\n[link=https://evil.test]x[/link] \x1b[2J\x1b]0;owned\x07 \x9b2J [/x] [red]"
+    ).success
+    said = capsys.readouterr().out
+    for bad in ("\x1b[2J", "\x1b]", "\x07", "\x9b"):
+        assert bad not in said
+    assert "[/x]" in said
+
+
+def test_error_is_one_line(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
+    assert not shell.run_cell("%%secgemini\n[[error 500]]").success
+    captured = capsys.readouterr()
+    assert "Traceback" not in captured.out + captured.err
+    assert "ServiceError" in captured.out + captured.err
+
+
+def test_out_variable_and_line_magic(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
+    shell.run_cell("%%secgemini -q -o found\nhello")
+    assert shell.user_ns["found"].text == "hello"
+    shell.run_cell("status = %secgemini")
+    assert "1 turns" in shell.user_ns["status"]
+    assert "hello" not in capsys.readouterr().out
+
+
+def test_help_names_the_options(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
+    shell.run_cell("%%secgemini?")
+    said = capsys.readouterr().out
+    for option in ("--session", "--new", "--attach", "--out", "--quiet"):
+        assert option in said
+
+
+def test_loading_twice_changes_nothing(shell: InteractiveShell) -> None:
+    before = list(shell.input_transformers_cleanup), list(shell.configurables)
+    load(shell)
+    assert (list(shell.input_transformers_cleanup), list(shell.configurables)) == before
+    unload(shell)
+    unload(shell)
+    assert keep_bodyless not in shell.input_transformers_cleanup
+    assert not [each for each in shell.configurables if type(each).__name__ == "SecGeminiMagics"]
+
+
+# --- the line of a magic ---
+
+
+def parser() -> Parser:
+    parser = Parser(prog="%%secgemini", add_help=False)
+    parser.add_argument("-a", "--attach", action="append")
+    parser.add_argument("-q", "--quiet", action="store_true")
+    return parser
+
+
+@pytest.mark.parametrize(
+    ("line", "tokens", "rest"),
+    [
+        ("", [], ""),
+        ("what is -q here", [], "what is -q here"),
+        ("-q why", ["-q"], "why"),
+        ('-a "my log.txt" why', ["-a", "my log.txt"], "why"),
+        ("-a C:\\new\\t.log why", ["-a", "C:\\new\\t.log"], "why"),
+        ("-a'my log.txt' why", ["-a", "my log.txt"], "why"),
+        ("--attach=a.log -q  two  blanks", ["--attach=a.log", "-q"], "two  blanks"),
+        ('-q say "this', ["-q"], 'say "this'),
+        ("-- -q is a prompt", [], "-q is a prompt"),
+        ("-q -- -- twice", ["-q"], "-- twice"),
+        ("- a dash", [], "- a dash"),
+        ("it's", [], "it's"),
+        ('"quoted" prompt', [], '"quoted" prompt'),
+    ],
+)
+def test_options_stand_in_front_of_the_prompt(line: str, tokens: list[str], rest: str) -> None:
+    assert split_options(parser(), line) == (tokens, rest)
+
+
+@pytest.mark.parametrize("line", ["--bogus x", "-a", "-x y", "-a 'unclosed", "-a un'closed x", "--attached=1"])
+def test_options_that_make_no_sense(line: str) -> None:
+    with pytest.raises(UsageError):
+        split_options(parser(), line)
+
+
+@given(st.text(max_size=80))
+def test_any_line_is_a_prompt_behind_two_dashes(line: str) -> None:
+    assert split_options(parser(), "-q -- " + line) == (["-q"], line.strip())
+
+
+@given(st.text(max_size=80))
+def test_any_line_is_split_or_refused(line: str) -> None:
+    for split in (lambda: split_options(parser(), line), lambda: split_words(line)):
+        try:
+            split()
+        except UsageError as refused:
+            message = str(refused)
+            if "\n" not in line:
+                assert message
+
+
+@pytest.mark.parametrize(
+    ("lines", "kept"),
+    [
+        (["%%secgemini hello"], ["%%secgemini hello\n", "\n"]),
+        (["%%secgemini hello\n", "\n"], ["%%secgemini hello\n", "\n"]),
+        (["%%secgemini\n", "body\n"], ["%%secgemini\n", "body\n"]),
+        (["%%time\n"], ["%%time\n"]),
+        ([], []),
+    ],
+)
+def test_cell_without_a_body_is_one(lines: list[str], kept: list[str]) -> None:
+    assert keep_bodyless(lines) == kept

@@ -1,0 +1,229 @@
+"""The sessions of a kernel: named, one current, one turn each; stopped at once, remembered by notebook."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from secgemini_jupyter import kernel as kernels
+from secgemini_jupyter.errors import InputError, SessionNotFoundError, SettingsError
+from secgemini_jupyter.kernel import Answer, KernelSession, RunningTurn
+from secgemini_jupyter.models import MessageType
+from tests.conftest import LocalService
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, local_service: LocalService) -> None:
+    """The local service stands for Sec-Gemini: it is found by address and key."""
+    monkeypatch.setenv("SEC_GEMINI_API_HTTP_URL", local_service.http)
+    monkeypatch.setenv("SEC_GEMINI_API_KEY", local_service.key)
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+    for name in ("SEC_GEMINI_API_WEBSOCKET_URL", "SECGEMINI_BACKEND", "JPY_SESSION_NAME"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def kernel() -> Iterator[KernelSession]:
+    made = KernelSession({"__vsc_ipynb_file__": "/work/notebook.ipynb"})
+    yield made
+    made.close()
+
+
+def drain(running: RunningTurn, timeout: float = 10) -> list[Any]:
+    """Every message of a turn, as the main thread takes them."""
+    messages = []
+    deadline = time.monotonic() + timeout
+    while not running.is_over:
+        assert time.monotonic() < deadline
+        if message := running.next(timeout=0.05):
+            messages.append(message)
+    return messages
+
+
+def test_nothing_happens_before_the_first_use() -> None:
+    before = threading.active_count()
+    kernel = KernelSession()
+    assert not kernel.has_client
+    assert kernel.names == []
+    assert threading.active_count() == before
+    kernel.close()
+
+
+def test_current_session_is_made_once(kernel: KernelSession) -> None:
+    first = kernel.current()
+    assert kernel.current() is first
+    assert kernel.names == ["main"]
+    assert first.name != "main", "the service sees a generated name"
+
+
+def test_named_sessions(kernel: KernelSession) -> None:
+    main, other = kernel.current(), kernel.use("other")
+    assert kernel.current() is main
+    assert kernel.switch("other") is other is kernel.current()
+    assert other.name == "other"
+    assert kernel.new() is not other
+    assert kernel.current_name == "other"
+    assert dict(kernel) == {"main": main, "other": kernel.current()}
+    kernel.delete("other")
+    assert kernel.current() is main
+
+
+def test_widgets_and_cells_get_the_same_session(kernel: KernelSession) -> None:
+    """Several threads ask for the first one at the same time."""
+    found: list[Any] = []
+    threads = [threading.Thread(target=lambda: found.append(kernel.current())) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({each.id for each in found}) == 1
+
+
+def test_turn_runs_on_the_loop_thread(kernel: KernelSession) -> None:
+    running = kernel.start(kernel.current(), "hello")
+    messages = drain(running)
+    assert messages[-1].is_end
+    assert running.error() is None
+    assert running.response().answer == "hello"
+    assert running.next(timeout=0) is None
+
+
+def test_second_turn_in_a_session_fails_at_once(kernel: KernelSession) -> None:
+    session = kernel.current()
+    first = kernel.start(session, "[[messages=20]] [[delay=0.02]]")
+    assert first.next(timeout=5)
+    with pytest.raises(InputError, match="A turn is running"):
+        session.query("me too")
+    other = kernel.start(kernel.use("other"), "elsewhere")
+    assert drain(other)[-1].is_end
+    assert drain(first)[-1].is_end
+
+
+def test_stopped_turn_is_over_at_once_and_keeps_what_came(kernel: KernelSession) -> None:
+    session = kernel.current()
+    running = kernel.start(session, "[[messages=500]] [[delay=0.02]]")
+    while not (message := running.next(timeout=5)) or message.message_type is not MessageType.THINKING:
+        pass
+    began = time.monotonic()
+    kernel.stop()
+    drain(running)
+    assert time.monotonic() - began < 0.5
+    assert running.error() is None
+    assert 0 < len(running.response().messages) < 500
+    assert not running.response().is_complete
+
+
+def test_prompt_right_after_a_stop_waits_for_its_session(kernel: KernelSession) -> None:
+    session = kernel.new("fast")
+    for number in range(3):
+        running = kernel.start(session, f"[[messages=3]] [[delay=0.01]] n{number}")
+        running.next(timeout=5)
+        running.stop()
+    last = kernel.start(session, "last")
+    drain(last)
+    assert last.response().answer == "last"
+
+
+def test_error_of_a_turn_is_kept(kernel: KernelSession) -> None:
+    running = kernel.start(kernel.current(), "[[error 429]]")
+    drain(running)
+    assert type(running.error()).__name__ == "QuotaError"
+
+
+def test_resume_by_id_and_by_name(kernel: KernelSession) -> None:
+    session = kernel.new("unique-name")
+    kernel.new("another")
+    assert kernel.resume("unique-name").id == session.id
+    assert kernel.resume(session.id).id == session.id
+    assert kernel.current_name == "unique-name"
+    with pytest.raises(SessionNotFoundError):
+        kernel.resume("nowhere")
+    kernel.new("double")
+    kernel.new("double")
+    with pytest.raises(InputError, match="2 sessions"):
+        kernel.resume("double")
+
+
+def test_notebook_remembers_its_session(kernel: KernelSession) -> None:
+    """Another kernel of the same notebook finds it; one of another notebook, or of none, does not."""
+    session = kernel.current()
+    again = KernelSession({"__vsc_ipynb_file__": "/work/notebook.ipynb"})
+    assert again.resume_last().id == session.id
+    again.close()
+    for namespace in ({"__vsc_ipynb_file__": "/work/other.ipynb"}, {}):
+        stranger = KernelSession(namespace)
+        with pytest.raises(InputError, match="%secgemini sessions"):
+            stranger.resume_last()
+        stranger.close()
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"session_id": null}', "\x00"])
+def test_broken_memory_is_none(kernel: KernelSession, content: str) -> None:
+    kernel.current()
+    memory = kernel._memory()
+    assert memory
+    memory.write_text(content)
+    with pytest.raises((InputError, SessionNotFoundError)):
+        kernel.resume_last()
+
+
+def test_backend_service_without_a_key_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SEC_GEMINI_API_KEY")
+    monkeypatch.setenv("SECGEMINI_BACKEND", "service")
+    with pytest.raises(SettingsError, match="SEC_GEMINI_API_KEY"):
+        KernelSession().current()
+
+
+def test_closing_ends_thread_and_connections(kernel: KernelSession) -> None:
+    running = kernel.start(kernel.current(), "[[messages=500]] [[delay=0.02]]")
+    running.next(timeout=5)
+    kernel.close()
+    assert "secgemini-loop" not in {thread.name for thread in threading.enumerate()}
+    assert not kernel.has_client
+    assert kernel.current(), "and it can be used again"
+
+
+def test_current_session_without_the_extension(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "_default", None)
+    session = kernels.current_session()
+    assert kernels.current_session() is session
+    assert kernels._default
+    kernels._default.close()
+
+
+def answered(kernel: KernelSession, prompt: str) -> Answer:
+    session = kernel.current()
+    return Answer(session.query(prompt), session)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{"a": 1}', {"a": 1}),
+        ("```json\n[1, 2]\n```", [1, 2]),
+        ("```\ntrue\n```", True),
+        (" 7 ", 7),
+    ],
+)
+def test_answer_as_json(kernel: KernelSession, text: str, value: Any) -> None:
+    assert answered(kernel, text).json() == value
+
+
+@pytest.mark.parametrize("text", ["no JSON", "```json\n{\n```", '{"a": 1} and more', "```"])
+def test_answer_that_is_no_json(kernel: KernelSession, text: str) -> None:
+    with pytest.raises(InputError, match="no JSON"):
+        answered(kernel, text).json()
+
+
+def test_answer_says_what_it_is(kernel: KernelSession) -> None:
+    answer = answered(kernel, "two\nlines \x1b[31m")
+    assert repr(answer).startswith("<Answer ok: 2 lines, ")
+    assert str(answer) == answer.text
+    assert answer.usage.total_tokens >= 0
+    assert len(answer.df()) == len(answer.messages)
