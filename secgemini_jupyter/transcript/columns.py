@@ -145,5 +145,5 @@ def _times(items: Sequence[float | None]) -> Any:
     whole = np.floor(np.where(good, seconds, 0))
     part = np.rint((np.where(good, seconds, 0) - whole) * 1e6)
     stamps = (whole.astype(np.int64) * 1_000_000 + part.astype(np.int64)).view("datetime64[us]")
-    stamps[~good] = np.datetime64("NaT")
+    stamps[~good] = np.datetime64("NaT", "us")
     return pd.DatetimeIndex(stamps).tz_localize("UTC").array

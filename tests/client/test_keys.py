@@ -120,15 +120,17 @@ def test_success_logs_no_key(shell: Any, tmp_path_factory: Any, log: io.StringIO
             stderr=server_log,
         ) as process,
     ):
-        assert process.stdout
-        address = json.loads(process.stdout.readline())
-        settings = Settings(base_url=address["http"], websocket_url=address["ws"], key_in_url=in_url)
-        session = shell(CANARY, settings=settings).create_session()
-        session.attach_file("a", b"a")
-        assert session.query("hello").answer == "hello"
-        frame = session.history()
-        assert clean(repr(frame.attrs) + frame.to_csv() + repr(session) + str(session.visualize()))
-        process.terminate()
+        try:
+            assert process.stdout
+            address = json.loads(process.stdout.readline())
+            settings = Settings(base_url=address["http"], websocket_url=address["ws"], key_in_url=in_url)
+            session = shell(CANARY, settings=settings).create_session()
+            session.attach_file("a", b"a")
+            assert session.query("hello").answer == "hello"
+            frame = session.history()
+            assert clean(repr(frame.attrs) + frame.to_csv() + repr(session) + str(session.visualize()))
+        finally:
+            process.terminate()
     assert clean(log.getvalue())
     assert clean((folder / "log").read_text())
     for path in (folder / "data").rglob("*"):
