@@ -72,7 +72,7 @@ class Wire:
     delivered: int = 0
     waiting_for: str | None = None
     prompts: list[str] = field(default_factory=list)
-    looks: int = 0
+    waits: int = 0
     late: Message | None = None
     answers: dict[str, set[str]] = field(default_factory=dict)
 
@@ -139,7 +139,6 @@ class Wire:
         return self.queue.pop(0)
 
     def get(self) -> list[Message]:
-        self.looks += 1
         stored = list(self.stored)
         if self.late:  # it was on its way when we looked
             self.ask(self.late)
@@ -169,6 +168,8 @@ def play(turn: Turn, wire: Wire, tool_runs: list[str] | None = None) -> list[Mes
             if turn.done:
                 return
             turn.patience(now)
+            wire.waits += 1
+            assert wire.waits < 1000, "the turn does not end"
             arrived = wire.receive()
             if arrived is None:
                 turn.silent(now)
