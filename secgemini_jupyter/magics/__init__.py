@@ -15,7 +15,7 @@ from secgemini_jupyter import kernel as kernels
 from secgemini_jupyter.errors import SecGeminiError
 from secgemini_jupyter.magics import commands
 from secgemini_jupyter.magics.options import Parser, split_options
-from secgemini_jupyter.magics.view import QuietView, view_for
+from secgemini_jupyter.magics.view import QuietView, is_terminal, owns_cell, view_for
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -77,7 +77,7 @@ class SecGeminiMagics(Magics):
             self.kernel.stop()
             raise Interrupted("stopped before there was an answer. Run the cell again.") from None
 
-    def _ask_cell(self, line: str, cell: str) -> Answer:
+    def _ask_cell(self, line: str, cell: str) -> Answer | None:
         parser = self.secgemini.parser
         tokens, first_words = split_options(parser, line)
         options = Parser.parse_tokens(parser, tokens)
@@ -89,9 +89,13 @@ class SecGeminiMagics(Magics):
             raise UsageError("%%secgemini: the prompt is empty. Write it behind the options or in the cell's body.")
         session = self._session(options.session, new=options.new)
         files = commands.attach_paths(session, options.attach)
-        return self.ask(
-            session, prompt, out=out, quiet=options.quiet, inputs=[(file.name, file.size) for file in files]
-        )
+        inputs = [(file.name, file.size) for file in files]
+        answer = self.ask(session, prompt, out=out, quiet=options.quiet, inputs=inputs)
+        if is_terminal(self.shell) and owns_cell(self.shell):
+            # A terminal writes `Out[n]:` even for a result that shows nothing: `Out` and `_` get it directly.
+            self.shell.displayhook.update_user_ns(answer)
+            return None
+        return answer
 
     def _session(self, name: str | None, *, new: bool) -> InteractiveSession:
         if new:

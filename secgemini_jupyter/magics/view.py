@@ -42,12 +42,16 @@ def view_for(shell: InteractiveShell, facts: Facts, *, quiet: bool) -> View:
         return QuietView()
     if isinstance(shell.display_pub, CapturingDisplayPublisher):
         return FinalView()
-    if not hasattr(shell, "kernel"):
+    if is_terminal(shell):
         return TerminalView()
-    return NotebookView(facts, owns_cell=_owns_cell(shell))
+    return NotebookView(facts, owns_cell=owns_cell(shell))
 
 
-def _owns_cell(shell: InteractiveShell) -> bool:
+def is_terminal(shell: InteractiveShell) -> bool:
+    return not hasattr(shell, "kernel")
+
+
+def owns_cell(shell: InteractiveShell) -> bool:
     """Whether the running cell is one `%%secgemini` cell: only then all of its outputs are ours to replace."""
     manager = shell.history_manager
     cell = manager.input_hist_raw[-1] if manager and manager.input_hist_raw else ""
@@ -109,6 +113,9 @@ class NotebookView:
 
     def __init__(self, facts: Facts, *, owns_cell: bool) -> None:
         from secgemini_jupyter.render.live import LiveView
+        from secgemini_jupyter.render.markdown import markdown_html
+
+        markdown_html("")  # imports now what would be missing at ■: then the kernel shall be idle at once
 
         self._started = time.time()
         self._due = time.monotonic() + SILENT_START

@@ -149,3 +149,13 @@ def test_any_line_is_split_or_refused(line: str) -> None:
 )
 def test_cell_without_a_body_is_one(lines: list[str], kept: list[str]) -> None:
     assert keep_bodyless(lines) == kept
+
+
+def test_a_terminal_shows_no_empty_result_and_keeps_it(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert shell.run_cell("%%secgemini\nkept", store_history=True).success
+    assert "Out[" not in capsys.readouterr().out
+    assert shell.run_cell("_.text, Out[1].text").result == ("kept", "kept")
+    called = "answer = get_ipython().run_cell_magic('secgemini', '-q', 'called'); answer.text"
+    assert shell.run_cell(called, store_history=True).result == "called"
