@@ -9,7 +9,7 @@ import os
 import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
@@ -399,9 +399,11 @@ class AsyncInteractiveSession(SessionView):
                     try:
                         async with self._client._connect(self.id, partial=turn.partial) as socket:
                             turn.connected()
-                            async with aclosing(self._converse(turn, socket)) as messages:
-                                async for message in messages:
+                            while not turn.done:
+                                for message in await self._step(turn, socket):
                                     yield message
+                                    if message.message_type in ASKING and (answer := await self._serve(turn, message)):
+                                        yield answer
                     except SecGeminiError as error:
                         pause = turn.lost(error, time.monotonic())
                         await asyncio.sleep(pause)
@@ -411,35 +413,26 @@ class AsyncInteractiveSession(SessionView):
                 error.response = self.response(turn, time.monotonic() - started)
                 raise
 
-    async def _converse(self, turn: Turn, socket: ClientConnection) -> AsyncGenerator[Message, None]:
-        """Talk over one socket until the turn is done; raises when the socket is lost."""
-        while not turn.done:
-            while turn.fetch_wanted:
-                await asyncio.sleep(turn.fetch_pause)
-                for message in turn.reconcile(await self._stored()):
-                    yield message
-                    if answer := await self._serve(turn, message):
-                        yield answer
-            try:
-                for outgoing in turn.take_outgoing():
-                    await socket.send(outgoing)
-                if turn.done:
-                    return
-                frame = await within(turn.patience(time.monotonic()), socket.recv(decode=False))
-            except TimeoutError:
-                turn.silent(time.monotonic())
-                continue
-            except KeyboardInterrupt as interrupt:
-                raise transport.bare(interrupt) from None
-            except SecGeminiError:
-                raise
-            except Exception as error:
-                raise transport.translate(error, self._settings.websocket_url) from transport.bare(error)
-            received = turn.receive(frame)
-            if received is not None:
-                yield received
-                if received.message_type in ASKING and (answer := await self._serve(turn, received)):
-                    yield answer
+    async def _step(self, turn: Turn, socket: ClientConnection) -> Iterable[Message]:
+        """What the turn wants next: the stored session, or a frame. Raises when the socket is lost."""
+        if turn.fetch_wanted:
+            await asyncio.sleep(turn.fetch_pause)
+            return list(turn.reconcile(await self._stored()))
+        try:
+            for outgoing in turn.take_outgoing():
+                await socket.send(outgoing)
+            frame = await within(turn.patience(time.monotonic()), socket.recv(decode=False))
+        except TimeoutError:
+            turn.silent(time.monotonic())
+            return ()
+        except KeyboardInterrupt as interrupt:
+            raise transport.bare(interrupt) from None
+        except SecGeminiError:
+            raise
+        except Exception as error:
+            raise transport.translate(error, self._settings.websocket_url) from transport.bare(error)
+        message = turn.receive(frame)
+        return () if message is None else (message,)
 
     async def _serve(self, turn: Turn, message: Message) -> Message | None:
         """Do what `message` asks of this side; gives our answer, which the session holds as well."""

@@ -401,7 +401,11 @@ class InteractiveSession(SessionView):
                     try:
                         with self._client._connect(self.id, partial=turn.partial) as socket:
                             turn.connected()
-                            yield from self._converse(turn, socket)
+                            while not turn.done:
+                                for message in self._step(turn, socket):
+                                    yield message
+                                    if message.message_type in ASKING and (answer := self._serve(turn, message)):
+                                        yield answer
                     except SecGeminiError as error:
                         pause = turn.lost(error, time.monotonic())
                         time.sleep(pause)
@@ -411,35 +415,26 @@ class InteractiveSession(SessionView):
                 error.response = self.response(turn, time.monotonic() - started)
                 raise
 
-    def _converse(self, turn: Turn, socket: ClientConnection) -> Iterator[Message]:
-        """Talk over one socket until the turn is done; raises when the socket is lost."""
-        while not turn.done:
-            while turn.fetch_wanted:
-                time.sleep(turn.fetch_pause)
-                for message in turn.reconcile(self._stored()):
-                    yield message
-                    if answer := self._serve(turn, message):
-                        yield answer
-            try:
-                for outgoing in turn.take_outgoing():
-                    socket.send(outgoing)
-                if turn.done:
-                    return
-                frame = socket.recv(timeout=turn.patience(time.monotonic()), decode=False)
-            except TimeoutError:
-                turn.silent(time.monotonic())
-                continue
-            except KeyboardInterrupt as interrupt:
-                raise transport.bare(interrupt) from None
-            except SecGeminiError:
-                raise
-            except Exception as error:
-                raise transport.translate(error, self._settings.websocket_url) from transport.bare(error)
-            received = turn.receive(frame)
-            if received is not None:
-                yield received
-                if received.message_type in ASKING and (answer := self._serve(turn, received)):
-                    yield answer
+    def _step(self, turn: Turn, socket: ClientConnection) -> Iterable[Message]:
+        """What the turn wants next: the stored session, or a frame. Raises when the socket is lost."""
+        if turn.fetch_wanted:
+            time.sleep(turn.fetch_pause)
+            return list(turn.reconcile(self._stored()))
+        try:
+            for outgoing in turn.take_outgoing():
+                socket.send(outgoing)
+            frame = socket.recv(timeout=turn.patience(time.monotonic()), decode=False)
+        except TimeoutError:
+            turn.silent(time.monotonic())
+            return ()
+        except KeyboardInterrupt as interrupt:
+            raise transport.bare(interrupt) from None
+        except SecGeminiError:
+            raise
+        except Exception as error:
+            raise transport.translate(error, self._settings.websocket_url) from transport.bare(error)
+        message = turn.receive(frame)
+        return () if message is None else (message,)
 
     def _serve(self, turn: Turn, message: Message) -> Message | None:
         """Do what `message` asks of this side; gives our answer, which the session holds as well."""

@@ -32,6 +32,8 @@ from secgemini_jupyter.settings import Settings
 
 ASKING = (MessageType.LOCAL_TOOL_CALL, MessageType.CONFIRMATION_REQUEST)
 """What a message must be to ask something of this side."""
+# Looked up once: the loop below runs for every frame of a stream.
+QUERY, END = MessageType.QUERY, State.END
 GRACE = 2.0
 """Seconds in which END should follow an error frame; some services close instead."""
 SECOND_LOOK = 1.0
@@ -183,14 +185,15 @@ class Turn:
                 self._unsent.append(result)  # asked again: it gets the first result again
             return None
         self._failures_in_a_row = 0
-        if message.is_partial:
-            return message if self.partial else None
-        if self.query and message.message_type is MessageType.QUERY and message.id == self.query.id:
+        if message.status_code != 200:
+            if message.is_partial:
+                return message if self.partial else None
+            if message.is_error:
+                self._failure = self._failure or message
+        if message.message_type is QUERY and self.query and message.id == self.query.id:
             return None
         self.messages.append(message)
-        if message.is_error:
-            self._failure = self._failure or message
-        if message.is_end:
+        if message.state is END:
             self.done = True
         return message
 
