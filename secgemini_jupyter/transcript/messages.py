@@ -99,7 +99,21 @@ class Rows:
     def extras(self) -> list[str | None]:
         """What the wire said and no column holds, as JSON."""
         lineage = self.lineage
-        found = [_extra(message) for message in self.messages]
+        # Most messages have nothing extra: a look that costs no call comes first.
+        found = [
+            None
+            if message.unknown is msgspec.UNSET
+            and message.usage is None
+            and message.icon is None
+            and message.text_color is None
+            and -2 < message.created_at - message.timestamp < 2
+            and message.message_type in _TYPES
+            and message.state in _STATES
+            and message.role in _ROLES
+            and 0 <= message.status_code < 1000
+            else _extra(message)
+            for message in self.messages
+        ]
         for index, parent in enumerate(lineage.parents):
             if parent == ORPHAN or index in lineage.circles:
                 found[index] = (found[index] or {}) | {PARENT_NOTE: "orphan" if parent == ORPHAN else "circle"}
