@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import settings
@@ -18,6 +20,33 @@ settings.register_profile("default-without-deadline", deadline=None)
 settings.load_profile("default-without-deadline")
 
 KEY = "local-test-key-0123456789"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests come last: Playwright's synchronous API leaves an event loop in the thread."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+def unavailable(what: str) -> NoReturn:
+    """Skip here, fail in CI: a check that silently never runs is none."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(what, pytrace=False)
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not chromium:
+        unavailable("NOT CHECKED in a browser: no Chromium. Install it: apt-get install chromium fonts-dejavu-core")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+        )
+        yield started
+        started.close()
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,12 @@
 """Widgets in a real browser: alone on a page with Lab's theme (`stage`), and in a real JupyterLab (`lab`).
 
-Fixtures live as long as this folder's tests: Playwright's synchronous API keeps an event loop in the thread, which
-tests of other folders must not find there.
+The browser itself is in the folder above: rendering is tested in it too.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -17,11 +15,13 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from tests.conftest import unavailable
 
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "secgemini_jupyter" / "widgets" / "static"
@@ -33,28 +33,6 @@ LAB_THEMES = {
     "dark-high-contrast": "JupyterLab Dark High Contrast",
 }
 KERNEL = "window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel"
-
-
-def unavailable(what: str) -> NoReturn:
-    """Skip here, fail in CI: a check that silently never runs is none."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(what, pytrace=False)
-    pytest.skip(what)
-
-
-@pytest.fixture(scope="package")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not chromium:
-        unavailable("NOT CHECKED in a browser: no Chromium. Install it: apt-get install chromium fonts-dejavu-core")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-        )
-        yield started
-        started.close()
 
 
 @pytest.fixture
@@ -214,7 +192,7 @@ class Notebook:
         return nbformat.read(self.path, as_version=4)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
     home = tmp_path_factory.mktemp("lab")
     root, settings, runtime = home / "root", home / "settings", home / "runtime"
