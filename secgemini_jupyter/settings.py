@@ -225,7 +225,7 @@ def _keyring_key() -> Secret | None:
 
 def missing_key_message() -> str:
     return (
-        f"No API key: pass api_key=…, set {KEY_VARIABLE} or {KEY_VARIABLE}_FILE (keys: {KEY_PAGE}), "
+        f"No API key: pass api_key, set {KEY_VARIABLE} or {KEY_VARIABLE}_FILE (keys: {KEY_PAGE}), "
         "or use SecGemini.local() for the local service."
     )
 

@@ -70,7 +70,7 @@ class SessionResponse:
             is_local=is_local,
             can_log=state.info.can_log,
             is_complete=turn.done,
-            turn_index=state.info.turns,
+            turn_index=state.turn_index(turn),
             elapsed=elapsed,
         )
 

@@ -38,6 +38,7 @@ class SessionState:
     """Whether an earlier turn may still run at the service: its frames are not the next turn's."""
     tool_results: dict[str, Message] = field(default_factory=dict)
     """What was answered to the service's requests in a turn that did not end yet, by the id of the request."""
+    _current: Turn | None = None
     _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @classmethod
@@ -69,11 +70,17 @@ class SessionState:
         """
         if not self._turn.acquire(blocking=False):
             raise InputError(f"A turn is running in session {self.info.name!r}: wait for it, or use another session.")
+        self._current = turn
         try:
             yield
         finally:
+            self._current = None
             self._add(turn)
             self._turn.release()
+
+    def turn_index(self, turn: Turn) -> int:
+        """The number of `turn`: while it runs, the snapshot does not count it yet."""
+        return self.info.turns + (turn is self._current and turn.query_sent and not turn.is_listener)
 
     def _add(self, turn: Turn) -> None:
         if not turn.query_sent or turn.query is None:

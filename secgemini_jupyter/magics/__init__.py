@@ -170,6 +170,9 @@ def keep_bodyless(lines: list[str]) -> list[str]:
     return lines
 
 
+# In a terminal, Enter after `%%secgemini` must go on to the body: `check_complete` leaves out what has side effects.
+keep_bodyless.has_side_effects = True  # type: ignore[attr-defined]
+
 _loaded: weakref.WeakKeyDictionary[InteractiveShell, SecGeminiMagics] = weakref.WeakKeyDictionary()
 
 

@@ -46,6 +46,7 @@ class Command:
 
     def parser(self) -> Parser:
         parser = Parser(prog=f"%secgemini {self.name}", description=self.help, add_help=False)
+        parser.allow_abbrev = False
         for names, options in self.arguments:
             parser.add_argument(*names, **options)
         return parser
@@ -185,8 +186,8 @@ def attach_paths(session: InteractiveSession, paths: Sequence[str]) -> list[Publ
     from secgemini_jupyter.client.files import read_from_disk
 
     attached = []
-    for path in expanded(paths):
-        name, content = read_from_disk(path, session.max_attachment_bytes)
+    # All are read before any is sent: a refusal leaves nothing half done.
+    for name, content in [read_from_disk(path, session.max_attachment_bytes) for path in expanded(paths)]:
         digest = hashlib.sha256(content).hexdigest()
         known = [file for file in session.files if (file.name, file.sha256) == (name, digest)]
         attached.append(known[0] if known else session.attach_file(name, content))
@@ -277,7 +278,7 @@ def reconnect(magics: SecGeminiMagics, _: Namespace) -> Any:
 def show_help(_: SecGeminiMagics, options: Namespace) -> Line:
     if options.command:
         command = COMMANDS[choose("subcommand", options.command, list(COMMANDS))]
-        return Line(command.parser().format_help().removeprefix("usage: ").strip())
+        return Line(command.parser().format_help().strip().replace("::\n\n  %%", "%", 1))
     width = max(len(name) for name in COMMANDS)
     lines = ["%%secgemini [options] prompt   ask in a cell; %%secgemini? lists its options", ""]
     lines += [f"%secgemini {command.name:<{width}}  {command.help}" for command in COMMANDS.values()]

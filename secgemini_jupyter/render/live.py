@@ -164,7 +164,9 @@ class LiveView:
 
     def header(self, now: float) -> str:
         """What happens now, in one line: the agent, the tool or the latest thought, whole seconds, steps so far."""
-        actor = one_line(self._steps.agent or self._facts.actor or "Sec-Gemini", 60)
+        actor = one_line(
+            self._steps.agent or self._facts.actor or ("local service" if self._facts.is_local else "Sec-Gemini"), 60
+        )
         if self._steps.running:
             doing = f"calling {self._steps.running.in_words}"
         elif self._has_text:
