@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from secgemini_jupyter.local_server.analyst.text import code, count, listed
-from secgemini_jupyter.local_server.analyst.tool import Attached, Call, Request, Wish
+from secgemini_jupyter.local_server.analyst.tool import Attached, Call, Request, Wish, clipped
 from secgemini_jupyter.local_server.analyst.toolbox import tools
 from secgemini_jupyter.settings import KEY_PAGE, KEY_VARIABLE
 
@@ -21,7 +21,7 @@ _LITERAL = re.compile(
     (?:output|say|print|reply|respond|answer|return|write)(?:\s+with)?(?:\s+(?:only|just|exactly))?
     \s+(?:the\s+|this\s+)?(?:(?:exact\s+)?(?:word|words|text|string|phrase)\s+)?
     (?:"([^"\n]{1,200})"|'([^'\n]{1,200})'|“([^”\n]{1,200})”|`([^`\n]{1,200})`)
-    [\s.!]*(?:(?:,|and|\.)?\s*(?:and\s+)?nothing\s+else)?[\s.!]*""",
+    [\s.!]*+(?:(?:,|and)?\s*(?:and\s+)?nothing\s+else)?[\s.!]*""",
     re.VERBOSE | re.IGNORECASE,
 )
 _AS_JSON = r"\b(?:as|in|only|just|valid|return|output)\s+(?:valid\s+|plain\s+)?json\b|\bjson\s+only\b"
@@ -68,6 +68,7 @@ def split_prompt(prompt: str) -> tuple[str, str]:
 
 
 def wish_of(instruction: str) -> Wish:
+    instruction = clipped(instruction)
     only = _ONLY.search(instruction)
     return Wish(
         as_json=re.search(_AS_JSON, instruction, re.IGNORECASE) is not None,
@@ -93,7 +94,7 @@ def make_plan(request: Request) -> Plan:
         calls = [call for call in calls if call.tool != "log_summary"]
     if not calls and request.attachments and (request.named() or request.asks(_GENERIC)):
         calls = _first_look(request)
-    unique = [call for index, call in enumerate(calls) if call not in calls[:index]]
+    unique = list({repr(call): call for call in calls}.values())
     return Plan(unique[:MAX_CALLS], _why(unique), request.wish)
 
 

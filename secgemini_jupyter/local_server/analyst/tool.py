@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -13,6 +14,11 @@ from secgemini_jupyter.errors import SecGeminiError
 
 PASTED = "the prompt"
 """Name of text that came in the prompt itself, wherever an attachment's name would stand."""
+MAX_SAID = 4_000
+"""Characters of an instruction that are searched for a wish: half from its beginning, half from its end.
+
+Planning happens on the server's event loop, so its cost must not grow with the prompt.
+"""
 
 
 class ToolFailure(SecGeminiError):
@@ -94,21 +100,31 @@ class Request:
         """Whether the user's own words match; the name of a file (`kerberos.log`) is no wish."""
         return re.search(pattern, self._words, re.IGNORECASE) is not None
 
-    @property
+    @cached_property
+    def _said(self) -> str:
+        return clipped(self.instruction).lower()
+
+    @cached_property
     def _words(self) -> str:
-        words = self.instruction
-        for each in sorted(self.attachments, key=lambda each: -len(each.name)):
-            if each.name:
-                words = re.sub(_as_word(each.name), "_", words, flags=re.IGNORECASE)
+        """What is said, with `_` for the name of each attachment."""
+        names = {each.name.lower() for each in self.named()}
+        words = self._said
+        for name in sorted(names, key=len, reverse=True):
+            words = re.sub(_as_word(name), "_", words)
         return words
 
-    def named(self) -> list[Attached]:
-        """The attachments that the instruction names."""
+    @cached_property
+    def _named(self) -> list[Attached]:
+        # The plain search comes first: there may be thousands of names, and compiling a pattern for each takes seconds.
         return [
             each
             for each in self.attachments
-            if each.name and re.search(_as_word(each.name), self.instruction, re.IGNORECASE)
+            if each.name and (name := each.name.lower()) in self._said and re.search(_as_word(name), self._said)
         ]
+
+    def named(self) -> list[Attached]:
+        """The attachments that the instruction names."""
+        return self._named
 
     def fitting(self, fits: Callable[[Attached], bool]) -> list[Attached]:
         """Attachments for a tool: those that are named, else all that fit."""
@@ -120,6 +136,12 @@ class Request:
         if self.pasted and self.pasted_kind.startswith("log/"):
             found.append({"text": self.pasted})
         return found
+
+
+def clipped(text: str) -> str:
+    """`text`, without the middle of a very long one."""
+    half = MAX_SAID // 2
+    return text if len(text) <= MAX_SAID else f"{text[:half]}\n{text[-half:]}"
 
 
 def _as_word(name: str) -> str:

@@ -13,7 +13,7 @@ from secgemini_jupyter.local_server.analyst.tools.iocs import FIND
 
 ALGORITHMS = ("md5", "sha1", "sha256", "sha512")
 _DIGEST = re.compile(r"(?<!\w)(?:[0-9a-f]{128}|[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32})(?!\w)", re.IGNORECASE)
-_QUOTED = re.compile(r"[\"'“‘`]([^\"'”’`]{1,4000})[\"'”’`]")
+_QUOTED = re.compile(r"[\"'“‘`]([^\"'“”‘’`]{1,4000})[\"'”’`]")
 
 
 class HashArguments(FileOrText):

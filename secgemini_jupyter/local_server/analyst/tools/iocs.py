@@ -16,6 +16,8 @@ from secgemini_jupyter.local_server.analyst.tool import Call, FileOrText, Reques
 MAX_INDICATORS = 2_000
 MAX_TEXT = 16 * 2**20
 MAX_REWRITTEN = 100_000
+MAX_LOOKED_AT = 20_000
+"""Characters of a prompt that are searched for an indicator before a tool is chosen, on the server's event loop."""
 
 # One and several of each type, in the order of an answer.
 _NAMES = {
@@ -124,11 +126,15 @@ def _plan_extract(request: Request) -> list[Call]:
     ]
     if calls:
         return calls
-    if request.pasted or indicators.extract(request.prompt):
+    if request.pasted or _shows_indicators(request):
         return [
             Call("extract_iocs", {"text": request.pasted or request.prompt} | extra, "find indicators in the prompt")
         ]
     return []
+
+
+def _shows_indicators(request: Request) -> bool:
+    return bool(indicators.extract(request.prompt[:MAX_LOOKED_AT]))
 
 
 _FLAG_WORDS = {
@@ -198,7 +204,7 @@ def _plan_rewrite(kind: str) -> Any:
             return []
         if files := [each for each in request.named() if each.is_text]:
             return [Call(kind, {"file": each.name}, f"{kind} {code(each.name)}") for each in files]
-        if request.pasted or indicators.extract(request.prompt):
+        if request.pasted or _shows_indicators(request):
             return [Call(kind, {"text": request.pasted or request.prompt}, f"{kind} what the prompt shows")]
         texts = [each for each in request.attachments if each.is_text]
         return [Call(kind, {"file": each.name}, f"{kind} {code(each.name)}") for each in texts]

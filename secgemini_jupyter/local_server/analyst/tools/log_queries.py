@@ -142,7 +142,10 @@ def _authorize(action: int, first: str | None, second: str | None, *_: object) -
     return sqlite3.SQLITE_OK
 
 
-_SELECT = re.compile(r"(?is)(?<!\w)(?:select|with)\s.+?\bfrom\s+\"?log\b.*")
+_BEGIN = re.compile(
+    r"(?<!\w)(?:select\s|with\s+(?:recursive\s+)?\w{1,64}\s*+(?:\([^()]{0,500}\)\s*)?as\s*\()", re.IGNORECASE
+)
+_FROM_LOG = re.compile(r"\bfrom\s+\"?log\b", re.IGNORECASE)
 _HASHES = (
     "SELECT md5, sha1, sha256, coalesce(total_bytes, seen_bytes) AS bytes, "
     "group_concat(DISTINCT filename) AS names, count(*) AS seen FROM log "
@@ -153,9 +156,27 @@ _HASHES = (
 _HASHED = ["md5", "sha1", "sha256", "total_bytes", "seen_bytes", "filename", "mime_type"]
 
 
+def _query(request: Request) -> str | None:
+    """The query that the user says, or shows and asks to run; one inside other pasted text is only data.
+
+    Two searches, each of linear cost: a pattern with a gap in it would try every `select` with every `from`.
+    """
+    prompt, text = request.prompt.strip(), request.instruction
+    begin = _BEGIN.search(text)
+    if _BEGIN.match(prompt) or (begin and prompt.startswith(text)):
+        # Written over several lines, or with a colon in it, it goes on in what looks pasted: up to an empty line.
+        text = re.split(r"\n[ \t]*\n|```", prompt, maxsplit=1)[0]
+        begin = _BEGIN.search(text)
+    elif begin is None and (not text or request.asks(r"\b(?:run|execute|query|sql)\b")):
+        text = request.pasted
+        begin = _BEGIN.match(text)
+    if begin is None or not _FROM_LOG.search(text, begin.end()):
+        return None
+    return text[begin.start() :].strip().strip("`").rstrip("; \n`")
+
+
 def _plan(request: Request) -> list[Call]:
-    if match := _SELECT.search(request.prompt):
-        sql = match.group().strip().strip("`").rstrip("; \n`")
+    if (sql := _query(request)) is not None:
         return [Call("log_sql", args | {"sql": sql}, "run your query") for args in request.logs()[:3]]
     if request.asks(r"\b(?:hash\w*|md5s?|sha\w*)\b.{0,40}\b(?:executables?|programs?|binar(?:y|ies)|downloads?)\b"):
         return [
