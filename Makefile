@@ -10,7 +10,7 @@ demo: $(VENV)/.installed  ## run the quickstart against the local service, print
 	$(BIN)/python scripts/demo.py
 
 lab: $(VENV)/.installed  ## open the quickstart in JupyterLab
-	$(BIN)/jupyter lab notebooks/01_quickstart.ipynb
+	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/01_quickstart.ipynb
 
 test: check js-check browser  ## everything CI runs
 	$(BIN)/python -m pytest

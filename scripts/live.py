@@ -131,7 +131,7 @@ def gone(report: Report, client: SecGemini, session: InteractiveSession) -> None
 
 def wrong_key(report: Report, client: SecGemini) -> None:
     """Asked without our client: what it makes of the answer is not what is looked at."""
-    options = transport.http_options(client.settings, Secret("not-a-key-of-this-service"))
+    options = transport.http_options(client.settings, lambda: Secret("not-a-key-of-this-service"))
     with httpx.Client(**options) as http:
         answer = http.get(f"{client.settings.base_url.rstrip('/')}/v1/user/info")
     report.inference("2 a bad key gets HTTP 401 with a detail", answer.status_code == 401, answer.status_code)

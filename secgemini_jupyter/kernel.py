@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from secgemini_jupyter.errors import InputError, SecGeminiError, SettingsError
+from secgemini_jupyter.errors import InputError, SettingsError
 from secgemini_jupyter.settings import backend, data_dir, find_key, missing_key_message, notebook_id
 
 if TYPE_CHECKING:
@@ -248,20 +248,11 @@ class KernelSession:
         return client
 
     def _renew_local(self) -> None:
-        """The local service ends when nobody uses it: find it, or start it again, and take the sessions along."""
-        from secgemini_jupyter.client.sync import SecGemini
-        from secgemini_jupyter.embedded import ensure
-
-        assert self._client is not None
-        service = ensure()
-        if service.http == self._client.settings.base_url:
+        """The local service ends when nobody uses it: find it, or start it again. What it did not retain is gone."""
+        if self._client is None or not self._client.renew():
             return
-        self._client.close()
-        self._client = SecGemini.local()
         for name, session in list(self._sessions.items()):
-            try:
-                self._sessions[name] = self._client.resume_session(session.id)
-            except SecGeminiError:
+            if not session.can_log:
                 del self._sessions[name]
                 self._say(f"The local service was restarted; session {name!r} was not retained and is gone.")
 

@@ -91,6 +91,10 @@ class AsyncSecGemini:
         """Where the key was found; the key itself is not shown."""
         return self._core.key.source
 
+    async def renew(self) -> bool:
+        """Find the embedded local service again, which ends when nobody uses it; whether it is at another address."""
+        return await asyncio.to_thread(self._core.renew)
+
     async def create_session(
         self,
         name: str | None = None,
@@ -193,6 +197,8 @@ class AsyncSecGemini:
             try:
                 return request.result(await self._exchange(request))
             except SecGeminiError as error:
+                if await asyncio.to_thread(self._core.renew, error):
+                    continue
                 pause = attempts.pause_after(error)
             await asyncio.sleep(pause)
 
@@ -205,6 +211,8 @@ class AsyncSecGemini:
                 async for part in response.aiter_bytes():
                     body.write(part)
                 return transport.reply(response, body.getvalue())
+        except (asyncio.CancelledError, KeyboardInterrupt) as stopped:
+            raise transport.bare(stopped) from None
         except Exception as error:
             raise transport.translate(error, options["url"]) from transport.bare(error)
 
@@ -214,7 +222,7 @@ class AsyncSecGemini:
             if pool := self._pools.get(loop):
                 return pool[0]
             self._pools = {loop: pool for loop, pool in self._pools.items() if not loop.is_closed()}
-            http = httpx.AsyncClient(**transport.http_options(self.settings, self._core.key.secret))
+            http = httpx.AsyncClient(**transport.http_options(self.settings, lambda: self._core.key.secret))
             closer = _closes(http)
             self._pools[loop] = http, closer
         await anext(closer)
@@ -229,6 +237,8 @@ class AsyncSecGemini:
                 transport.socket_url(self.settings, secret, session_id, partial=partial),
                 **transport.socket_options(self.settings, secret),
             )
+        except (asyncio.CancelledError, KeyboardInterrupt) as stopped:
+            raise transport.bare(stopped) from None
         except Exception as error:
             raise transport.translate(error, self.settings.websocket_url) from transport.bare(error)
         try:
@@ -252,14 +262,10 @@ class AsyncInteractiveSession(SessionView):
 
     def __init__(self, client: AsyncSecGemini, state: SessionState) -> None:
         self._client = client
+        self._core = client._core
         self._state = state
-        self._settings = client.settings
         self.confirm: Callable[[Message], bool | Awaitable[bool]] | None = None
         """Answers a `confirmation_request`; None denies each."""
-
-    @property
-    def is_local(self) -> bool:
-        return self._client.is_local
 
     @property
     async def messages(self) -> list[Message]:
@@ -365,7 +371,7 @@ class AsyncInteractiveSession(SessionView):
         Raises:
             SecGeminiError: the turn failed; `.messages` and `.response` hold what had arrived.
         """
-        turn = self.prepare(prompt)
+        turn = self.prepare(base.a_prompt(prompt))
         started = time.monotonic()
         async for _ in self.run(turn):
             pass
@@ -380,7 +386,7 @@ class AsyncInteractiveSession(SessionView):
         Raises:
             SecGeminiError: the turn failed; `.messages` and `.response` hold what had arrived.
         """
-        return self.run(self.prepare(prompt, partial=partial))
+        return self.run(self.prepare(base.a_prompt(prompt), partial=partial))
 
     def reconnect(self, *, partial: bool = False) -> AsyncGenerator[Message, None]:
         """Listen, without asking: the messages of the turn that runs, or ran last, from its first on.
@@ -393,6 +399,7 @@ class AsyncInteractiveSession(SessionView):
     async def run(self, turn: Turn) -> AsyncGenerator[Message, None]:
         """The messages of a prepared turn; who holds the turn can look at it at any time, also after a stop."""
         started = time.monotonic()
+        await self._state.let_go()
         with self._state.running(turn):
             try:
                 while not turn.done:
@@ -405,6 +412,8 @@ class AsyncInteractiveSession(SessionView):
                                     if message.message_type in ASKING and (answer := await self._serve(turn, message)):
                                         yield answer
                     except SecGeminiError as error:
+                        if await asyncio.to_thread(self._core.renew, error):
+                            continue
                         pause = turn.lost(error, time.monotonic())
                         await asyncio.sleep(pause)
                 turn.raise_for_error(self.host)

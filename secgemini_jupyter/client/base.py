@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from secgemini_jupyter.client.state import SessionState, known_groups, without_messages
-from secgemini_jupyter.embedded import LocalService
-from secgemini_jupyter.errors import InputError, ProtocolError, Secret, ServiceError, SettingsError
+from secgemini_jupyter.embedded import LocalService, ensure
+from secgemini_jupyter.errors import InputError, ProtocolError, SecGeminiError, Secret, ServiceError, SettingsError
 from secgemini_jupyter.models import (
     Feedback,
     FeedbackType,
@@ -71,6 +71,20 @@ class ClientCore:
         changes = {"base_url": service.http, "websocket_url": service.ws, "key_in_url": False}
         settings = (settings or Settings()).replace(**changes)
         return cls(Key(service.key, "the embedded local service"), settings, is_local=True)
+
+    def renew(self, error: SecGeminiError | None = None) -> bool:
+        """Whether the embedded local service was found, or started, at another address: it ends when nobody uses it.
+
+        With an `error`, only one that says that nobody listens any more is looked into.
+        """
+        if not self.is_local or (error is not None and not getattr(error, "nothing_sent", False)):
+            return False
+        service = ensure()
+        if service.http == self.settings.base_url and service.key == self.key.secret:
+            return False
+        renewed = ClientCore.local(service, self.settings)
+        self.key, self.settings = renewed.key, renewed.settings
+        return True
 
     def remember(self, user: UserInfo) -> UserInfo:
         self.user = user
@@ -238,6 +252,17 @@ def check_group(group_id: str, messages: Sequence[Message]) -> None:
         )
 
 
+def a_prompt(prompt: object) -> str:
+    """What `query` and `stream` take; nothing would mean to listen, which is `reconnect`.
+
+    Raises:
+        InputError: no text.
+    """
+    if not isinstance(prompt, str):
+        raise InputError(f"The prompt is {type(prompt).__name__}: pass text. Nothing was sent.")
+    return prompt
+
+
 def new_turn(state: SessionState, settings: Settings, prompt: str | None, *, partial: bool) -> Turn:
     if prompt is not None and not isinstance(prompt, str):
         raise InputError(f"The prompt is {type(prompt).__name__}: pass text. Nothing was sent.")
@@ -246,7 +271,6 @@ def new_turn(state: SessionState, settings: Settings, prompt: str | None, *, par
         settings,
         now=time.monotonic(),
         partial=partial,
-        after_other=state.left_unfinished,
         results=state.tool_results,
     )
 

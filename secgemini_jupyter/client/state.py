@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -23,6 +25,9 @@ from secgemini_jupyter.models import (
 from secgemini_jupyter.protocol.turn import Turn, unfinished
 from secgemini_jupyter.settings import Settings
 from secgemini_jupyter.tools import Toolbox
+
+if TYPE_CHECKING:
+    from secgemini_jupyter.client.base import ClientCore
 
 
 @dataclass
@@ -61,6 +66,13 @@ class SessionState:
         self.info = without_messages(session, len(messages))
         return messages
 
+    async def let_go(self) -> None:
+        """Give a generator that was left early the moment that the event loop needs to close it."""
+        for _ in range(40):
+            if not self._turn.locked():
+                return
+            await asyncio.sleep(0.0125)
+
     @contextmanager
     def running(self, turn: Turn) -> Iterator[None]:
         """The time in which `turn` runs; afterwards the snapshot knows what it brought.
@@ -71,6 +83,8 @@ class SessionState:
         if not self._turn.acquire(blocking=False):
             raise InputError(f"A turn is running in session {self.info.name!r}: wait for it, or use another session.")
         self._current = turn
+        if self.left_unfinished:  # perhaps only since `turn` was prepared
+            turn.look_first()
         try:
             yield
         finally:
@@ -119,7 +133,16 @@ class SessionView:
     """What a session is, read from the snapshot: no property here costs a request. `refresh()` reads it afresh."""
 
     _state: SessionState
-    _settings: Settings
+    _core: ClientCore
+
+    @property
+    def _settings(self) -> Settings:
+        return self._core.settings
+
+    @property
+    def is_local(self) -> bool:
+        """Whether answers come from the embedded local service instead of Sec-Gemini."""
+        return self._core.is_local
 
     @property
     def id(self) -> str:

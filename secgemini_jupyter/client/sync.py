@@ -94,6 +94,10 @@ class SecGemini:
         """Where the key was found; the key itself is not shown."""
         return self._core.key.source
 
+    def renew(self) -> bool:
+        """Find the embedded local service again, which ends when nobody uses it; whether it is at another address."""
+        return self._core.renew()
+
     @cached_property
     def aio(self) -> AsyncSecGemini:
         """The async twin: same key, same settings."""
@@ -195,13 +199,15 @@ class SecGemini:
             try:
                 return request.result(self._exchange(request))
             except SecGeminiError as error:
+                if self._core.renew(error):
+                    continue
                 pause = attempts.pause_after(error)
             time.sleep(pause)
 
     def _exchange(self, request: Request[Any]) -> Any:
         with self._lock:
             if self._http is None:
-                self._http = httpx.Client(**transport.http_options(self.settings, self._core.key.secret))
+                self._http = httpx.Client(**transport.http_options(self.settings, lambda: self._core.key.secret))
             http = self._http
         options = transport.request_options(request, self.settings)
         try:
@@ -242,8 +248,8 @@ class InteractiveSession(SessionView):
 
     def __init__(self, client: SecGemini, state: SessionState) -> None:
         self._client = client
+        self._core = client._core
         self._state = state
-        self._settings = client.settings
         self.confirm: Callable[[Message], bool] | None = None
         """Answers a `confirmation_request`; None denies each."""
 
@@ -255,10 +261,6 @@ class InteractiveSession(SessionView):
         twin = AsyncInteractiveSession(self._client.aio, self._state)
         twin.confirm = lambda message: self.confirm(message) if self.confirm else False
         return twin
-
-    @property
-    def is_local(self) -> bool:
-        return self._client.is_local
 
     @property
     def messages(self) -> list[Message]:
@@ -363,7 +365,7 @@ class InteractiveSession(SessionView):
         Raises:
             SecGeminiError: the turn failed; `.messages` and `.response` hold what had arrived.
         """
-        turn = self.prepare(prompt)
+        turn = self.prepare(base.a_prompt(prompt))
         started = time.monotonic()
         for _ in self.run(turn):
             pass
@@ -382,7 +384,7 @@ class InteractiveSession(SessionView):
 
     def stream_sync(self, prompt: str, *, partial: bool = False) -> Iterator[Message]:
         """The same with a plain `for`."""
-        return self.run(self.prepare(prompt, partial=partial))
+        return self.run(self.prepare(base.a_prompt(prompt), partial=partial))
 
     def reconnect(self, *, partial: bool = False) -> Iterator[Message]:
         """Listen, without asking: the messages of the turn that runs, or ran last, from its first on.
@@ -407,6 +409,8 @@ class InteractiveSession(SessionView):
                                     if message.message_type in ASKING and (answer := self._serve(turn, message)):
                                         yield answer
                     except SecGeminiError as error:
+                        if self._core.renew(error):
+                            continue
                         pause = turn.lost(error, time.monotonic())
                         time.sleep(pause)
                 turn.raise_for_error(self.host)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -30,11 +30,11 @@ socket_logger.addFilter(RedactingFilter())
 class KeyHeader(httpx.Auth):
     """The key as a header; httpx drops it when a redirect leads to another host, and we follow none."""
 
-    def __init__(self, key: Secret) -> None:
+    def __init__(self, key: Callable[[], Secret]) -> None:
         self._key = key
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        request.headers["x-api-key"] = self._key.reveal()
+        request.headers["x-api-key"] = self._key().reveal()
         yield request
 
 
@@ -52,8 +52,8 @@ class Connect(connect_sync_following_redirects):
         return exc
 
 
-def http_options(settings: Settings, key: Secret) -> dict[str, Any]:
-    """Arguments of `httpx.Client` and `httpx.AsyncClient`."""
+def http_options(settings: Settings, key: Callable[[], Secret]) -> dict[str, Any]:
+    """Arguments of `httpx.Client` and `httpx.AsyncClient`; `key` is asked at each request."""
     return {
         "auth": KeyHeader(key),
         "headers": endpoints.HEADERS,

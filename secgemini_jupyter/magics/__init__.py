@@ -87,8 +87,9 @@ class SecGeminiMagics(Magics):
         prompt = "\n".join(part for part in (first_words, cell.strip("\n")) if part.strip())
         if not prompt.strip():
             raise UsageError("%%secgemini: the prompt is empty. Write it behind the options or in the cell's body.")
+        evidence = commands.read_evidence(self.kernel, options.attach)
         session = self._session(options.session, new=options.new)
-        files = commands.attach_paths(session, options.attach)
+        files = commands.attach_evidence(session, evidence)
         inputs = [(file.name, file.size) for file in files]
         answer = self.ask(session, prompt, out=out, quiet=options.quiet, inputs=inputs)
         if is_terminal(self.shell) and owns_cell(self.shell):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from secgemini_jupyter.magics import SecGeminiMagics
     from secgemini_jupyter.models import PublicSessionFile
 
-__all__ = ["COMMANDS", "Line", "attach_paths", "run"]
+__all__ = ["COMMANDS", "Line", "attach_evidence", "read_evidence", "run"]
 
 
 class Line(str):
@@ -170,24 +170,32 @@ def names_of(kernel: KernelSession) -> str:
 
 
 def attach(magics: SecGeminiMagics, options: Namespace) -> Any:
-    session = magics.kernel.current()
-    attach_paths(session, options.paths)
+    evidence = read_evidence(magics.kernel, options.paths)
+    attach_evidence(magics.kernel.current(), evidence)
     return files(magics, options)
 
 
-def attach_paths(session: InteractiveSession, paths: Sequence[str]) -> list[PublicSessionFile]:
-    """Attach files by path or glob; one that is attached already, same name and content, is not sent again.
+def read_evidence(kernel: KernelSession, paths: Sequence[str]) -> list[tuple[str, bytes]]:
+    """Names and contents of files, by path or glob: all are read before anything is created or sent.
 
     Raises:
-        AttachmentError: one cannot be read; those before it are attached.
+        AttachmentError: one cannot be read.
+        InputError: a glob matches nothing.
     """
-    import hashlib
-
+    if not paths:
+        return []
     from secgemini_jupyter.client.files import read_from_disk
 
+    limit = kernel.client.settings.max_attachment_bytes
+    return [read_from_disk(path, limit) for path in expanded(paths)]
+
+
+def attach_evidence(session: InteractiveSession, evidence: Sequence[tuple[str, bytes]]) -> list[PublicSessionFile]:
+    """Attach files; one that is attached already, same name and content, is not sent again."""
+    import hashlib
+
     attached = []
-    # All are read before any is sent: a refusal leaves nothing half done.
-    for name, content in [read_from_disk(path, session.max_attachment_bytes) for path in expanded(paths)]:
+    for name, content in evidence:
         digest = hashlib.sha256(content).hexdigest()
         known = [file for file in session.files if (file.name, file.sha256) == (name, digest)]
         attached.append(known[0] if known else session.attach_file(name, content))

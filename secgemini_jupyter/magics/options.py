@@ -21,7 +21,7 @@ class Parser(MagicArgumentParser):
     """Errors are one line, with the nearest option there is."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"%{self.prog.lstrip('%')}: {message}.")
+        raise UsageError(f"%{self.prog.lstrip('%')}: {message}{'' if message[-1:] in '.?' else '.'}")
 
     def parse_tokens(self, tokens: Sequence[str]) -> argparse.Namespace:
         """Parse, naming an unknown option and the one that was probably meant."""
@@ -32,10 +32,11 @@ class Parser(MagicArgumentParser):
 
 
 def unknown_option(parser: argparse.ArgumentParser, given: str) -> str:
-    name = given.partition("=")[0]
-    near = difflib.get_close_matches(name, options_of(parser), n=1, cutoff=0.5)
-    hint = f" Did you mean {near[0]}?" if near else f" Known: {', '.join(sorted(options_of(parser)))}"
-    return f"unknown option {name}.{hint}".rstrip(".?") + ("?" if near else "")
+    name, known = given.partition("=")[0], sorted(options_of(parser))
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    if near:
+        return f"unknown option {name}. Did you mean {near[0]}?"
+    return f"unknown option {name}. Known: {', '.join(known)}." if known else f"unknown option {name}: it takes none."
 
 
 def options_of(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:

@@ -141,8 +141,10 @@ class NotebookView:
     def finish(self, facts: Facts, status: Status) -> None:
         from IPython.display import clear_output
 
-        if not self._handles and not self._view.messages:
-            return  # nothing came and nothing is on the screen: the error alone says it
+        if not self._view.messages:  # nothing came: the error alone says it
+            for handle in self._handles:
+                publish(None, handle, update=True)
+            return
         bundle = self._view.final(facts, status)
         if not self._handles:
             publish(bundle)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
 
 from secgemini_jupyter._version import __version__
-from secgemini_jupyter.errors import InputError, ProtocolError, SessionNotFoundError
+from secgemini_jupyter.errors import InputError, ProtocolError, ServiceError, SessionNotFoundError
 from secgemini_jupyter.models import (
     Attachment,
     Feedback,
@@ -55,7 +56,14 @@ def user_info() -> Request[UserInfo]:
 
 
 def register(session: PublicSession) -> Request[OpResult]:
-    return _operation("/v1/session/register", session)
+    def read_registered(body: bytes) -> OpResult:
+        try:
+            return read_op_result(body, "register")
+        except SessionNotFoundError as error:  # what is not there is no session, but what was asked of it
+            raise ServiceError(f"{error} See models() for what this key may use.", status=404) from None
+
+    request = _operation("/v1/session/register", session)
+    return replace(request, read=read_registered)
 
 
 def get_session(session_id: str) -> Request[PublicSession]:

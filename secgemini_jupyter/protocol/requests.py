@@ -100,7 +100,7 @@ def service_error(status: int, reason: str, where: str, wait: float | None = Non
             f"{where} refused the key ({status}: {reason}). Check it at {KEY_PAGE}.", status=status
         )
     if status == 404:
-        return SessionNotFoundError(f"{where}: {reason} (404). List what there is with list_sessions().")
+        return SessionNotFoundError(f"{where}: {reason} (404). list_sessions() gives what there is.")
     if status == 429:
         when = f"in {wait:g} s" if wait is not None else "later"
         return QuotaError(f"{where}: quota exceeded (429: {reason}). Try again {when}.", retry_after=wait)

@@ -49,7 +49,6 @@ class Turn:
     Args:
         prompt: None listens: the turn that runs, or ran last, is taken up from the stored session.
         partial: whether 206 pieces are passed on.
-        after_other: an earlier turn of the session may still run; its frames are skipped before ours is sent.
         results: what was answered to calls of local tools and confirmations, by the id of the request; added to.
     """
 
@@ -60,7 +59,6 @@ class Turn:
         *,
         now: float,
         partial: bool = False,
-        after_other: bool = False,
         results: dict[str, Message] | None = None,
     ) -> None:
         if prompt is not None and not prompt.strip():
@@ -75,7 +73,7 @@ class Turn:
         self.messages: list[Message] = []
         """What the caller got, in order, without pieces."""
         self.reconnects = 0
-        self.fetch_wanted = prompt is None or after_other
+        self.fetch_wanted = prompt is None
         self.fetch_pause = 0.0
         self._settings = settings
         self._deadline = now + settings.turn_timeout
@@ -92,6 +90,10 @@ class Turn:
         self._failure: Message | None = None
         self._failures_in_a_row = 0
         self._connected = False
+
+    def look_first(self) -> None:
+        """An earlier turn of the session may still run: look before the prompt is sent, and skip that one's frames."""
+        self.fetch_wanted, self._unsent = True, []
 
     # --- what a shell asks ---
 

@@ -84,7 +84,7 @@ def test_no_failure_shows_the_key(shell: Any, local_service: LocalService, log: 
             )  # fmt: skip
             client = shell(CANARY, settings=settings)
             own._client = client.twin if hasattr(client, "twin") else client
-            own._settings = settings
+            own._core = own._client._core
             for attempt in (client.user_info, lambda: list(good.stream_sync("hello"))):
                 with pytest.raises(SecGeminiError) as caught:
                     attempt()

@@ -443,3 +443,29 @@ def test_every_error_is_ours(session: Any) -> None:
         with pytest.raises(SecGeminiError) as caught:
             session.query(prompt)
         assert "\n" not in str(caught.value)
+
+
+def test_leaving_a_stream_early_leaves_the_session_usable(local_service: LocalService) -> None:
+    async def main() -> str:
+        async with AsyncSecGemini(local_service.key, base_url=local_service.http) as client:
+            session = await client.create_session()
+            async for _ in session.stream("[[messages=50 bytes=10]] [[delay=0.005]] first"):
+                break
+            return (await session.query("second")).answer
+
+    assert asyncio.run(main()) == "second"
+
+
+def test_nothing_is_no_prompt(session: Any) -> None:
+    with pytest.raises(InputError, match="NoneType"):
+        session.query(None)
+    with pytest.raises(InputError, match="NoneType"):
+        session.stream_sync(None)
+
+
+def test_a_response_knows_its_turn_even_when_it_failed(session: Any) -> None:
+    assert session.query("a").turn_index == 1
+    with pytest.raises(ServiceError) as caught:
+        session.query("[[error 500]]")
+    assert caught.value.response.turn_index == 2
+    assert set(caught.value.response.to_frame()["turn_index"]) == {2}

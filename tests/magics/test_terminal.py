@@ -159,3 +159,38 @@ def test_a_terminal_shows_no_empty_result_and_keeps_it(
     assert shell.run_cell("_.text, Out[1].text").result == ("kept", "kept")
     called = "answer = get_ipython().run_cell_magic('secgemini', '-q', 'called'); answer.text"
     assert shell.run_cell(called, store_history=True).result == "called"
+
+
+def test_a_refused_file_leaves_nothing_half_done(shell: InteractiveShell, tmp_path: Path) -> None:
+    good = tmp_path / "a.txt"
+    good.write_text("a")
+    assert shell.run_cell("%%secgemini\nfirst").success
+    before = shell.run_cell("%secgemini").result
+    for options in (f"-a {good} -a /nowhere", f"--new -a {good} -a /nowhere", "-s other -a /nowhere"):
+        assert not shell.run_cell(f"%%secgemini {options}\nx").success
+    assert shell.run_cell("%secgemini").result == before
+    assert len(shell.run_cell("%secgemini files").result) == 0
+
+
+def test_enter_after_the_first_line_goes_on_to_the_body(shell: InteractiveShell) -> None:
+    assert shell.check_complete("%%secgemini -o ans")[0] == "incomplete"
+    assert shell.check_complete("%%secgemini\nhello")[0] == "incomplete"
+    assert shell.check_complete("%%secgemini\nhello\n\n")[0] == "complete"
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("%secgemini update --nam x", "Did you mean --name?"),
+        ("%secgemini files --x", "it takes none."),
+        ("%secgemini delete", "Add --yes"),
+    ],
+)
+def test_a_wrong_line_says_what_is_right(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str], line: str, says: str
+) -> None:
+    assert shell.run_cell("%%secgemini -q\nhello").success
+    assert not shell.run_cell(line).success
+    said = "".join(capsys.readouterr())
+    assert says in said
+    assert "?." not in said

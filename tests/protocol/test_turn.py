@@ -245,7 +245,8 @@ def test_frames_of_an_earlier_turn_are_skipped(
     wire.running = earlier[at:]
     if left[-1].message_type is MessageType.LOCAL_TOOL_CALL:
         wire.waiting_for = left[-1].id
-    turn = Turn("now?", SETTINGS, now=0.0, after_other=True)
+    turn = Turn("now?", SETTINGS, now=0.0)
+    turn.look_first()
     runs: list[str] = []
     got = play(turn, wire, runs)
     start = [m.content for m in wire.stored].index("now?")
@@ -337,7 +338,8 @@ def test_interrupted_between_two_looks_the_prompt_counts_as_sent() -> None:
 def test_tail_of_an_earlier_turn_that_ended_meanwhile_is_not_ours() -> None:
     """It ended between opening the socket and looking: its last frames, END included, are still on the socket."""
     earlier = [asked("earlier"), message("info", "x"), message("result", "old", "agent_done"), end()]
-    turn = Turn("now?", SETTINGS, now=0.0, after_other=True)
+    turn = Turn("now?", SETTINGS, now=0.0)
+    turn.look_first()
     turn.connected()
     list(turn.reconcile(earlier))
     assert len(turn.take_outgoing()) == 1
@@ -351,7 +353,8 @@ def test_tail_of_an_earlier_turn_that_ended_meanwhile_is_not_ours() -> None:
 def test_session_whose_last_turn_has_no_end_can_be_used() -> None:
     """Recorded without a stream, or by an old service: after a short wait without anything new the prompt goes out."""
     stored = [asked("earlier"), message("result", "old", "agent_done")]
-    turn = Turn("now?", SETTINGS, now=0.0, after_other=True)
+    turn = Turn("now?", SETTINGS, now=0.0)
+    turn.look_first()
     turn.connected()
     list(turn.reconcile(stored))
     assert turn.take_outgoing() == []
@@ -364,7 +367,8 @@ def test_session_whose_last_turn_has_no_end_can_be_used() -> None:
 def test_earlier_turn_that_goes_on_is_waited_for() -> None:
     """Something new was stored between two looks."""
     stored = [asked("earlier"), message("info", "x")]
-    turn = Turn("now?", SETTINGS, now=0.0, after_other=True)
+    turn = Turn("now?", SETTINGS, now=0.0)
+    turn.look_first()
     turn.connected()
     list(turn.reconcile(stored))
     turn.silent(90.0)
@@ -375,7 +379,8 @@ def test_earlier_turn_that_goes_on_is_waited_for() -> None:
 def test_earlier_turn_that_waits_for_a_tool_is_let_go() -> None:
     """Its call is refused, not run: nobody listens to that turn any more, and ours waits for its end."""
     call = message("local_tool_call", '{"tool_name": "t", "tool_args": {}}', "calling_tool", role=Role.AGENT)
-    turn = Turn("now?", SETTINGS, now=0.0, after_other=True)
+    turn = Turn("now?", SETTINGS, now=0.0)
+    turn.look_first()
     turn.connected()
     list(turn.reconcile([asked("earlier"), call]))
     (result,) = map(read_message, turn.take_outgoing())
@@ -394,7 +399,8 @@ def test_earlier_turn_gets_the_result_that_its_tool_gave() -> None:
     asked_for = first.tool_call(first.receive(frame(call)) or call)
     assert asked_for
     given_back = first.answer(asked_for, "42", is_error=False)
-    second = Turn("now?", SETTINGS, now=0.0, after_other=True, results=results)
+    second = Turn("now?", SETTINGS, now=0.0, results=results)
+    second.look_first()
     second.connected()
     assert first.query
     list(second.reconcile([first.query, call]))
@@ -405,7 +411,8 @@ def test_tool_call_with_an_id_of_an_earlier_turn_runs() -> None:
     """Services number calls afresh in each turn."""
     call = message("local_tool_call", '{"tool_name": "t", "tool_args": {"n": 2}}', id="call_1")
     results = {"call_1": message("local_tool_result", "first", parent_id="call_1")}
-    turn = Turn("now?", SETTINGS, now=0.0, after_other=True, results=results)
+    turn = Turn("now?", SETTINGS, now=0.0, results=results)
+    turn.look_first()
     turn.connected()
     list(turn.reconcile([asked("earlier"), end()]))
     turn.take_outgoing()
