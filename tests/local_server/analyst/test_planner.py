@@ -60,6 +60,30 @@ def test_a_query_in_pasted_text_is_data(prompt: str) -> None:
     assert queries(prompt) == []
 
 
+ENCODED = "powershell.exe -NoP -enc YwBhAGwAYwAuAGUAeABlAA=="
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        ENCODED,
+        f"C:\\Windows\\System32\\WindowsPowerShell\\v1.0\\{ENCODED}",
+        f"Decode: {ENCODED}",
+        f"What does this do?\n\n{ENCODED}",
+        f"Explain this line:\nJan  5 01:00:00 h app: {ENCODED}",
+        f"{ENCODED}{'A' * 500}\nwhat is hidden in it?",
+        "Decode: H4sIAAAAAAAAAw==",
+    ],
+)
+def test_encoded_text_that_the_user_says_or_asks_about_is_decoded(prompt: str) -> None:
+    assert "decode" in [call.tool for call in calls(prompt, [])]
+
+
+@pytest.mark.parametrize("said", ["Who logged in?", "Pull the IOCs out of this report:", "Thanks!", "Defang this:"])
+def test_an_encoded_command_in_pasted_text_is_not_decoded_unasked(said: str) -> None:
+    assert "decode" not in [call.tool for call in calls(f"{said}\n\nJan  5 01:00:00 h app: {ENCODED}", [])]
+
+
 SIZE = 200_000
 _HOSTILE = [
     "what is this?\n\n" + "select x\n" * (SIZE // 9), "run:\n" + "select x\n" * (SIZE // 9), "select x " * (SIZE // 9),

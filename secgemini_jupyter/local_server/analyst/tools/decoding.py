@@ -246,11 +246,24 @@ _ENCODED = (
 )
 
 
+_COMMAND = re.compile(
+    r"\b(?:powershell|pwsh)(?:\.exe)?\b[^\n]{0,200}\s[-/]e(?:c|n|nc|nco\w*)?\s+\S{16,}", re.IGNORECASE
+)
+_CURIOUS = (
+    r"\b(?:explain|hid(?:e|es|den|ing)|analy[sz]e|triage|inspect|examine|investigate|understand|reveal|encoded"
+    r"|obfuscat\w*|look (?:at|into)|(?:is|about) (?:this|that|it)"
+    r"|what(?:'s| is| are| does| do| did) (?:this|that|these|it|(?:the|an?) (?:command|script|line|code|payload)))\b"
+)
+
+
+def _encoded_command(request: Request) -> re.Match[str] | None:
+    """An encoded PowerShell command that the user says, or shows and asks about; in other pasted text it is data."""
+    return _COMMAND.search(request.prompt if request.asks(_CURIOUS) else request.instruction)
+
+
 def _plan(request: Request) -> list[Call]:
     asked = request.asks(_ENCODED)
-    command = re.search(
-        r"(?i)\b(?:powershell|pwsh)(?:\.exe)?\b[^\n]{0,200}\s[-/]e(?:c|n|nc|nco\w*)?\s+\S{16,}", request.prompt
-    )
+    command = _encoded_command(request)
     if not asked and not command:
         return []
     extra = {"rot13": True} if request.asks(r"\brot-?13\b") else {}
