@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import io
 import logging
@@ -16,8 +17,11 @@ from urllib.parse import quote
 import pytest
 from IPython.core.ultratb import VerboseTB
 
+from secgemini_jupyter.client.aio import AsyncInteractiveSession, AsyncSecGemini
+from secgemini_jupyter.client.state import SessionState
 from secgemini_jupyter.client.sync import SecGemini
 from secgemini_jupyter.errors import SecGeminiError, Secret, SettingsError
+from secgemini_jupyter.models import PublicSession
 from secgemini_jupyter.settings import Settings
 from tests.client.servers import silent_server, web_server
 from tests.conftest import LocalService
@@ -209,3 +213,22 @@ def test_secret_values_are_found_in_what_others_say() -> None:
     del gone
     assert clean(str(SecGeminiError(f"a proxy said: {CANARY} and {quote(CANARY, safe='')}")))
     assert kept.hint == "…cdef"
+
+
+@pytest.mark.parametrize("in_url", [True, False], ids=["key in the query", "key in a header"])
+def test_a_cancelled_connection_shows_no_key(in_url: bool) -> None:
+    """websockets keeps the handshake's headers in a variable, and a verbose traceback prints variables."""
+
+    async def ask(address: str) -> None:
+        settings = Settings(base_url=f"http://{address}", websocket_url=f"ws://{address}", key_in_url=in_url)
+        client = AsyncSecGemini(CANARY, settings=settings)
+        session = AsyncInteractiveSession(client, SessionState(PublicSession(id="s")))
+        async with asyncio.timeout(0.3):
+            await session.query("hi")
+
+    with silent_server() as silent, pytest.raises(TimeoutError) as caught:
+        asyncio.run(ask(f"127.0.0.1:{silent}"))
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert clean(verbose(error))
+        error = error.__context__
