@@ -65,11 +65,13 @@ _SSHD_REFUSED = [
         ),
     ),
 ]
-_PAM = re.compile(r"pam_\w+\((?P<service>[\w.:-]{1,64}):auth\): authentication failure;(?P<rest>.*)")
-_PAM_SESSION = re.compile(r"pam_\w+\([\w.-]{1,64}:session\): session opened for user (?P<user>[^\s(]{1,256})")
-_PAM_PASSWORD = re.compile(r"pam_\w+\([\w.-]{1,64}:chauthtok\): password changed for (?P<user>\S{1,256})")
+_PAM = re.compile(r"\bpam_\w{1,64}\((?P<service>[\w.:-]{1,64}):auth\): authentication failure;(?P<rest>.*)")
+_PAM_SESSION = re.compile(r"\bpam_\w{1,64}\([\w.-]{1,64}:session\): session opened for user (?P<user>[^\s(]{1,256})")
+_PAM_PASSWORD = re.compile(r"\bpam_\w{1,64}\([\w.-]{1,64}:chauthtok\): password changed for (?P<user>\S{1,256})")
+# Atomic groups: the first `USER=` and `COMMAND=` count, so that a line full of them costs no more than another one.
 _SUDO = re.compile(
-    r"\s*(?P<user>\S{1,256}) : (?P<what>.*?)(?:; )?TTY=.*?USER=(?P<target>\S+)\s*;.*?COMMAND=(?P<command>.*)"
+    r"\s*(?P<user>\S{1,256}) : (?P<what>(?:(?!TTY=).){0,512})TTY=(?>.*? ; USER=)(?P<target>\S{1,256}) ; "
+    r"(?>.*?COMMAND=)(?P<command>.*)"
 )
 _SU = [
     (
@@ -120,7 +122,7 @@ def _from_sshd(message: str) -> Login | None:
 
 def _from_pam(message: str) -> Login | None:
     if match := _PAM.search(message):
-        values = dict(re.findall(r"(\w+)=(\S*)", match["rest"]))
+        values = dict(re.findall(r"\b(\w{1,64})=(\S*)", match["rest"]))
         user = values.get("user") or values.get("ruser", "")
         return Login("refused", user, values.get("rhost", ""), match["service"], "PAM")
     if match := _PAM_SESSION.search(message):
