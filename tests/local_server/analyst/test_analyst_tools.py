@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from secgemini_jupyter.local_server.analyst.planner import split_prompt
-from secgemini_jupyter.local_server.analyst.tool import FileOrText, ToolFailure
+from secgemini_jupyter.local_server.analyst.planner import request_of, split_prompt
+from secgemini_jupyter.local_server.analyst.tool import Attached, FileOrText, ToolFailure
 from secgemini_jupyter.local_server.analyst.toolbox import tools
 from secgemini_jupyter.local_server.analyst.tools.cvss_scores import CvssArguments, cvss_score
 from secgemini_jupyter.local_server.analyst.tools.decoding import MAX_BYTES, DecodeArguments, decode
@@ -211,6 +211,22 @@ def test_a_log_is_a_table_whatever_its_fields_are_called() -> None:
     assert sql('SELECT host, "id.orig_h", line_, HOST_, n, count(*) FROM log GROUP BY 1')["rows"] == [
         ["a", "10.0.0.1", 7, "b", "99999999999999999999", 3]
     ]
+
+
+def test_optional_columns_are_compared_with_the_logs_fields_without_case() -> None:
+    """The query for executables' hashes names columns that a log may spell otherwise, or lack."""
+    (call,) = tools()["log_sql"].plan(request_of("MD5s of the executables?", [Attached("f", "log/jsonl", 1)]))
+    log = b'{"MD5": "0cc175b9c0f1b6a831c399e269772661", "Mime_Type": "application/x-dosexec", "line": 1}\n' * 2
+    result = log_sql(msgspec.convert(call.arguments, SqlArguments), {"f": log})
+    assert result["rows"] == [["0cc175b9c0f1b6a831c399e269772661", None, None, None, None, 2]]
+    again = log_sql(SqlArguments(text=LOG, sql="SELECT x FROM log", optional=["x", "X", "LINE", "Host"]), {})
+    assert again["rows"] == [[None]] * 3
+
+
+def test_a_refusal_is_one_sentence_with_one_full_stop() -> None:
+    with pytest.raises(ToolFailure) as caught:
+        sql("SELECT 1; SELECT 2")
+    assert ".." not in str(caught.value)
 
 
 @pytest.mark.parametrize(

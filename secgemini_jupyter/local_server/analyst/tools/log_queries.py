@@ -63,7 +63,8 @@ def log_sql(arguments: SqlArguments, files: Mapping[str, bytes]) -> dict[str, An
         if not columns:
             raise sqlite3.ProgrammingError("it is no SELECT")
     except (sqlite3.Error, sqlite3.Warning) as error:
-        raise ToolFailure(f"SQLite refused the query: {error}. The table is log({', '.join(names[:40])}).") from None
+        reason = str(error).rstrip(".")
+        raise ToolFailure(f"SQLite refused the query: {reason}. The table is log({', '.join(names[:40])}).") from None
     return {
         "source": arguments.source,
         "sql": arguments.sql,
@@ -106,8 +107,10 @@ def _fill(database: sqlite3.Connection, rows: Iterable[Row], optional: Sequence[
             flush()
     if columns:
         flush()
+    taken = {"line", *(column.lower() for column in columns.values())}
     for name in optional:
-        if name not in columns:
+        if name.lower() not in taken:
+            taken.add(name.lower())
             database.execute(f"ALTER TABLE log ADD COLUMN {_quoted(name)}")
     return list(columns.values()), loaded
 
