@@ -30,7 +30,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, local_service: 
 
 @pytest.fixture
 def kernel() -> Iterator[KernelSession]:
-    made = KernelSession({"__vsc_ipynb_file__": "/work/notebook.ipynb"})
+    made = KernelSession({"__vsc_ipynb_file__": "/home/analyst/notebook.ipynb"})
     yield made
     made.close()
 
@@ -153,10 +153,10 @@ def test_resume_by_id_and_by_name(kernel: KernelSession) -> None:
 def test_notebook_remembers_its_session(kernel: KernelSession) -> None:
     """Another kernel of the same notebook finds it; one of another notebook, or of none, does not."""
     session = kernel.current()
-    again = KernelSession({"__vsc_ipynb_file__": "/work/notebook.ipynb"})
+    again = KernelSession({"__vsc_ipynb_file__": "/home/analyst/notebook.ipynb"})
     assert again.resume_last().id == session.id
     again.close()
-    for namespace in ({"__vsc_ipynb_file__": "/work/other.ipynb"}, {}):
+    for namespace in ({"__vsc_ipynb_file__": "/home/analyst/other.ipynb"}, {}):
         stranger = KernelSession(namespace)
         with pytest.raises(InputError, match="%secgemini sessions"):
             stranger.resume_last()
