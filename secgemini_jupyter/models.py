@@ -494,7 +494,7 @@ def read(body: bytes, kind: type[T], what: str) -> T:
     """
     try:
         return cast("T", _decoder(cast("Any", kind)).decode(body))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         value = read_json(body, what)
     try:
         return cast("T", _lenient(value, kind))

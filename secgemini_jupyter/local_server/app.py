@@ -369,7 +369,7 @@ def _read_upload(body: bytes) -> Upload | str:
     """The attachment, or what is wrong with its content."""
     try:
         return msgspec.json.decode(body, type=Upload)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
 
     class Unread(msgspec.Struct):

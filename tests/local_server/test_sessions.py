@@ -228,6 +228,29 @@ def test_a_body_that_does_not_validate_is_a_422_with_its_place(api: Any, path: s
     assert set(detail) == {"loc", "msg", "type"}
 
 
+@pytest.mark.parametrize("path", ["register", "update", "delete", "generate", "attach_file", "detach_file", "feedback"])
+def test_a_body_nested_too_deeply_is_a_422(api: Any, path: str) -> None:
+    """In a field of its own that nobody reads, and otherwise valid."""
+    body = {"id": "i", "session_id": "i", "ttl": 600, "messages": [], "filename": "f", "content": "YQ==", "file_idx": 0,
+            "type": "bug_report", "score": 0, "comment": "x"}  # fmt: skip
+    nested = json.dumps(body).encode()[:-1] + b', "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    reply = api.http.post(f"/v1/session/{path}", content=nested)
+    assert reply.status_code == 422
+    assert reply.json()["detail"][0]["loc"] == ["body"]
+
+
+@pytest.mark.parametrize("depth", [190, 300, 600, 900, 1100])
+def test_a_session_that_is_taken_can_be_read_however_deep_it_is(api: Any, depth: int) -> None:
+    config = b'{"x":' * depth + b"1" + b"}" * depth
+    session_id = f"deep-{depth}-{uuid.uuid4()}"
+    body = b'{"id": "%b", "ttl": 600, "agents_config": %b}' % (session_id.encode(), config)
+    reply = api.http.post("/v1/session/register", content=body)
+    assert reply.status_code in (200, 422)
+    if reply.status_code == 200:
+        assert api.session(session_id)["id"] == session_id
+    api.get("/v1/user/info")
+
+
 def test_a_query_value_that_is_missing_is_a_422(api: Any) -> None:
     assert api.http.get("/v1/session/get").status_code == 422
     assert api.http.post("/v1/session/attach_logs", params={"session_id": "x"}).status_code == 422
