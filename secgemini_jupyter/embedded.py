@@ -32,8 +32,6 @@ FILE_NAME = "secgemini-jupyter-local.json"
 IDLE_TIMEOUT = 900
 """Seconds without socket or running turn, after which the service ends by itself."""
 START_TIMEOUT = 30.0
-ENGINE_VARIABLES = ("SECGEMINI_LOCAL_LLM_KEY",)
-"""The only credentials that the service inherits: those of its own engine."""
 
 
 @dataclass(frozen=True)
@@ -103,9 +101,13 @@ def _running(path: Path) -> LocalService | None:
             return None
         value: dict[str, Any] = json.loads(path.read_text("utf-8"))
         key = Secret(value.pop("key"))
-        service = LocalService(value["http"], value["ws"], int(value["pid"]), key, value["version"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        http, ws, pid, version = value["http"], value["ws"], value["pid"], value["version"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
+    # What only looks like ours is a damaged file: an `int(…)` or `str(…)` would give it a meaning that nobody wrote.
+    if not (type(pid) is int and 0 < pid < 2**31 and all(isinstance(each, str) for each in (http, ws, version))):
+        return None
+    service = LocalService(http, ws, pid, key, version)
     return service if _proves_key(service) else None
 
 
@@ -114,13 +116,13 @@ def _proves_key(service: LocalService) -> bool:
     try:
         parts = urlsplit(service.http)
         connection = HTTPConnection(parts.hostname or "", parts.port, timeout=3)
-    except ValueError:
+    except (ValueError, HTTPException):
         return False
     try:
         connection.request("GET", f"/health?nonce={nonce}")
         answer = json.loads(connection.getresponse().read(64 * 1024))
         proof = str(answer["proof"])
-    except (OSError, HTTPException, ValueError, KeyError, TypeError):
+    except (OSError, HTTPException, ValueError, KeyError, TypeError, RecursionError):
         return False
     finally:
         connection.close()
@@ -138,7 +140,7 @@ def _start(path: Path) -> LocalService:
         process = subprocess.Popen(  # noqa: S603  # our own module, fixed arguments
             [sys.executable, "-P", "-m", "secgemini_jupyter.local_server",
              "--data", str(folder), "--idle-timeout", str(IDLE_TIMEOUT)],
-            env=scrubbed_environment(keep=ENGINE_VARIABLES) | {"SECGEMINI_SERVE_API_KEY": key.reveal()},
+            env=scrubbed_environment() | {"SECGEMINI_SERVE_API_KEY": key.reveal()},
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -266,19 +266,27 @@ def runtime_dir() -> Path:
     return path
 
 
-_PASSWORD_IN_URL = re.compile(r"://[^/\s@]*:[^/\s@]+@")
+# Short words count where a part of the name begins or ends: PWD and OLDPWD are folders, PATH is no PAT.
+_CREDENTIAL_NAME = re.compile(
+    r"KEY|TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|AUTH|COOKIE|CONNECTION_?STRING"
+    r"|PASS$|(?:^|_)(?:PASS|PAT|PSW|CREDS?|JWT|SAS|DSN)(?=_|\d|$)|(?<=[A-Z0-9_])(?<!OLD)PWD(?=_|\d|$)",
+    re.IGNORECASE,
+)
+# A user name alone may be a token (https://TOKEN@host); a host cannot hold an @, so what stands before one is no host.
+_USER_IN_URL = re.compile(r"://[^/\s@]+@")
 
 
-def scrubbed_environment(keep: tuple[str, ...] = (), environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment for the local server and its workers: nothing that looks like a credential, but `keep`.
+def scrubbed_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment for the local server and its workers, without variables that look like a credential.
 
-    That is a name with a word for it, or an address with a password in it (`HTTPS_PROXY`).
+    They do by a word in their name (key, token, secret, password, passwd, pass, pwd, credential, auth, PAT, cookie,
+    DSN and the like; not plain `PWD`), or by an address with a user name or password in their value (`HTTPS_PROXY`).
+    A credential under another name stays.
     """
-    words = ("KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "AUTH")
     return {
         name: value
         for name, value in (os.environ if environ is None else environ).items()
-        if name in keep or not (any(word in name.upper() for word in words) or _PASSWORD_IN_URL.search(value))
+        if not (_CREDENTIAL_NAME.search(name) or _USER_IN_URL.search(value))
     }
 
 
@@ -288,20 +296,8 @@ class ServeSettings:
 
     api_key: Secret | None = field(default=None)
     engine: str | None = None
-    llm_url: str | None = None
-    llm_model: str | None = None
-    llm_key: Secret | None = None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> ServeSettings:
-        def get(name: str) -> str:
-            return _variable(environ, name)
-
-        key, llm_key = get("SECGEMINI_SERVE_API_KEY"), get("SECGEMINI_LOCAL_LLM_KEY")
-        return cls(
-            api_key=Secret(key) if key else None,
-            engine=get("SECGEMINI_LOCAL_ENGINE") or None,
-            llm_url=get("SECGEMINI_LOCAL_LLM_URL") or None,
-            llm_model=get("SECGEMINI_LOCAL_LLM_MODEL") or None,
-            llm_key=Secret(llm_key) if llm_key else None,
-        )
+        key = Secret(_variable(environ, "SECGEMINI_SERVE_API_KEY"))
+        return cls(api_key=key or None, engine=_variable(environ, "SECGEMINI_LOCAL_ENGINE") or None)

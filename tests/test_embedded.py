@@ -118,7 +118,17 @@ def test_data_outlives_the_service(folders: Path) -> None:
     ["", "no JSON", "[]", "{}", '{"http": 7, "ws": 7, "pid": 7, "version": "1", "key": 7}',
      '{"http": "http://127.0.0.1:9", "ws": "ws://127.0.0.1:9", "pid": 1, "version": "1", "key": "long-enough-key"}',
      '{"http": "http://[", "ws": "", "pid": "x", "version": null, "key": "long-enough-key"}',
-     '{"http": "http://h:port", "ws": "", "pid": 1, "version": null, "key": "long-enough-key"}'],
+     '{"http": "http://h:port", "ws": "", "pid": 1, "version": null, "key": "long-enough-key"}',
+     '{"http": 5, "ws": "ws://127.0.0.1:9", "pid": 1, "version": "1", "key": "long-enough-key"}',
+     '{"http": "http://127.0.0.1:9", "ws": "ws://h:9", "pid": Infinity, "version": "1", "key": "long-enough-key"}',
+     '{"http": "http://127.0.0.1:9", "ws": "ws://127.0.0.1:9", "pid": -1, "version": "1", "key": "long-enough-key"}',
+     '{"http": "http://127.0.0.1:9", "ws": "ws://127.0.0.1:9", "pid": true, "version": "1", "key": "long-enough-key"}',
+     '{"http": "http://127.0.0.1:9", "ws": 5, "pid": 1, "version": "1", "key": "long-enough-key"}',
+     '{"http": "http://a b/\\r\\n:9", "ws": "ws://127.0.0.1:9", "pid": 1, "version": "1", "key": "long-enough-key"}',
+     '{"http": "http://\\ud800", "ws": "ws://\\ud800", "pid": 1, "version": "1", "key": "long-enough-key"}',
+     '{"http": "", "ws": "", "pid": 1, "version": "1", "key": "long-enough-key"}',
+     '{"key": ' + "[" * 100_000, "\x00\x80"],
+    ids=lambda content: content[:60],
 )  # fmt: skip
 def test_stale_or_broken_file_is_none(folders: Path, content: str) -> None:
     path = connection_file(folders)
@@ -128,10 +138,11 @@ def test_stale_or_broken_file_is_none(folders: Path, content: str) -> None:
     assert embedded._running(path) is None
 
 
-def test_broken_file_is_replaced(folders: Path) -> None:
+@pytest.mark.parametrize("content", ["half writ", '{"http": 5, "ws": "", "pid": Infinity, "version": "1", "key": "k"}'])
+def test_broken_file_is_replaced(folders: Path, content: str) -> None:
     path = connection_file(folders)
     path.parent.mkdir(mode=0o700, parents=True)
-    path.write_text("half writ")
+    path.write_text(content)
     path.chmod(0o600)
     service = embedded.ensure()
     assert json.loads(path.read_text())["pid"] == service.pid
