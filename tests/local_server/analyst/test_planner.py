@@ -127,3 +127,20 @@ def test_a_files_name_is_no_wish() -> None:
     named = [Attached("hash-summary.log", "log/syslog", 10), Attached("summary.log", "log/syslog", 10)]
     assert calls("Load Hash-Summary.log", named) == calls("load hash-summary.log", named)
     assert {call.tool for call in calls("Load Hash-Summary.log", named)} == {"log_load"}
+
+
+VECTOR = "CVSS:3.1/AV:N/AC:L/PR:N/UI:R/S:C/C:L/I:L/A:N"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "scored"),
+    [
+        (f"Is {VECTOR} worth waking someone up?", True),
+        (VECTOR, True),
+        (f"And this: {VECTOR}", True),
+        (f"How severe is this?\n\nThe advisory says {VECTOR}.", True),
+        (f"Pull the IOCs out of this report:\n\nIt exploits CVE-2021-44228 ({VECTOR}) from 203.0.113.7", False),
+    ],
+)
+def test_a_vector_in_pasted_text_is_scored_when_it_is_asked_for(prompt: str, scored: bool) -> None:
+    assert ("cvss_score" in {call.tool for call in calls(prompt, ())}) is scored

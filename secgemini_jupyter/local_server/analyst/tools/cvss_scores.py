@@ -95,8 +95,14 @@ def _split(vector: str) -> tuple[str, list[tuple[str, str]]]:
     return prefix, [(name, value) for name, _, value in pairs]
 
 
+_ASKED = r"\bcvss|\bscor|\bsever|\bvectors?\b|\brat(?:e|ing)\b|\burgent|\bhow bad\b|\bwak(?:e|ing)\b|\bmetrics?\b"
+
+
 def _plan(request: Request) -> list[Call]:
-    vectors = list(dict.fromkeys(match.group() for match in _VECTOR.finditer(request.prompt)))
+    """Vectors that the user says, on one line; of lines that are pasted only where a score is asked for."""
+    wanted = "\n" not in request.prompt.strip() or not request.pasted or request.asks(_ASKED)
+    said = request.prompt if wanted else request.instruction
+    vectors = list(dict.fromkeys(match.group() for match in _VECTOR.finditer(said)))
     return [Call("cvss_score", {"vector": vector}, f"score {code(vector)}") for vector in vectors[:20]]
 
 
