@@ -116,7 +116,7 @@ def sessions(magics: SecGeminiMagics, _: Namespace) -> Any:
     rows = [
         {
             "name": one_line(session.name),
-            "session_id": session.id,
+            "session_id": one_line(session.id),
             "current": bool(current and session.id == current.id),
             "turns": session.turns,
             "messages": session.num_messages,
@@ -232,9 +232,9 @@ def files(magics: SecGeminiMagics, _: Namespace) -> Any:
         {
             "name": one_line(file.name),
             "size": file.size,
-            "mime_type": file.mime_type,
-            "content_type_label": file.content_type_label,
-            "sha256": file.sha256,
+            "mime_type": one_line(file.mime_type),
+            "content_type_label": one_line(file.content_type_label or ""),
+            "sha256": one_line(file.sha256),
         }
         for file in magics.kernel.current().files
     ]

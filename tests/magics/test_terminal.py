@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from secgemini_jupyter.magics import keep_bodyless, load, unload
 from secgemini_jupyter.magics.options import Parser, split_options, split_words
+from secgemini_jupyter.models import PublicSessionFile
 from tests.conftest import LocalService
 
 
@@ -194,3 +196,15 @@ def test_a_wrong_line_says_what_is_right(
     said = "".join(capsys.readouterr())
     assert says in said
     assert "?." not in said
+
+
+def test_what_the_service_says_of_files_and_sessions_moves_no_cursor(shell: InteractiveShell) -> None:
+    hostile = "\x1b[2J\x9b31m\u202e"
+    assert shell.run_cell("%%secgemini -q\nhello").success
+    session = shell.run_cell("from secgemini_jupyter import current_session; current_session()").result
+    file = PublicSessionFile(name=hostile, mime_type=hostile, content_type_label=hostile, sha256=hostile)
+    session._state.info = msgspec.structs.replace(session._state.info, files=[file])
+    for command in ("files", "sessions", ""):
+        shown = shell.run_cell(f"%secgemini {command}").result
+        text = shown.to_string() if hasattr(shown, "to_string") else str(shown)
+        assert all(char.isprintable() or char == "\n" for char in text)
