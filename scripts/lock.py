@@ -17,7 +17,7 @@ OPTIONS = (
 def main() -> int:
     with tempfile.TemporaryDirectory() as folder:  # uv resolves for all platforms at once; it is needed here alone
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        python = next(Path(folder).glob("*/python*"))
+        python = next(path for path in Path(folder).glob("*/python*") if path.is_file())  # not lib/python3.11
         subprocess.run([python, "-m", "pip", "install", "--quiet", "uv"], check=True)
         return subprocess.run(
             [python, "-m", "uv", "pip", "compile", *OPTIONS, "pyproject.toml", "-o", "constraints.txt", *sys.argv[1:]],
