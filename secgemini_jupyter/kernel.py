@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
-import queue
 import threading
-import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 from secgemini_jupyter.errors import InputError, SettingsError
 from secgemini_jupyter.settings import backend, data_dir, find_key, missing_key_message, notebook_id
@@ -20,100 +15,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from secgemini_jupyter.client.response import SessionResponse
+    from secgemini_jupyter.client.running import RunningTurn
     from secgemini_jupyter.client.sync import InteractiveSession, SecGemini
     from secgemini_jupyter.models import Message, Usage
-    from secgemini_jupyter.protocol.turn import Turn
 
 __all__ = ["Answer", "KernelSession", "current_session"]
 
-T = TypeVar("T")
 MAIN = "main"
 """Name of the session that a kernel starts with."""
 
 Status = Literal["ok", "error", "interrupted"]
-
-
-class LoopThread:
-    """One daemon thread with an event loop: async work for magics and widgets, while the kernel's own loop is busy."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="secgemini-loop", daemon=True)
-        self._thread.start()
-
-    def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
-
-    def stop(self) -> None:
-        """Cancel what runs, then end the thread."""
-
-        async def cancel_all() -> None:
-            tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await asyncio.get_running_loop().shutdown_asyncgens()
-
-        if not self._thread.is_alive():
-            return
-        with contextlib.suppress(TimeoutError):  # something may block the loop: the thread is a daemon
-            self.submit(cancel_all()).result(timeout=2)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(timeout=2)
-        if not self._thread.is_alive():
-            self._loop.close()
-
-
-class RunningTurn:
-    """A turn on the loop thread, read by the main thread message by message; `stop()` gives it up at once."""
-
-    def __init__(self, session: InteractiveSession, turn: Turn, loop: LoopThread) -> None:
-        self.session = session
-        self.turn = turn
-        self.started = time.monotonic()
-        self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
-        self._work = loop.submit(self._run())
-
-    async def _run(self) -> None:
-        try:
-            async with contextlib.aclosing(self.session.aio.run(self.turn)) as messages:
-                async for message in messages:
-                    self._messages.put(message)
-        finally:
-            self._messages.put(None)
-
-    def next(self, timeout: float) -> Message | None:
-        """The next message; None if none came within `timeout` seconds, or the turn is over (`is_over`)."""
-        try:
-            return self._messages.get(timeout=timeout)
-        except queue.Empty:
-            return None
-
-    @property
-    def is_over(self) -> bool:
-        return self._work.done() and self._messages.empty()
-
-    @property
-    def elapsed(self) -> float:
-        return time.monotonic() - self.started
-
-    def response(self) -> SessionResponse:
-        """What arrived until now."""
-        return self.session.response(self.turn, self.elapsed)
-
-    def error(self) -> BaseException | None:
-        """What ended the turn, if it failed. Only when it is over."""
-        return None if self._work.cancelled() else self._work.exception(timeout=0)
-
-    def stop(self) -> None:
-        """Stop listening; the service goes on working. Does not wait."""
-        self._work.cancel()
-
-    def wait_stopped(self, timeout: float) -> None:
-        """Wait until a stopped turn has let go of its session."""
-        deadline = time.monotonic() + timeout
-        while self.session.is_running and time.monotonic() < deadline:
-            time.sleep(0.005)
 
 
 class Answer:
@@ -212,11 +123,10 @@ class KernelSession:
         self._lock = threading.RLock()
         self._sessions: dict[str, InteractiveSession] = {}
         self._client: SecGemini | None = None
-        self._loop: LoopThread | None = None
         self._last: RunningTurn | None = None
         self.current_name = MAIN
 
-    # --- client and loop ---
+    # --- client ---
 
     @property
     def client(self) -> SecGemini:
@@ -260,26 +170,13 @@ class KernelSession:
     def has_client(self) -> bool:
         return self._client is not None
 
-    @property
-    def loop(self) -> LoopThread:
-        with self._lock:
-            if self._loop is None:
-                self._loop = LoopThread()
-            return self._loop
-
     def close(self) -> None:
         """Close connections and the loop thread; sessions stay at the service."""
         with self._lock:
-            client, loop = self._client, self._loop
-            self._client = self._loop = self._last = None
+            client, self._client, self._last = self._client, None, None
             self._sessions.clear()
-        if client is not None and loop is not None:
-            with contextlib.suppress(TimeoutError):
-                loop.submit(client.aio.close()).result(timeout=2)
         if client is not None:
             client.close()
-        if loop is not None:
-            loop.stop()
 
     # --- sessions ---
 
@@ -385,8 +282,7 @@ class KernelSession:
         """Ask on the loop thread; None listens to the turn that runs, or ran last."""
         if self._last is not None and self._last.session is session:
             self._last.wait_stopped(timeout=2)
-        turn = session.prepare(prompt, partial=True)
-        self._last = RunningTurn(session, turn, self.loop)
+        self._last = session.start(prompt)
         return self._last
 
     def stop(self) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from secgemini_jupyter import kernel as kernels
+from secgemini_jupyter.client.running import RunningTurn
 from secgemini_jupyter.errors import InputError, SessionNotFoundError, SettingsError
-from secgemini_jupyter.kernel import Answer, KernelSession, RunningTurn
+from secgemini_jupyter.kernel import Answer, KernelSession
 from secgemini_jupyter.models import MessageType
 from tests.conftest import LocalService
 

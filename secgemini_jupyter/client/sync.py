@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +17,7 @@ from websockets.sync.client import ClientConnection
 
 from secgemini_jupyter.client import base, files, logs, transport
 from secgemini_jupyter.client.response import SessionResponse
+from secgemini_jupyter.client.running import LoopThread, RunningTurn
 from secgemini_jupyter.client.state import SessionState, SessionView, without_messages
 from secgemini_jupyter.errors import SecGeminiError, Secret
 from secgemini_jupyter.models import Message, ModelInfo, PublicSessionFile, UserInfo
@@ -66,11 +67,12 @@ class SecGemini:
         self._core = base.ClientCore.resolve(api_key, base_url, websocket_url, settings)
         self._lock = threading.Lock()
         self._http: httpx.Client | None = None
+        self._loop: LoopThread | None = None
 
     @classmethod
     def _of(cls, core: base.ClientCore) -> SecGemini:
         client = cls.__new__(cls)
-        client._core, client._lock, client._http = core, threading.Lock(), None
+        client._core, client._lock, client._http, client._loop = core, threading.Lock(), None, None
         return client
 
     @classmethod
@@ -177,11 +179,22 @@ class SecGemini:
     def close(self) -> None:
         """Close the connections. The client opens new ones when it is used again."""
         with self._lock:
-            http, self._http = self._http, None
+            http, self._http, loop, self._loop = self._http, None, self._loop, None
         if http is not None:
             http.close()
+        if loop is not None:
+            with contextlib.suppress(TimeoutError):
+                loop.submit(self.aio.close()).result(timeout=2)
+            loop.stop()
         if "aio" in self.__dict__:
             self.aio._close_elsewhere()
+
+    @property
+    def _loop_thread(self) -> LoopThread:
+        with self._lock:
+            if self._loop is None:
+                self._loop = LoopThread()
+            return self._loop
 
     def __enter__(self) -> SecGemini:
         return self
@@ -221,7 +234,7 @@ class SecGemini:
         except Exception as error:
             raise transport.translate(error, options["url"]) from transport.bare(error)
 
-    @contextmanager
+    @contextlib.contextmanager
     def _connect(self, session_id: str, *, partial: bool) -> Iterator[ClientConnection]:
         """A socket of the session; left by an exception, it is dropped without waiting for the other side."""
         secret = self._core.key.secret
@@ -358,6 +371,14 @@ class InteractiveSession(SessionView):
     def prepare(self, prompt: str | None, *, partial: bool = False) -> Turn:
         """A turn for `run`, not sent yet; without a prompt it listens to the one that runs, or ran last."""
         return base.new_turn(self._state, self._settings, prompt, partial=partial)
+
+    def start(self, prompt: str | None) -> RunningTurn:
+        """Ask on a thread of its own, pieces (206) included; None listens to the turn that runs, or ran last.
+
+        Raises:
+            InputError: the prompt is empty.
+        """
+        return RunningTurn(self, self.prepare(prompt, partial=True), self._client._loop_thread)
 
     def query(self, prompt: str) -> SessionResponse:
         """Ask, and wait for the whole answer.

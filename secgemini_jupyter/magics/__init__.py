@@ -20,8 +20,9 @@ from secgemini_jupyter.magics.view import QuietView, is_terminal, owns_cell, vie
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from secgemini_jupyter.client.running import RunningTurn
     from secgemini_jupyter.client.sync import InteractiveSession
-    from secgemini_jupyter.kernel import Answer, RunningTurn
+    from secgemini_jupyter.kernel import Answer
     from secgemini_jupyter.magics.view import View
 
 __all__ = ["Interrupted", "SecGeminiMagics", "load", "unload"]
