@@ -299,7 +299,7 @@ class AsyncInteractiveSession(SessionView):
         name = files.check(filename, content, self.max_attachment_bytes)
         attached = await self._client._send(endpoints.attach_file(self.id, name, content, mime_type_hint))
         info = self._state.info
-        self._state.info = msgspec.structs.replace(info, files=[*info.files, attached])
+        self._state.keep(msgspec.structs.replace(info, files=[*info.files, attached]))
         files.compare(attached, content, len(info.files))
         return attached
 
@@ -315,12 +315,12 @@ class AsyncInteractiveSession(SessionView):
         base.check_index(index, expected, self.files)
         await self._client._send(endpoints.detach_file(self.id, index))
         info = self._state.info
-        self._state.info = msgspec.structs.replace(info, files=[f for i, f in enumerate(info.files) if i != index])
+        self._state.keep(msgspec.structs.replace(info, files=[f for i, f in enumerate(info.files) if i != index]))
 
     async def attach_logs(self, logs_hash: str) -> None:
         """Attach a logs table that the logs processor holds already, by its keyed BLAKE2s (hex)."""
         await self._client._send(endpoints.attach_logs(self.id, logs_hash))
-        self._state.info = msgspec.structs.replace(self._state.info, logs_table=logs.table(logs_hash))
+        self._state.keep(msgspec.structs.replace(self._state.info, logs_table=logs.table(logs_hash)))
 
     async def upload_and_attach_logs(
         self, file_path: str | os.PathLike[str], custom_fields_mapping: Mapping[str, str] | None = None
@@ -349,7 +349,7 @@ class AsyncInteractiveSession(SessionView):
         """
         info = base.updated(self._state.info, name, description, ttl)
         await self._client._send(endpoints.update(info))
-        self._state.info = info
+        self._state.keep(info)
 
     async def delete(self) -> None:
         """Delete the session at the service, with its messages and attachments."""

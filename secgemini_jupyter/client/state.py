@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from secgemini_jupyter.errors import InputError, one_line
+from secgemini_jupyter.errors import InputError, one_line, redact
 from secgemini_jupyter.models import (
     LocalTool,
     Message,
@@ -29,6 +30,8 @@ from secgemini_jupyter.tools import Toolbox
 if TYPE_CHECKING:
     from secgemini_jupyter.client.base import ClientCore
 
+log = logging.getLogger(__name__)
+
 
 @dataclass
 class SessionState:
@@ -45,6 +48,9 @@ class SessionState:
     """What was answered to the service's requests in a turn that did not end yet, by the id of the request."""
     _current: Turn | None = None
     _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _look: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    """Held while a turn passes from running to stored: nobody shall see it in neither, or in both."""
+    _watchers: list[Callable[[], None]] = field(default_factory=list, repr=False)
 
     @classmethod
     def listed(cls, session: PublicSession) -> SessionState:
@@ -63,8 +69,41 @@ class SessionState:
         messages = session.read_messages()
         self.messages = messages
         self.left_unfinished = unfinished(messages)
-        self.info = without_messages(session, len(messages))
+        self.keep(without_messages(session, len(messages)))
         return messages
+
+    def keep(self, info: PublicSession) -> None:
+        """Take over what became of the session, and tell who watches it."""
+        self.info = info
+        self._tell()
+
+    def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
+        self._watchers.append(changed)
+
+        def end() -> None:
+            if changed in self._watchers:
+                self._watchers.remove(changed)
+
+        return end
+
+    def _tell(self) -> None:
+        for changed in list(self._watchers):
+            try:
+                changed()
+            except Exception as error:  # who looks on must not break a turn
+                log.warning("A watcher of session %s failed: %s", self.info.id, one_line(redact(str(error))))
+
+    def known_messages(self) -> list[Message] | None:
+        """The snapshot's messages and those of the running turn so far; None if the snapshot has none."""
+        with self._look:
+            turn, messages = self._current, self.messages
+        if messages is None:
+            return None
+        if turn is None or turn.query is None or not turn.query_sent:
+            return list(messages)
+        ids = [message.id for message in messages]  # a listener's turn stands in the snapshot, at least in part
+        before = messages[: ids.index(turn.query.id)] if turn.query.id in ids else messages
+        return [*before, turn.query, *turn.messages]
 
     async def let_go(self) -> None:
         """Give a generator that was left early the moment that the event loop needs to close it."""
@@ -85,16 +124,20 @@ class SessionState:
         self._current = turn
         if self.left_unfinished:  # perhaps only since `turn` was prepared
             turn.look_first()
+        self._tell()
         try:
             yield
         finally:
-            self._current = None
-            self._add(turn)
+            with self._look:
+                self._current = None
+                self._add(turn)
             self._turn.release()
+            self._tell()
 
     def turn_index(self, turn: Turn) -> int:
         """The number of `turn`: while it runs, the snapshot does not count it yet."""
-        return self.info.turns + (turn is self._current and turn.query_sent and not turn.is_listener)
+        with self._look:
+            return self.info.turns + (turn is self._current and turn.query_sent and not turn.is_listener)
 
     def _add(self, turn: Turn) -> None:
         if not turn.query_sent or turn.query is None:
@@ -240,6 +283,24 @@ class SessionView:
     def is_running(self) -> bool:
         """Whether a turn of this process runs in the session."""
         return self._state.is_running
+
+    def known_messages(self) -> list[Message] | None:
+        """What is here without a request: the snapshot's messages, and those of the running turn so far.
+
+        None if they were not read yet, or not all of them arrived: `messages` reads them.
+        """
+        return self._state.known_messages()
+
+    def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
+        """Have `changed()` called when something here changes: a turn begins or ends, files come or go, a new name.
+
+        It is called in the thread that brought the change, and shall return at once. Messages of a running turn are
+        not told one by one: look at `known_messages()` from time to time while `is_running`.
+
+        Returns:
+            a function that ends it.
+        """
+        return self._state.watch(changed)
 
     def __repr__(self) -> str:
         info = self._state.info

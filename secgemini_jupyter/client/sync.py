@@ -307,7 +307,7 @@ class InteractiveSession(SessionView):
         name = files.check(filename, content, self.max_attachment_bytes)
         attached = self._client._send(endpoints.attach_file(self.id, name, content, mime_type_hint))
         info = self._state.info
-        self._state.info = msgspec.structs.replace(info, files=[*info.files, attached])
+        self._state.keep(msgspec.structs.replace(info, files=[*info.files, attached]))
         files.compare(attached, content, len(info.files))
         return attached
 
@@ -323,12 +323,12 @@ class InteractiveSession(SessionView):
         base.check_index(index, expected, self.files)
         self._client._send(endpoints.detach_file(self.id, index))
         info = self._state.info
-        self._state.info = msgspec.structs.replace(info, files=[f for i, f in enumerate(info.files) if i != index])
+        self._state.keep(msgspec.structs.replace(info, files=[f for i, f in enumerate(info.files) if i != index]))
 
     def attach_logs(self, logs_hash: str) -> None:
         """Attach a logs table that the logs processor holds already, by its keyed BLAKE2s (hex)."""
         self._client._send(endpoints.attach_logs(self.id, logs_hash))
-        self._state.info = msgspec.structs.replace(self._state.info, logs_table=logs.table(logs_hash))
+        self._state.keep(msgspec.structs.replace(self._state.info, logs_table=logs.table(logs_hash)))
 
     def upload_and_attach_logs(
         self, file_path: str | os.PathLike[str], custom_fields_mapping: Mapping[str, str] | None = None
@@ -356,7 +356,7 @@ class InteractiveSession(SessionView):
         """
         info = base.updated(self._state.info, name, description, ttl)
         self._client._send(endpoints.update(info))
-        self._state.info = info
+        self._state.keep(info)
 
     def delete(self) -> None:
         """Delete the session at the service, with its messages and attachments."""

@@ -1,0 +1,51 @@
+"""Who watches a session learns that something changed, and sees a running turn without a request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from secgemini_jupyter.models import MessageType
+
+
+def test_a_running_turn_is_seen_message_by_message(session: Any) -> None:
+    told: list[bool] = []
+    end = session.watch(lambda: told.append(session.is_running))
+    stream = session.stream_sync("look [[messages=3 delay=0.02]]")
+    seen = [len(session.known_messages()) for _ in stream]
+    assert seen == sorted(seen)
+    assert seen[-1] == len(session.messages)
+    assert told[0] is True
+    assert told[-1] is False
+    assert session.known_messages() == session.messages
+    told.clear()
+    end()
+    end()
+    session.attach_file("a.txt", b"a")
+    assert told == []
+
+
+def test_files_and_names_are_told(session: Any) -> None:
+    names: list[tuple[str, int]] = []
+    session.watch(lambda: names.append((session.name, len(session.files))))
+    session.attach_file("a.txt", b"a")
+    session.update(name="another")
+    session.detach_file(0)
+    assert names[0] == ("a test", 1)
+    assert names[-1] == ("another", 0)
+
+
+def test_messages_that_were_not_read_are_not_known(client: Any, session: Any) -> None:
+    session.query("once")
+    (listed,) = [each for each in client.list_sessions() if each.id == session.id]
+    assert listed.known_messages() is None
+    assert listed.messages[0].message_type is MessageType.QUERY
+    assert len(listed.known_messages()) == len(listed.messages)
+
+
+def test_a_watcher_that_fails_breaks_no_turn(session: Any, caplog: Any) -> None:
+    def fails() -> None:
+        raise ValueError("a bug in a widget")
+
+    session.watch(fails)
+    assert session.query("hello").answer == "hello"
+    assert "a bug in a widget" in caplog.text
