@@ -242,6 +242,11 @@ def backend(environ: Mapping[str, str] | None = None) -> Backend:
     return value  # type: ignore[return-value]  # narrowed by the line above
 
 
+def serves_live_widgets(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether Voila runs this kernel: it may not ask its user anything, and yet shows widgets."""
+    return _variable(environ, "SERVER_SOFTWARE").startswith("voila/")
+
+
 def notebook_id(namespace: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> str | None:
     """An id for this kernel's notebook, or None where the front end does not say (nbclient, papermill)."""
     name = namespace.get("__vsc_ipynb_file__") or _variable(environ, "JPY_SESSION_NAME")

@@ -11,7 +11,7 @@ import pytest
 PACKAGE = "secgemini_jupyter"
 ROOT = Path(__file__).parent.parent / PACKAGE
 
-# `accessor` stands before its users: `client` registers it in `history()`.
+# `accessor` stands before its users: `client` registers it in `history()`; and after what it leads on to.
 ORDER = (
     "_version",
     "errors",
@@ -22,8 +22,8 @@ ORDER = (
     "tools",
     "render",
     "transcript",
-    "accessor",
     "widgets",
+    "accessor",
     "local_server",
     "embedded",
     "client",

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import logging
+import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import anywidget
+import msgspec
 
-from secgemini_jupyter.errors import SettingsError
+from secgemini_jupyter.errors import SettingsError, one_line
 
-__all__ = ["SecGeminiWidget", "bundle"]
+__all__ = ["SecGeminiWidget", "bundle", "in_notebook", "is_attended"]
+
+log = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parent / "static"
+VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 def bundle(name: str) -> tuple[Path, Path]:
@@ -26,11 +33,53 @@ def bundle(name: str) -> tuple[Path, Path]:
     return script, style
 
 
+def in_notebook() -> bool:
+    """Whether this process is a notebook's kernel, of Jupyter or of marimo: there widgets have a place."""
+    return _jupyter_kernel() is not None or _in_marimo()
+
+
+def is_attended() -> bool:
+    """Whether somebody may look at a live widget.
+
+    A kernel that must not ask its user anything (`allow_stdin` is false: nbclient, papermill, `nbconvert --execute`)
+    has no front end: what it shows is read later, where a widget's view would be a blank. Voila is the exception.
+    """
+    from secgemini_jupyter.settings import serves_live_widgets
+
+    kernel = _jupyter_kernel()
+    return kernel is None or bool(getattr(kernel, "_allow_stdin", True)) or serves_live_widgets()
+
+
+def _jupyter_kernel() -> object | None:
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return getattr(shell, "kernel", None)
+
+
+def _in_marimo() -> bool:
+    marimo = sys.modules.get("marimo")
+    return marimo is not None and bool(marimo.running_in_notebook())
+
+
 class SecGeminiWidget(anywidget.AnyWidget):
-    """A widget with `_fallback()` for places without a kernel: a saved notebook, nbconvert, a code host's view."""
+    """A widget with `_fallback()` for places without a kernel: a saved notebook, nbconvert, a code host's view.
+
+    What a browser wants done goes through `Rpc`, where it is checked. The few traits that a view may set itself, so
+    that `jslink` and marimo see them at once, stand in `_from_browser`, each with the type that it must have.
+    """
+
+    _from_browser: ClassVar[Mapping[str, Any]] = {}
+    _stays_live: ClassVar[bool] = False
+    """Whether its saved state is enough to be shown as a widget without a kernel."""
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
-        """Nothing: what a browser wants done goes through `Rpc`, where it is checked."""
+        accepted: dict[str, Any] = {}
+        for name in self._from_browser.keys() & sync_data.keys():
+            try:
+                accepted[name] = msgspec.convert(sync_data[name], self._from_browser[name])
+            except msgspec.ValidationError as error:
+                log.warning("A view's value of %s was refused: %s", name, one_line(str(error)))
+        if accepted:
+            super().set_state(accepted)
 
     def _fallback(self) -> tuple[str, str]:
         """Safe `text/html` and `text/plain`. Jupyter's sanitiser keeps no style sheet and no variable."""
@@ -38,5 +87,7 @@ class SecGeminiWidget(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
+        if not (self._stays_live or is_attended()):
+            data = {kind: value for kind, value in data.items() if kind != VIEW}
         html, text = self._fallback()
         return {**data, "text/html": html, "text/plain": text}, metadata

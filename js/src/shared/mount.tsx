@@ -1,0 +1,23 @@
+import type { AnyModel, Render } from "@anywidget/types";
+import { type ComponentChild, render as renderNode } from "preact";
+import { connect, type Rpc } from "./rpc";
+
+/** A widget's `render`: draws anew when one of `traits` changes, and takes everything back at its end. */
+export function mount<T extends object>(
+  traits: readonly (keyof T & string)[],
+  draw: (model: AnyModel<T>, rpc: Rpc) => ComponentChild,
+): { render: Render<T> } {
+  return {
+    render({ model, el }) {
+      const rpc = connect(model);
+      const redraw = () => renderNode(draw(model, rpc), el);
+      for (const trait of traits) model.on(`change:${trait}`, redraw);
+      redraw();
+      return () => {
+        for (const trait of traits) model.off(`change:${trait}`, redraw);
+        rpc.close();
+        renderNode(null, el);
+      };
+    },
+  };
+}
