@@ -5,7 +5,10 @@ export interface VisualizeTraits {
   session_name: string;
   /** The packed index (below); empty where it is too large for a saved notebook: then `read_index` gives it. */
   index: DataView | ArrayBuffer | Uint8Array;
-  /** Positions of the selected messages, ascending. The view sets it, and Python may. */
+  /**
+   * Positions of the selected messages, ascending. The view sets it to those of the selected nodes and of all that a
+   * filter or search leaves below them; Python may set any.
+   */
   selected: number[];
   /** Whether a turn of this kernel is running in the session. */
   running: boolean;
@@ -44,7 +47,8 @@ export interface IndexHeader {
  * - `size`, `depth`: nodes in its tree, itself included; 0 for a turn
  * - `kind`: see `Kind` · `flags`: see `Flag`
  * - `actor`, `type`, `state`, `role`: into `names` · `status`: the message's status code
- * - `time`: Unix seconds, NaN where unknown · `duration`: seconds, NaN where unknown · `tokens`: 0 where unknown
+ * - `time`: when it began, Unix seconds, NaN where unknown · `duration`: seconds from there, NaN where unknown ·
+ *   `tokens`: 0 where unknown
  * - `label`: where its label begins in `text` (UTF-8, safe to show, one line); one entry more than nodes
  */
 export type ColumnName =
@@ -65,8 +69,8 @@ export interface Calls {
   search: [{ text: string }, { count: number }];
   /** The selected messages, or all, as a file: name and MIME type + the bytes. */
   export: [{ format: "markdown" | "jsonl"; scope: "selected" | "all" }, { name: string; mime_type: string }];
-  /** A message's content exactly as it came: neither cleaned nor defanged. */
-  copy: [{ message: number }, { text: string; is_cut: boolean }];
+  /** A message's content exactly as it came, neither cleaned nor defanged; of a part that is or has a table, that as TSV. */
+  copy: [{ message: number; part?: number }, { text: string; is_cut: boolean }];
   /** Read the session afresh from the service; news come by the feed. */
   refresh: [Record<string, never>, null];
 }
