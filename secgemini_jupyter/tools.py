@@ -1,6 +1,7 @@
 """A Python function as a local tool: what the service is told of it, who approves a call, running one call.
 
-The service asks, the client runs. A function that is passed as it is may not run: `secgemini_tool` says that it may.
+The service asks, the client runs. A function that is passed as it is runs only when a person approves the call (`ask`);
+`secgemini_tool` says that it may.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import inspect
 import json
 import threading
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -19,10 +20,14 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from secgemini_jupyter.errors import ToolError, redact
 from secgemini_jupyter.models import LocalTool
 
-__all__ = ["Tool", "Toolbox", "secgemini_tool"]
+__all__ = ["Approver", "Tool", "Toolbox", "secgemini_tool"]
 
-Approval = Literal["allow", "deny"] | Callable[[str, dict[str, Any]], bool]
-"""`allow`, `deny`, or a function of the tool's name and the arguments that says yes or no to one call."""
+Approval = Literal["allow", "deny", "ask"] | Callable[[str, dict[str, Any]], bool]
+"""`allow`, `deny`, or a function of the tool's name and the arguments that says yes or no to one call.
+
+`ask` leaves it to the session's `approve`: the person in a chat, or a function of the user's."""
+Approver = Callable[[str, dict[str, Any]], bool | Awaitable[bool]]
+"""Says yes or no to one call, by the tool's name and the arguments; only `True` is yes."""
 
 _SCALARS = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
 MAX_OUTPUT = 512 * 1024
@@ -35,7 +40,7 @@ class Tool:
 
     function: Callable[..., Any]
     declaration: LocalTool
-    approval: Approval = "deny"
+    approval: Approval = "ask"
 
     @property
     def name(self) -> str:
@@ -161,10 +166,27 @@ class Toolbox(Mapping[str, Tool]):
     def declarations(self) -> list[LocalTool]:
         return [tool.declaration for tool in self._tools.values()]
 
-    def run(self, name: str, arguments: dict[str, Any], *, timeout: float) -> Outcome:
-        """Run one call in a thread of its own, at most `timeout` seconds. Never raises: a failure is an outcome."""
-        if isinstance(tool := self._approved(name, arguments), Outcome):
+    def run(
+        self,
+        name: str,
+        arguments: dict[str, Any],
+        *,
+        timeout: float,
+        approve: Callable[[str, dict[str, Any]], bool] | None = None,
+    ) -> Outcome:
+        """Run one call in a thread of its own, at most `timeout` seconds. Never raises: a failure is an outcome.
+
+        Args:
+            approve: decides where the tool's approval is `ask`; its time does not count. None denies.
+        """
+        if isinstance(tool := self._find(name), Outcome):
             return tool
+        try:
+            approved = approve(name, arguments) if tool.approval == "ask" and approve else _decided(tool, arguments)
+        except Exception as error:
+            return _failure(error)
+        if approved is not True:
+            return _denied(name)
         function = tool.function
         if inspect.iscoroutinefunction(function):
             call: Callable[[], Any] = lambda: asyncio.run(function(**arguments))  # noqa: E731
@@ -176,10 +198,19 @@ class Toolbox(Mapping[str, Tool]):
         except Exception as error:
             return _failure(error) if work.done() else _too_slow(name, timeout)
 
-    async def run_async(self, name: str, arguments: dict[str, Any], *, timeout: float) -> Outcome:
+    async def run_async(
+        self, name: str, arguments: dict[str, Any], *, timeout: float, approve: Approver | None = None
+    ) -> Outcome:
         """The same on the caller's loop: coroutines are awaited there, plain functions run in a thread."""
-        if isinstance(tool := self._approved(name, arguments), Outcome):
+        if isinstance(tool := self._find(name), Outcome):
             return tool
+        try:
+            approved = approve(name, arguments) if tool.approval == "ask" and approve else _decided(tool, arguments)
+            approved = await approved if inspect.isawaitable(approved) else approved
+        except Exception as error:
+            return _failure(error)
+        if approved is not True:
+            return _denied(name)
         try:
             async with asyncio.timeout(timeout) as limit:
                 if inspect.iscoroutinefunction(tool.function):
@@ -188,19 +219,23 @@ class Toolbox(Mapping[str, Tool]):
         except Exception as error:
             return _too_slow(name, timeout) if limit.expired() else _failure(error)
 
-    def _approved(self, name: str, arguments: dict[str, Any]) -> Tool | Outcome:
+    def _find(self, name: str) -> Tool | Outcome:
         tool = self._tools.get(name)
         if tool is None:
             known = ", ".join(self._tools) or "none"
             return Outcome(f"there is no local tool {name!r} here (known: {known})", is_error=True)
-        if callable(tool.approval):
-            try:
-                approved = tool.approval(name, arguments) is True
-            except Exception as error:
-                return _failure(error)
-        else:
-            approved = tool.approval == "allow"
-        return tool if approved else Outcome(f"the user did not approve this call of {name}", is_error=True)
+        return tool
+
+
+def _decided(tool: Tool, arguments: dict[str, Any]) -> bool:
+    """What the tool's own approval says; `ask` says nothing, which is no."""
+    if callable(tool.approval):
+        return tool.approval(tool.name, arguments) is True
+    return tool.approval == "allow"
+
+
+def _denied(name: str) -> Outcome:
+    return Outcome(f"the user did not approve this call of {name}", is_error=True)
 
 
 def _in_thread(call: Callable[[], Any]) -> Future[Any]:

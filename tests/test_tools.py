@@ -22,12 +22,12 @@ Run = Callable[..., Outcome]
 def run(request: pytest.FixtureRequest) -> Run:
     """One call, as either shell makes it."""
 
-    def call(tool: Any, arguments: dict[str, Any] | None = None, *, timeout: float = 5) -> Outcome:
+    def call(tool: Any, arguments: dict[str, Any] | None = None, *, timeout: float = 5, approve: Any = None) -> Outcome:
         toolbox = Toolbox([tool])
         (name,) = toolbox
         if request.param == "sync":
-            return toolbox.run(name, arguments or {}, timeout=timeout)
-        return asyncio.run(toolbox.run_async(name, arguments or {}, timeout=timeout))
+            return toolbox.run(name, arguments or {}, timeout=timeout, approve=approve)
+        return asyncio.run(toolbox.run_async(name, arguments or {}, timeout=timeout, approve=approve))
 
     return call
 
@@ -127,6 +127,47 @@ def test_function_as_it_is_may_not_run(run: Run) -> None:
     assert outcome.is_error
     assert "did not approve" in outcome.output
     assert run(secgemini_tool(describe), {"host": "h"}) == Outcome('{"host": "h"}')
+
+
+def test_ask_leaves_the_decision_to_the_session_s_approver(run: Run) -> None:
+    asked: list[Any] = []
+    tool = secgemini_tool(describe, approval="ask")
+    assert not run(tool, {"host": "h"}, approve=lambda *call: asked.append(call) or True).is_error
+    assert asked == [("describe", {"host": "h"})]
+    assert not run(describe, {"host": "h"}, approve=lambda *_: True).is_error, "a function passed as it is asks too"
+
+
+@pytest.mark.parametrize("verdict", [False, None, "yes", 1])
+def test_only_true_of_an_approver_approves(run: Run, verdict: Any) -> None:
+    outcome = run(secgemini_tool(describe, approval="ask"), {"host": "h"}, approve=lambda *_: verdict)
+    assert outcome == Outcome("the user did not approve this call of describe", is_error=True)
+
+
+def test_an_approver_that_fails_denies(run: Run) -> None:
+    def approve(*_: Any) -> bool:
+        raise EOFError("nobody there")
+
+    outcome = run(secgemini_tool(describe, approval="ask"), {"host": "h"}, approve=approve)
+    assert outcome == Outcome("EOFError: nobody there", is_error=True)
+
+
+@pytest.mark.parametrize("approval", ["allow", "deny"])
+def test_nobody_is_asked_about_what_is_decided(run: Run, approval: Any) -> None:
+    def approve(*_: Any) -> bool:
+        raise AssertionError("asked")
+
+    outcome = run(secgemini_tool(describe, approval=approval), {"host": "h"}, approve=approve)
+    assert outcome.is_error == (approval == "deny")
+    assert "asked" not in outcome.output
+
+
+def test_waiting_for_a_person_is_no_time_of_the_tool_s() -> None:
+    async def approve(*_: Any) -> bool:
+        await asyncio.sleep(0.2)
+        return True
+
+    work = Toolbox([describe]).run_async("describe", {"host": "h"}, timeout=0.1, approve=approve)
+    assert asyncio.run(work) == Outcome('{"host": "h"}')
 
 
 def test_unknown_tool_is_an_error() -> None:

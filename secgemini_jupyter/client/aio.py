@@ -26,7 +26,7 @@ from secgemini_jupyter.protocol import endpoints
 from secgemini_jupyter.protocol.requests import Attempts, Request
 from secgemini_jupyter.protocol.turn import ASKING, Turn
 from secgemini_jupyter.settings import Settings
-from secgemini_jupyter.tools import Tool, Toolbox
+from secgemini_jupyter.tools import Approver, Tool, Toolbox
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -266,6 +266,8 @@ class AsyncInteractiveSession(SessionView):
         self._state = state
         self.confirm: Callable[[Message], bool | Awaitable[bool]] | None = None
         """Answers a `confirmation_request`; None denies each."""
+        self.approve: Approver | None = None
+        """Approves a call of a local tool whose approval is `ask`, by name and arguments; None denies each."""
 
     @property
     async def messages(self) -> list[Message]:
@@ -447,7 +449,9 @@ class AsyncInteractiveSession(SessionView):
         """Do what `message` asks of this side; gives our answer, which the session holds as well."""
         if call := turn.tool_call(message):
             timeout = self._settings.tool_timeout
-            outcome = await self._state.tools.run_async(call.name, call.arguments, timeout=timeout)
+            outcome = await self._state.tools.run_async(
+                call.name, call.arguments, timeout=timeout, approve=self.approve
+            )
             return turn.answer(call, outcome.output, is_error=outcome.is_error)
         if turn.wants_decision(message):
             verdict = self.confirm(message) if self.confirm else False

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import io
 import os
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,7 +26,7 @@ from secgemini_jupyter.protocol import endpoints
 from secgemini_jupyter.protocol.requests import Attempts, Request
 from secgemini_jupyter.protocol.turn import ASKING, Turn
 from secgemini_jupyter.settings import Settings
-from secgemini_jupyter.tools import Tool, Toolbox
+from secgemini_jupyter.tools import Approver, Tool, Toolbox
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -263,8 +264,10 @@ class InteractiveSession(SessionView):
         self._client = client
         self._core = client._core
         self._state = state
-        self.confirm: Callable[[Message], bool] | None = None
+        self.confirm: Callable[[Message], bool | Awaitable[bool]] | None = None
         """Answers a `confirmation_request`; None denies each."""
+        self.approve: Approver | None = None
+        """Approves a call of a local tool whose approval is `ask`, by name and arguments; None denies each."""
 
     @cached_property
     def aio(self) -> AsyncInteractiveSession:
@@ -273,6 +276,7 @@ class InteractiveSession(SessionView):
 
         twin = AsyncInteractiveSession(self._client.aio, self._state)
         twin.confirm = lambda message: self.confirm(message) if self.confirm else False
+        twin.approve = lambda name, arguments: self.approve(name, arguments) if self.approve else False
         return twin
 
     @property
@@ -465,11 +469,24 @@ class InteractiveSession(SessionView):
         """Do what `message` asks of this side; gives our answer, which the session holds as well."""
         if call := turn.tool_call(message):
             timeout = self._settings.tool_timeout
-            outcome = self._state.tools.run(call.name, call.arguments, timeout=timeout)
+            outcome = self._state.tools.run(call.name, call.arguments, timeout=timeout, approve=self._approved)
             return turn.answer(call, outcome.output, is_error=outcome.is_error)
         if turn.wants_decision(message):
-            return turn.decide(message, approve=self.confirm is not None and self.confirm(message) is True)
+            return turn.decide(message, approve=self._verdict(self.confirm(message)) if self.confirm else False)
         return None
+
+    def _approved(self, name: str, arguments: dict[str, Any]) -> bool:
+        return self._verdict(self.approve(name, arguments)) if self.approve else False
+
+    def _verdict(self, said: bool | Awaitable[bool]) -> bool:
+        """What `approve` or `confirm` said; one that is asynchronous is awaited on the loop thread."""
+        if not inspect.isawaitable(said):
+            return said is True
+        work = self._client._loop_thread.submit(_awaited(said))
+        try:
+            return work.result() is True
+        finally:
+            work.cancel()  # if the user stopped waiting
 
     def _stored(self) -> list[Message]:
         """What the service holds now; the snapshot stays as it is, since the running turn adds itself to it."""
@@ -524,3 +541,7 @@ class InteractiveSession(SessionView):
     def _check_group(self, group_id: str | None) -> None:
         if group_id:
             base.check_group(group_id, self.messages)
+
+
+async def _awaited(said: Awaitable[bool]) -> bool:
+    return await said

@@ -372,6 +372,45 @@ def test_local_tool_is_run_if_it_may(client: Any, call: str, answer: str) -> Non
     session.delete()
 
 
+@secgemini_tool(approval="ask")
+def scan(host: str) -> str:
+    "Allowed by a person."
+    return f"scanned {host}"
+
+
+async def later(verdict: bool) -> bool:
+    await asyncio.sleep(0.01)
+    return verdict
+
+
+@pytest.mark.parametrize(
+    ("approve", "answer"),
+    [
+        (None, "scan failed: the user did not approve"),
+        (lambda *_: True, "scanned mail"),
+        (lambda *_: later(True), "scanned mail"),
+        (lambda *_: later(False), "scan failed: the user did not approve"),
+    ],
+)
+def test_a_person_approves_a_call_where_the_tool_asks(client: Any, approve: Any, answer: str) -> None:
+    """At once or later: an answer that is awaited blocks neither shell."""
+    session = client.create_session(tools=[scan])
+    session.approve = approve
+    assert session.query('[[call scan {"host": "mail"}]]').answer.startswith(answer)
+    session.delete()
+
+
+def test_a_turn_on_the_loop_thread_asks_the_session_s_approver(local_service: LocalService) -> None:
+    with SecGemini(local_service.key, base_url=local_service.http, websocket_url=local_service.ws) as client:
+        session = client.create_session(tools=[scan])
+        session.approve = lambda name, arguments: later(arguments == {"host": "mail"})
+        running = session.start('[[call scan {"host": "mail"}]]')
+        while not running.is_over:
+            running.next(timeout=0.05)
+        assert running.response().answer == "scanned mail"
+        session.delete()
+
+
 def test_resumed_session_needs_its_tools_again(client: Any) -> None:
     """A tool that is not bound here is refused, and says what is."""
     session = client.create_session(tools=[add, guarded])
