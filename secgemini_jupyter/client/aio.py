@@ -351,11 +351,12 @@ class AsyncInteractiveSession(SessionView):
         """
         info = base.updated(self._state.info, name, description, ttl)
         await self._client._send(endpoints.update(info))
-        self._state.keep(info)
+        self._state.keep_update(info, ttl_set=ttl is not None)
 
     async def delete(self) -> None:
         """Delete the session at the service, with its messages and attachments."""
         await self._client._send(endpoints.delete(self._state.info))
+        self._state.deleted()
 
     async def generate_name(self) -> str:
         """A name that the service proposes; set it with `update(name=…)`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -46,6 +47,10 @@ class SessionState:
     """Whether an earlier turn may still run at the service: its frames are not the next turn's."""
     tool_results: dict[str, Message] = field(default_factory=dict)
     """What was answered to the service's requests in a turn that did not end yet, by the id of the request."""
+    is_deleted: bool = False
+    """Whether it was deleted from here."""
+    ttl_since: float | None = None
+    """Unix seconds from which `info.ttl` counts, if it was set from here; the service does not tell."""
     _current: Turn | None = None
     _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _look: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -75,6 +80,26 @@ class SessionState:
     def keep(self, info: PublicSession) -> None:
         """Take over what became of the session, and tell who watches it."""
         self.info = info
+        self._tell()
+
+    def keep_update(self, info: PublicSession, *, ttl_set: bool) -> None:
+        """Take over what this side has changed."""
+        if ttl_set:
+            self.ttl_since = time.time()
+        self.keep(info)
+
+    def relist(self, listed: PublicSession) -> None:
+        """Take over what a list says, which comes without messages. While a turn runs here, this side knows better."""
+        info = without_messages(listed)
+        if self.is_running or info == self.info:
+            return
+        if self.messages is not None and info.num_messages != len(self.messages):  # more was said elsewhere
+            self.messages = None
+            self.left_unfinished = SessionState.listed(listed).left_unfinished
+        self.keep(info)
+
+    def deleted(self) -> None:
+        self.is_deleted = True
         self._tell()
 
     def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
@@ -248,6 +273,20 @@ class SessionView:
     def update_time(self) -> float:
         """Unix seconds."""
         return self._state.info.update_time
+
+    @property
+    def expires_at(self) -> float:
+        """Unix seconds when its time to live ends: counted from when it was set here, else from its creation.
+
+        A `ttl` that was set elsewhere counts from a moment that the service does not tell: it may live longer.
+        """
+        since = self._state.ttl_since
+        return (self.create_time if since is None else since) + self.ttl
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether it was deleted from here."""
+        return self._state.is_deleted
 
     @property
     def user_id(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from secgemini_jupyter.models import MessageType
@@ -49,3 +50,22 @@ def test_a_watcher_that_fails_breaks_no_turn(session: Any, caplog: Any) -> None:
     session.watch(fails)
     assert session.query("hello").answer == "hello"
     assert "a bug in a widget" in caplog.text
+
+
+def test_a_deletion_is_told_and_kept(client: Any) -> None:
+    session = client.create_session("doomed")
+    told: list[bool] = []
+    session.watch(lambda: told.append(session.is_deleted))
+    assert not session.is_deleted
+    session.delete()
+    assert told == [True]
+
+
+def test_expiry_counts_from_the_creation_then_from_the_update(session: Any) -> None:
+    assert session.expires_at == session.create_time + session.ttl
+    before = time.time()
+    session.update(ttl=600)
+    assert before + 600 <= session.expires_at <= time.time() + 600
+    expires = session.expires_at
+    session.update(name="renamed")
+    assert session.expires_at == expires
