@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from secgemini_jupyter.errors import InputError, SettingsError
+from secgemini_jupyter.client.known import KnownSessions
+from secgemini_jupyter.errors import InputError, SessionNotFoundError, SettingsError, one_line, redact
 from secgemini_jupyter.settings import backend, data_dir, find_key, missing_key_message, notebook_id
 
 if TYPE_CHECKING:
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from secgemini_jupyter.models import Message, Usage
 
 __all__ = ["Answer", "KernelSession", "current_session"]
+
+log = logging.getLogger(__name__)
 
 MAIN = "main"
 """Name of the session that a kernel starts with."""
@@ -122,6 +127,8 @@ class KernelSession:
         self._say = say or (lambda _: None)
         self._lock = threading.RLock()
         self._sessions: dict[str, InteractiveSession] = {}
+        self._known = KnownSessions(self._tell)
+        self._watchers: list[Callable[[], None]] = []
         self._client: SecGemini | None = None
         self._last: RunningTurn | None = None
         self.current_name = MAIN
@@ -164,6 +171,7 @@ class KernelSession:
         for name, session in list(self._sessions.items()):
             if not session.can_log:
                 del self._sessions[name]
+                self._tell()
                 self._say(f"The local service was restarted; session {name!r} was not retained and is gone.")
 
     @property
@@ -175,6 +183,7 @@ class KernelSession:
         with self._lock:
             client, self._client, self._last = self._client, None, None
             self._sessions.clear()
+            self._known.clear()
         if client is not None:
             client.close()
 
@@ -197,47 +206,44 @@ class KernelSession:
         with self._lock:
             client = self.client  # may renew what follows
             if name not in self._sessions:
-                self._sessions[name] = client.create_session(
-                    None if name == MAIN else name, description="Jupyter notebook"
-                )
+                made = client.create_session(None if name == MAIN else name, description="Jupyter notebook")
+                self._sessions[name] = self._known.one(made)
                 self._remember(name)
+                self._tell()
             return self._sessions[name]
 
     def switch(self, name: str) -> InteractiveSession:
         """Make a session current; created if this kernel has none of this name."""
         session = self.use(name)
-        self.current_name = name
-        self._remember(name)
+        self._make_current(name)
         return session
 
     def new(self, name: str | None = None, **options: Any) -> InteractiveSession:
         """A fresh session, made current; takes the place of one of the same name, which stays at the service."""
         with self._lock:
             name = name or self.current_name
-            session = self.client.create_session(None if name == MAIN else name, **options)
+            session = self._known.one(self.client.create_session(None if name == MAIN else name, **options))
             self._sessions[name] = session
-            self.current_name = name
-            self._remember(name)
+            self._make_current(name)
             return session
 
     def resume(self, id_or_name: str) -> InteractiveSession:
         """Make an existing session current, by id, or by a name that only one session has.
 
+        One that this kernel has already stays the same object, read afresh.
+
         Raises:
             InputError: several sessions have the name.
             SessionNotFoundError: there is none.
         """
-        with self._lock:
-            client = self.client
-            named = [session for session in client.list_sessions() if session.name == id_or_name]
-            if len(named) > 1:
-                ids = ", ".join(session.id for session in named)
-                raise InputError(f"{len(named)} sessions are called {id_or_name!r}: resume one by id ({ids}).")
-            session = client.resume_session(named[0].id if named else id_or_name)
-            self._sessions[session.name] = session
-            self.current_name = session.name
-            self._remember(session.name)
-            return session
+        listed = self.client.list_sessions()
+        named = [session for session in listed if session.name == id_or_name]
+        if any(session.id == id_or_name for session in listed) or not named:
+            return self.resume_session(id_or_name)  # somebody may have named another one like it
+        if len(named) > 1:
+            ids = ", ".join(session.id for session in named)
+            raise InputError(f"{len(named)} sessions are called {id_or_name!r}: resume one by id ({ids}).")
+        return self.resume_session(named[0].id)
 
     def resume_last(self) -> InteractiveSession:
         """Continue where this notebook stopped, after a restart of its kernel.
@@ -256,11 +262,123 @@ class KernelSession:
 
     def delete(self, name: str) -> None:
         """Delete a session at the service, and forget it here."""
+        self.delete_session(self._sessions[name].id)
+
+    def _make_current(self, name: str) -> None:
+        self.current_name = name
+        self._remember(name)
+        self._tell()
+
+    # --- sessions by id, for who shows a list of them ---
+
+    @property
+    def current_id(self) -> str:
+        """Id of the current session; empty before there is one."""
+        session = self._sessions.get(self.current_name)
+        return session.id if session else ""
+
+    def name_of(self, session_id: str) -> str | None:
+        """The name by which this kernel has the session."""
+        return next((name for name, session in self if session.id == session_id), None)
+
+    def list_sessions(self) -> list[InteractiveSession]:
+        """All active sessions of the user, oldest first. One that is known here already is the same object."""
+        return [self._known.one(session) for session in self.client.list_sessions()]
+
+    def own_sessions(self) -> list[InteractiveSession]:
+        """Those that this kernel has by name, without a request."""
+        return [session for _, session in self]
+
+    def update_session(
+        self, session_id: str, *, name: str | None = None, description: str | None = None, ttl: int | None = None
+    ) -> None:
+        """Change it at the service; if this kernel calls it by its name, it does so by the new one.
+
+        Raises:
+            SessionNotFoundError: it is gone; it is forgotten here.
+        """
+        session = self._object(session_id)
+        before = session.name
+        with self._forgetting_the_lost(session_id):
+            session.update(name=name, description=description, ttl=ttl)
         with self._lock:
-            self._sessions[name].delete()
-            del self._sessions[name]
-            if name == self.current_name:
-                self.current_name = MAIN
+            if self.name_of(session_id) == before and session.name not in self._sessions:
+                self._sessions[session.name] = self._sessions.pop(before)
+                if self.current_name == before:
+                    self._make_current(session.name)
+
+    def delete_session(self, session_id: str) -> None:
+        """Delete it at the service, and forget it here. If it was current, `main` is.
+
+        Raises:
+            SessionNotFoundError: it is gone already; it is forgotten here.
+        """
+        with self._forgetting_the_lost(session_id):
+            self._object(session_id).delete()
+        self._forget(session_id)
+
+    def resume_session(self, session_id: str) -> InteractiveSession:
+        """Make it current, by id alone.
+
+        Raises:
+            SessionNotFoundError: it is gone; it is forgotten here.
+        """
+        with self._lock, self._forgetting_the_lost(session_id):
+            client = self.client
+            session = self._known.get(session_id)
+            if session is None:
+                session = self._known.one(client.resume_session(session_id))
+            elif not session.is_running:
+                session.refresh()
+            name = self.name_of(session_id) or session.name
+            self._sessions[name] = session
+            self._make_current(name)
+            return session
+
+    def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
+        """Have `changed()` called when this kernel gets, loses or switches sessions, or one that it has changes.
+
+        It is called in the thread that brought the change, and shall return at once.
+
+        Returns:
+            a function that ends it.
+        """
+        self._watchers.append(changed)
+
+        def end() -> None:
+            if changed in self._watchers:
+                self._watchers.remove(changed)
+
+        return end
+
+    def _tell(self) -> None:
+        for changed in list(self._watchers):
+            try:
+                changed()
+            except Exception as error:  # who looks on must not break what a cell does
+                log.warning("A watcher of the sessions failed: %s", one_line(redact(str(error))))
+
+    def _object(self, session_id: str) -> InteractiveSession:
+        session = self._known.get(session_id)
+        return session if session is not None else self._known.one(self.client.resume_session(session_id))
+
+    @contextlib.contextmanager
+    def _forgetting_the_lost(self, session_id: str) -> Iterator[None]:
+        try:
+            yield
+        except SessionNotFoundError:
+            self._forget(session_id)
+            raise
+
+    def _forget(self, session_id: str) -> None:
+        with self._lock:
+            name = self.name_of(session_id)
+            if name is not None:
+                del self._sessions[name]
+                if name == self.current_name:
+                    self.current_name = MAIN
+            self._known.forget(session_id)
+        self._tell()
 
     def _memory(self) -> Path | None:
         notebook = notebook_id(self._namespace)

@@ -151,6 +151,84 @@ def test_resume_by_id_and_by_name(kernel: KernelSession) -> None:
         kernel.resume("double")
 
 
+def test_resume_keeps_the_object_that_widgets_watch(kernel: KernelSession) -> None:
+    session = kernel.new("watched")
+    kernel.new("another")
+    session._client.resume_session(session.id).update(description="changed elsewhere")
+    assert kernel.resume(session.id) is session is kernel.current()
+    assert session.description == "changed elsewhere"
+    kernel.new("watched")  # takes its name, and `session` is known no less
+    assert kernel.resume(session.id) is session
+
+
+def test_a_session_named_like_an_id_is_not_resumed_in_its_place(kernel: KernelSession) -> None:
+    session = kernel.new("real")
+    kernel.new(session.id)
+    assert kernel.resume(session.id) is session
+
+
+def test_listed_sessions_are_the_known_objects_brought_up_to_date(kernel: KernelSession) -> None:
+    session = kernel.current()
+    session.query("once")
+    elsewhere = session._client.resume_session(session.id)
+    elsewhere.query("twice")
+    elsewhere.attach_file("a.txt", b"a")
+    told: list[int] = []
+    session.watch(lambda: told.append(session.turns))
+    (listed,) = [each for each in kernel.list_sessions() if each.id == session.id]
+    assert listed is session
+    assert told == [2]
+    assert (len(session.files), len(session.messages)) == (1, session.num_messages)
+    kernel.list_sessions()
+    assert len(told) == 2, "what has not changed is not told: the second time was `messages`"
+
+
+def test_watchers_learn_of_new_current_and_changed_sessions(kernel: KernelSession) -> None:
+    told: list[tuple[str, list[str]]] = []
+    end = kernel.watch(lambda: told.append((kernel.current_name, kernel.names)))
+    kernel.current()
+    assert told[-1] == ("main", ["main"])
+    kernel.switch("other")
+    assert told[-1] == ("other", ["main", "other"])
+    told.clear()
+    kernel.current().attach_file("a.txt", b"a")
+    assert told
+    kernel.delete("other")
+    assert told[-1] == ("main", ["main"])
+    end()
+    told.clear()
+    kernel.new("third")
+    assert told == []
+
+
+def test_a_renamed_session_is_called_by_its_new_name(kernel: KernelSession) -> None:
+    session = kernel.new("before")
+    kernel.new("taken")
+    kernel.resume_session(session.id)
+    kernel.update_session(session.id, name="after", ttl=600)
+    assert (kernel.current_name, kernel.get("after"), kernel.get("before")) == ("after", session, None)
+    assert session.ttl == 600
+    kernel.update_session(session.id, name="taken")
+    assert kernel.get("after") is session, "the name belongs to another one already"
+    main = kernel.switch("main")
+    kernel.update_session(main.id, name="first")
+    assert kernel.current_name == "main"
+
+
+def test_a_session_that_somebody_deleted_is_forgotten(kernel: KernelSession) -> None:
+    session = kernel.new("doomed")
+    session._client.resume_session(session.id).delete()
+    for act in (
+        lambda: kernel.update_session(session.id, ttl=600),
+        lambda: kernel.delete_session(session.id),
+        lambda: kernel.resume_session(session.id),
+    ):
+        kernel._sessions["doomed"], kernel.current_name = session, "doomed"
+        with pytest.raises(SessionNotFoundError):
+            act()
+        assert (kernel.get("doomed"), kernel.current_name) == (None, "main")
+
+
 def test_notebook_remembers_its_session(kernel: KernelSession) -> None:
     """Another kernel of the same notebook finds it; one of another notebook, or of none, does not."""
     session = kernel.current()

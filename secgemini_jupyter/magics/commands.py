@@ -148,7 +148,8 @@ def resume(magics: SecGeminiMagics, options: Namespace) -> Line:
 
 
 def update(magics: SecGeminiMagics, options: Namespace) -> Line:
-    magics.kernel.current().update(name=options.name, description=options.description, ttl=options.ttl)
+    session = magics.kernel.current()
+    magics.kernel.update_session(session.id, name=options.name, description=options.description, ttl=options.ttl)
     return status(magics, options)
 
 
