@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import importlib.util
 import os
 import shutil
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+STATIC = ROOT / "secgemini_jupyter" / "widgets" / "static"
+WIDGETS = sorted(index.parent.name for index in (ROOT / "js" / "src").glob("*/index.tsx"))
 
 spec = importlib.util.spec_from_file_location("build_hook", ROOT / "scripts" / "build_hook.py")
 build_hook = importlib.util.module_from_spec(spec)
@@ -100,8 +103,18 @@ def test_the_wheel_holds_the_bundles_and_no_sources_of_them(tmp_path):
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True, timeout=120)
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    assert {"secgemini_jupyter/widgets/static/feedback.js", "secgemini_jupyter/widgets/static/feedback.css"} <= {*names}
+    assert "feedback" in WIDGETS
+    static = "secgemini_jupyter/widgets/static"
+    assert {f"{static}/{name}.{end}" for name in WIDGETS for end in ("js", "css")} <= {*names}
     assert not [name for name in names if "node_modules" in name or name.startswith(("js/", "tests/"))]
+
+
+@pytest.mark.parametrize("name", WIDGETS)
+def test_a_bundle_is_small_enough_for_a_saved_notebook(name):
+    """A notebook keeps the script and the style sheet of every widget in it."""
+    script, style = ((STATIC / f"{name}.{end}").read_bytes() for end in ("js", "css"))
+    assert len(script) + len(style) < 130_000
+    assert len(gzip.compress(script)) + len(gzip.compress(style)) < 40_000
 
 
 def test_the_lock_file_names_no_download_address():
