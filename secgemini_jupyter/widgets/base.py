@@ -65,6 +65,9 @@ class SecGeminiWidget(anywidget.AnyWidget):
 
     What a browser wants done goes through `Rpc`, where it is checked. The few traits that a view may set itself, so
     that `jslink` and marimo see them at once, stand in `_from_browser`, each with the type that it must have.
+
+    In marimo, cells that read such a trait run again if the widget is shown by `mo.ui.anywidget(widget)`, which calls
+    `set_state` too. Its kernel has no context in other threads, yet traits and messages may be sent from there.
     """
 
     _from_browser: ClassVar[Mapping[str, Any]] = {}

@@ -21,6 +21,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from tests.browser.marimo_server import MarimoPage, MarimoServer, marimo_server
 from tests.conftest import unavailable
 
 ROOT = Path(__file__).parents[2]
@@ -37,10 +38,10 @@ KERNEL = "window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel
 
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
-    """A page that fails the test if its scripts raised."""
+    """A page that fails the test if its scripts raised; Notebook 7's own core does, with no widget on the page."""
     opened = browser.new_page(viewport={"width": 900, "height": 700}, reduced_motion="reduce")
     errors: list[str] = []
-    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.on("pageerror", lambda error: errors.append(str(error)) if "notebook_core" not in error.stack else None)
     opened.set_default_timeout(10_000)
     yield opened
     opened.close()
@@ -116,21 +117,26 @@ class LabServer:
     url: str
     root: Path
 
-    def open(self, page: Any, *cells: str, theme: str = "light") -> Notebook:
-        """A new notebook of code cells (Markdown where a cell begins with `#md`), its kernel ready."""
+    def open(self, page: Any, *cells: str, theme: str = "light", app: str = "lab") -> Notebook:
+        """A new notebook of code cells (Markdown where a cell begins with `#md`), its kernel ready.
+
+        Args:
+            app: `lab` or `notebook`: the same server has JupyterLab and Notebook 7.
+        """
         made = [
             new_markdown_cell(cell.removeprefix("#md").strip()) if cell.startswith("#md") else new_code_cell(cell)
             for cell in cells
         ]
         kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-        return self.show(page, new_notebook(cells=made, metadata=kernel), theme)
+        return self.show(page, new_notebook(cells=made, metadata=kernel), theme, app)
 
-    def show(self, page: Any, document: nbformat.NotebookNode, theme: str = "light") -> Notebook:
+    def show(self, page: Any, document: nbformat.NotebookNode, theme: str = "light", app: str = "lab") -> Notebook:
         """Open a notebook as a user who got it from somebody else: its outputs are not trusted."""
         name = f"{uuid.uuid4().hex}.ipynb"
         nbformat.write(document, self.root / name)
         page.set_default_timeout(30_000)
-        page.goto(f"{self.url}/lab/workspaces/{uuid.uuid4().hex}/tree/{name}")
+        place = f"lab/workspaces/{uuid.uuid4().hex}/tree" if app == "lab" else "notebooks"
+        page.goto(f"{self.url}/{place}/{name}")
         page.wait_for_function(f"window.jupyterapp && {KERNEL}?.status === 'idle'")
         page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", LAB_THEMES[theme])
         page.wait_for_function("theme => document.body.dataset.jpThemeName === theme", arg=LAB_THEMES[theme])
@@ -139,7 +145,7 @@ class LabServer:
 
 @dataclass
 class Notebook:
-    """A notebook that is open in Lab."""
+    """A notebook that is open in Lab or in Notebook 7."""
 
     page: Any
     path: Path
@@ -216,7 +222,8 @@ def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1"]
-    command += [f"--ServerApp.port={port}", f"--ServerApp.root_dir={root}", "--LabApp.expose_app_in_browser=True"]
+    command += [f"--ServerApp.port={port}", f"--ServerApp.root_dir={root}"]
+    command += [f"--{app}.expose_app_in_browser=True" for app in ("LabApp", "JupyterNotebookApp")]
     command += ["--IdentityProvider.token=", "--ServerApp.password=", "--ServerApp.quit_button=False"]
     log = home / "lab.log"
     with log.open("wb") as output:
@@ -251,3 +258,21 @@ def _address(server: subprocess.Popen[bytes], runtime: Path, log: Path) -> str:
 def lab(lab_server: LabServer, page: Any) -> Callable[..., Notebook]:
     """`lab("x = 1", "x", theme="dark")` opens a notebook with these cells in a real JupyterLab."""
     return lambda *cells, theme="light": lab_server.open(page, *cells, theme=theme)
+
+
+@pytest.fixture
+def notebook7(lab_server: LabServer, page: Any) -> Callable[..., Notebook]:
+    """The same in Notebook 7."""
+    return lambda *cells, theme="light": lab_server.open(page, *cells, theme=theme, app="notebook")
+
+
+@pytest.fixture(scope="session")
+def marimo_edit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MarimoServer]:
+    with marimo_server(tmp_path_factory.mktemp("marimo")) as server:
+        yield server
+
+
+@pytest.fixture
+def marimo(marimo_edit: MarimoServer, page: Any) -> Callable[..., MarimoPage]:
+    """`marimo("x = 1", "x")` opens a notebook with these cells in marimo's editor."""
+    return lambda *cells: marimo_edit.open(page, *cells)

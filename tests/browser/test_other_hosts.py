@@ -1,0 +1,151 @@
+"""Widgets where JupyterLab is not: in Notebook 7 and in marimo."""
+
+from __future__ import annotations
+
+import pytest
+
+from .test_feedback_in_browser import WIDGET, session_cell, stored_feedback
+
+pytestmark = pytest.mark.browser
+
+
+def test_in_notebook_7_a_vote_reaches_the_service(notebook7, local_service):
+    notebook = notebook7(session_cell(local_service), WIDGET)
+    notebook.run_all()
+    widget = notebook.page.locator(".sg-feedback")
+    widget.get_by_label("Comment").fill("Found it at once")
+    widget.get_by_role("button", name="Helpful", exact=True).click()
+    widget.get_by_text("Sent for this session").wait_for()
+    session_id = notebook.python("print(session.id, end='')")
+    mine = [given for given in stored_feedback(local_service) if given["session_id"] == session_id]
+    assert [(given["score"], given["comment"]) for given in mine] == [(1, "Found it at once")]
+
+
+@pytest.mark.parametrize("shown", ["widget", "mo.ui.anywidget(widget)"])
+def test_in_marimo_a_vote_reaches_the_service(marimo, local_service, shown):
+    """marimo posts each message of a view by HTTP, and delivers the kernel's from threads that it does not know."""
+    notebook = marimo(
+        "import marimo as mo",
+        session_cell(local_service),
+        WIDGET.replace("FeedbackWidget(session)", f"widget = FeedbackWidget(session)\n{shown}"),
+    )
+    widget = notebook.page.locator(".sg-feedback")
+    widget.get_by_label("Comment").fill("Found it at once")
+    widget.get_by_role("button", name="Helpful", exact=True).click()
+    widget.get_by_text("Sent for this session").wait_for()
+    session_id = notebook.python("print(session.id, end='')")
+    mine = [given for given in stored_feedback(local_service) if given["session_id"] == session_id]
+    assert [(given["score"], given["comment"]) for given in mine] == [(1, "Found it at once")]
+    assert notebook.python("print([item['text'] for item in widget.sent], end='')") == "['Found it at once']"
+
+
+PROBE = '''
+import hashlib
+import msgspec
+import traitlets
+from secgemini_jupyter.widgets.base import SecGeminiWidget
+from secgemini_jupyter.widgets.feed import Event, Feed
+from secgemini_jupyter.widgets.rpc import Method, Reply, Rpc
+
+class Put(msgspec.Struct, forbid_unknown_fields=True):
+    offset: int
+
+class Probe(SecGeminiWidget):
+    _esm = """
+    export default {
+      render({ model, el }) {
+        const said = document.createElement("p");
+        said.className = "probe";
+        el.append(said);
+        let replies = 0, bytes = 0, events = 0, first = 0;
+        const show = () => {
+          said.textContent = `${replies} replies, ${bytes} bytes, ${events} event of ${first}, ${model.get("label")}`;
+        };
+        model.on("msg:custom", (content, buffers) => {
+          if (content.kind === "secgemini-reply") {
+            replies += 1;
+            bytes += buffers[0].byteLength;
+          } else if (content.kind === "secgemini-event") {
+            events += 1;
+            first = new DataView(buffers[0].buffer, buffers[0].byteOffset).getUint8(0);
+          }
+          show();
+        });
+        model.on("change:label", show);
+        for (let offset = 0; offset < 4; offset++) {
+          const chunk = new Uint8Array(1 << 20).fill(offset + 1);
+          const uuid = `${offset}`.repeat(32);
+          model.send({ kind: "secgemini-request", uuid, method: "put", params: { offset } }, undefined, [chunk]);
+        }
+        const press = document.createElement("button");
+        press.textContent = "Select";
+        press.onclick = () => {
+          model.set("selected", [3, 4]);
+          model.set("label", "forged");
+          model.save_changes();
+        };
+        el.append(press);
+        show();
+      },
+    };
+    """
+    _from_browser = {"selected": list[int]}
+    selected = traitlets.List().tag(sync=True)
+    label = traitlets.Unicode("genuine").tag(sync=True)
+
+    def __init__(self):
+        super().__init__()
+        self.chunks = {}
+        self.rpc = Rpc(self, {"put": Method(Put, self.put, buffer_limit=1 << 20)})
+        self.feed = Feed(self, lambda: Event({}, [bytes([7]) * 1000]))
+
+    def put(self, request, buffers):
+        (chunk,) = buffers
+        self.chunks[request.offset] = hashlib.sha256(chunk).hexdigest()[:8]
+        return Reply(None, [memoryview(bytes(1000))])
+
+    def _fallback(self):
+        return "", ""
+'''.strip()
+
+
+def check_the_wire(notebook):
+    """Four requests of 1 MiB each at once, their binary replies, an event with a buffer, a trait each way."""
+    said = notebook.page.locator(".probe")
+    said.filter(has_text="4 replies, 4000 bytes").wait_for()
+    assert notebook.python("print(sorted(widget.chunks), len(set(widget.chunks.values())), end='')") == "[0, 1, 2, 3] 4"
+    notebook.python("widget.feed.wake()")
+    said.filter(has_text="1 event of 7").wait_for()
+    notebook.python("widget.label = 'changed'")
+    said.filter(has_text="changed").wait_for()
+    notebook.page.get_by_role("button", name="Select").click()
+
+
+UNTIL_SELECTED = """
+import time
+deadline = time.monotonic() + 20
+while not widget.selected and time.monotonic() < deadline:
+    time.sleep(0.05)
+print(widget.selected, widget.label, end="")
+"""
+
+
+def test_in_notebook_7_buffers_events_and_traits_travel(notebook7):
+    notebook = notebook7(PROBE, "widget = Probe()\nwidget")
+    notebook.run_all()
+    check_the_wire(notebook)
+    assert notebook.python(UNTIL_SELECTED) == "[3, 4] changed"
+
+
+def test_in_marimo_buffers_events_and_traits_travel(marimo):
+    """Cells that read a trait run again when the view sets it, if the widget is shown by `mo.ui.anywidget`."""
+    notebook = marimo(
+        "import marimo as mo",
+        PROBE,
+        "widget = Probe()",
+        "shown = mo.ui.anywidget(widget)\nshown",
+        "f'selected: {shown.selected}'",
+    )
+    check_the_wire(notebook)
+    notebook.output(4).get_by_text("selected: [3, 4]").wait_for()
+    assert notebook.python("print(widget.selected, widget.label, end='')") == "[3, 4] changed"
