@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from secgemini_jupyter.errors import AttachmentError, InputError
 from secgemini_jupyter.models import PublicSessionFile
+from secgemini_jupyter.protocol.attachments import base_name, check_size
 
-LONGEST_NAME = 255
+if TYPE_CHECKING:
+    from secgemini_jupyter.client.state import SessionState
 
 
 def read_from_disk(file_path: str | os.PathLike[str], limit: int) -> tuple[str, bytes]:
@@ -38,8 +40,7 @@ def read_from_disk(file_path: str | os.PathLike[str], limit: int) -> tuple[str, 
         before = os.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode):
             raise AttachmentError(f"{shown} is {_kind(before.st_mode)}. Attach a regular file. Nothing was sent.")
-        if before.st_size > limit:
-            raise AttachmentError(_too_large(shown, before.st_size, limit))
+        check_size(shown, before.st_size, limit)
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             content = file.read(limit + 1)
         after = os.fstat(descriptor)
@@ -55,7 +56,7 @@ def read_from_disk(file_path: str | os.PathLike[str], limit: int) -> tuple[str, 
 
 
 def check(filename: str, content: bytes, limit: int) -> str:
-    """The name to send: without folders, since the service keeps none.
+    """The name to send.
 
     Raises:
         InputError: `content` is not bytes, or there is no usable name.
@@ -65,41 +66,25 @@ def check(filename: str, content: bytes, limit: int) -> str:
         raise InputError(
             f"content is {type(content).__name__}, not bytes. Pass text as text.encode(). Nothing was sent."
         )
-    name = re.split(r"[\\/]", filename)[-1] if isinstance(filename, str) else ""
-    if not name.strip() or name in (".", "..") or "\0" in name:
-        raise InputError(f"filename {filename!r} names no file. Pass a name such as 'auth.log'. Nothing was sent.")
-    try:
-        name.encode()
-    except UnicodeEncodeError:  # from disk: bytes that are no UTF-8
-        raise InputError(
-            f"filename {name!r} is no text that can be sent. Use attach_file with another name. Nothing was sent."
-        ) from None
-    if len(name) > LONGEST_NAME:
-        raise InputError(f"filename has {len(name)} characters, at most {LONGEST_NAME} are taken. Nothing was sent.")
-    if len(content) > limit:
-        raise AttachmentError(_too_large(repr(name), len(content), limit))
+    name = base_name(filename)
+    check_size(repr(name), len(content), limit)
     return name
 
 
-def compare(attached: PublicSessionFile, content: bytes, index: int) -> None:
-    """The service's sha256 against ours.
+def arrived(state: SessionState, attached: PublicSessionFile, content: bytes) -> None:
+    """Take `attached` over into the snapshot, and compare the service's sha256 with ours.
 
     Raises:
         AttachmentError: they differ: what the service will analyse is not this file.
     """
     ours = hashlib.sha256(content).hexdigest()
-    if attached.sha256.lower() != ours:
+    is_same = attached.sha256.lower() == ours
+    index = state.add_file(attached, verified=is_same)
+    if not is_same:
         raise AttachmentError(
             f"The service's copy of {attached.name!r} differs: sha256 {attached.sha256 or 'missing'}, ours {ours}. "
             f"Remove it with detach_file({index}) and attach it again."
         )
-
-
-def _too_large(shown: str, size: int, limit: int) -> str:
-    return (
-        f"{shown} has {size:,} bytes, at most {limit:,} are sent. Attach a part of it, or a log by "
-        "upload_and_attach_logs. Nothing was sent."
-    )
 
 
 def _kind(mode: int) -> str:

@@ -55,6 +55,8 @@ class SessionState:
     _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _look: threading.Lock = field(default_factory=threading.Lock, repr=False)
     """Held while a turn passes from running to stored: nobody shall see it in neither, or in both."""
+    _verified: set[tuple[str, str]] = field(default_factory=set, repr=False)
+    """Name and sha256 of files that this process sent, and whose hash the service confirmed."""
     _watchers: list[Callable[[], None]] = field(default_factory=list, repr=False)
 
     @classmethod
@@ -101,6 +103,25 @@ class SessionState:
     def deleted(self) -> None:
         self.is_deleted = True
         self._tell()
+
+    def add_file(self, file: PublicSessionFile, *, verified: bool) -> int:
+        """A file that was attached just now; gives its index."""
+        with self._look:  # files may come from several threads
+            index = len(self.info.files)
+            self.info = msgspec.structs.replace(self.info, files=[*self.info.files, file])
+            if verified:
+                self._verified.add((file.name, file.sha256))
+        self._tell()
+        return index
+
+    def remove_file(self, index: int) -> None:
+        with self._look:
+            left = [file for i, file in enumerate(self.info.files) if i != index]
+            self.info = msgspec.structs.replace(self.info, files=left)
+        self._tell()
+
+    def is_verified(self, file: PublicSessionFile) -> bool:
+        return (file.name, file.sha256) in self._verified
 
     def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
         self._watchers.append(changed)
@@ -322,6 +343,10 @@ class SessionView:
     def is_running(self) -> bool:
         """Whether a turn of this process runs in the session."""
         return self._state.is_running
+
+    def is_verified(self, file: PublicSessionFile) -> bool:
+        """Whether this process sent it, and the service's sha256 was that of the bytes sent."""
+        return self._state.is_verified(file)
 
     def known_messages(self) -> list[Message] | None:
         """What is here without a request: the snapshot's messages, and those of the running turn so far.

@@ -310,9 +310,7 @@ class InteractiveSession(SessionView):
         """
         name = files.check(filename, content, self.max_attachment_bytes)
         attached = self._client._send(endpoints.attach_file(self.id, name, content, mime_type_hint))
-        info = self._state.info
-        self._state.keep(msgspec.structs.replace(info, files=[*info.files, attached]))
-        files.compare(attached, content, len(info.files))
+        files.arrived(self._state, attached, content)
         return attached
 
     def detach_file(self, *arguments: Any, session_id: str | None = None, file_idx: int | None = None) -> None:
@@ -326,8 +324,7 @@ class InteractiveSession(SessionView):
         self.refresh()
         base.check_index(index, expected, self.files)
         self._client._send(endpoints.detach_file(self.id, index))
-        info = self._state.info
-        self._state.keep(msgspec.structs.replace(info, files=[f for i, f in enumerate(info.files) if i != index]))
+        self._state.remove_file(index)
 
     def attach_logs(self, logs_hash: str) -> None:
         """Attach a logs table that the logs processor holds already, by its keyed BLAKE2s (hex)."""

@@ -160,6 +160,14 @@ def test_too_large_is_refused_before_it_is_read(shell: Any, local_service: Local
     session.delete()
 
 
+def test_what_this_process_sent_is_verified_and_nothing_else(client: Any, session: Any) -> None:
+    attached = session.attach_file("a.log", b"a")
+    assert session.is_verified(attached)
+    resumed = client.resume_session(session.id)
+    assert resumed.files == [attached]
+    assert not resumed.is_verified(attached)
+
+
 def test_file_altered_in_transit_is_noticed(shell: Any, local_service: LocalService) -> None:
     """What the service would analyse is not what was given: the error says both hashes and how to remove it."""
 
