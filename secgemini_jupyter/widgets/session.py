@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from secgemini_jupyter.errors import InputError
+from secgemini_jupyter.models import PublicSessionFile
+from secgemini_jupyter.render.text import one_line
 
-__all__ = ["FeedbackSession", "check_session"]
+__all__ = ["AttachSession", "FeedbackSession", "check_session", "destination"]
 
 
 class FeedbackSession(Protocol):
@@ -21,6 +24,55 @@ class FeedbackSession(Protocol):
     def send_feedback(self, score: int, group_id: str | None = None, comment: str = "") -> object: ...
 
     def send_bug_report(self, bug: str, group_id: str | None = None) -> object: ...
+
+
+class AttachSession(Protocol):
+    """A session that takes files. Its methods are called from threads of the widget's."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def host(self) -> str: ...
+
+    @property
+    def is_local(self) -> bool: ...
+
+    @property
+    def can_log(self) -> bool: ...
+
+    @property
+    def max_attachment_bytes(self) -> int: ...
+
+    @property
+    def files(self) -> list[PublicSessionFile]: ...
+
+    def is_verified(self, file: PublicSessionFile) -> bool: ...
+
+    def attach_file(self, filename: str, content: bytes, mime_type_hint: str | None = None) -> object: ...
+
+    def detach_file(self, file_idx: int, /) -> None: ...
+
+    def refresh(self) -> None: ...
+
+    def watch(self, changed: Callable[[], None]) -> Callable[[], None]: ...
+
+
+class Destination(Protocol):
+    @property
+    def host(self) -> str: ...
+
+    @property
+    def is_local(self) -> bool: ...
+
+
+def destination(session: Destination) -> str:
+    """Where prompts and files go, in words."""
+    host = one_line(session.host, 80)
+    return f"local analyst, {host}, not Sec-Gemini" if session.is_local else f"Sec-Gemini, {host}"
 
 
 def check_session(expected: str, shown: str) -> None:
