@@ -1,0 +1,190 @@
+"""What nobody must be able to say to a widget: hostile text in every trait and every reply, in a real browser.
+
+The kernel's `render/` cleans what it sends. The views are shown here what it would never send.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import STATIC, THEMES
+
+pytestmark = pytest.mark.browser
+
+HOSTILE = {
+    "a script": "zqx<script>ran('script')</script>",
+    "handlers": "zqx<img src=x onerror=ran('img')><svg onload=ran('svg')><details open ontoggle=ran('toggle')>",
+    "frames and forms": "zqx<iframe srcdoc='<script>top.ran(1)</script>'></iframe><form action=//evil.example><button>",
+    "addresses": "zqx[x](javascript:ran('md'))<a href=\"javascript:ran('a')\">x</a> javascript:ran('bare')",
+    "style": "zqx<style>@import '//evil.example/i'; *{background:url(//evil.example/u)}</style>;url(//evil.example/v)",
+    "a style's value": "zqx red;position:fixed;inset:0;background:url(//evil.example/w)",
+    "images": "zqx<img src=//evil.example/1.png>![x](http://evil.example/2.png)<img srcset=//evil.example/3.png>",
+    "a data address": "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' onload='ran(1)'/> zqx",
+    "closing tags": "zqx--></script></style></textarea></title></svg>]]><script>ran('closed')</script>",
+    "templates": "zqx{{constructor.constructor('ran(1)')()}}${ran('js')}<%= ran('erb') %>{% raw %}#{ran('ruby')}",
+    "names of properties": "zqx __proto__ constructor toString",
+    "right to left": "zqx\u202egnp.exe\u202c\u2066\u2067\u2068\u200f" + "\u202e" * 50,
+    "zero width": "zqx" + "\u200b\u200d\ufeff\u2060" * 200,
+    "piles": "zqx" + "Z\u0315\u0334\u0321\u0338" * 100 + "\u0301" * 2000,
+    "controls": "zqx\x00\x07\x1b[2J\x1b]52;c;aGk=\x07\x85\u2028\u2029",
+    "half an emoji": "zqx\ud83d \udc00",
+    "many lines": "zqx" + "\n" * 20_000 + "end",
+    "a wide line": "zqx" + "W" * 1_000_000,
+    "nested levels": "zqx" + "<div>" * 10_000 + "[" * 10_000 + "> " * 10_000,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Case:
+    """A widget whose every text is hostile.
+
+    Attributes:
+        traits: its state, with this text in every field.
+        answers: what the kernel answers to each call: `{"result": …}` and perhaps `"buffers"`, as lists of bytes.
+        drive: uses the widget, so that everything is shown.
+    """
+
+    traits: Callable[[str], dict[str, Any]]
+    drive: Callable[[Any], None]
+    answers: Callable[[str], dict[str, dict[str, Any]]] = lambda text: {}
+
+
+def feedback_traits(text: str) -> dict[str, Any]:
+    sent = [{"kind": kind, "score": 1, "text": text, "sent_at": text} for kind in ("feedback", "bug", text)]
+    return {"session_id": text, "session_name": text, "label": text, "sent": sent}
+
+
+def rate_and_report(widget: Any) -> None:
+    widget.get_by_role("button", name="Helpful", exact=True).click()
+    widget.get_by_role("status").filter(has_not_text="Sending").wait_for()
+    widget.get_by_role("button", name="Report a bug").click()
+    widget.locator("textarea").fill("lost row")
+    widget.get_by_role("button", name="Send report").click()
+    widget.get_by_role("status").filter(has_not_text="Sending").wait_for()
+
+
+CASES = {
+    "feedback": Case(feedback_traits, rate_and_report),
+}
+
+
+@dataclass
+class Trap:
+    """A page that keeps what must not happen on it."""
+
+    page: Any
+    caught: list[str] = field(default_factory=list)
+
+    def show(self, name: str, traits: dict[str, Any], answer: str) -> Any:
+        """Show a widget; `answer` is JavaScript: a function from a request to its answer."""
+        theme = (THEMES / "theme-light-extension" / "index.css").read_text()
+        self.page.set_content(
+            f"<!doctype html><html lang=en><title>{name}</title><style>{theme}</style>"
+            f"<style>body {{margin: 0}}</style><style>{(STATIC / f'{name}.css').read_text()}</style>"
+            "<body><main id=widget></main></body></html>"
+        )
+        self.page.evaluate((Path(__file__).parent / "fake_model.js").read_text())
+        self.page.evaluate(
+            f"""() => {{
+                const answer = {answer};
+                stage.send = (request) => {{
+                    stage.requests.push(request);
+                    const {{ buffers = [], ...rest }} = answer(request);
+                    const views = buffers.map((bytes) => new DataView(Uint8Array.from(bytes).buffer));
+                    const reply = {{ kind: "secgemini-reply", uuid: request.uuid, ...rest }};
+                    queueMicrotask(() => stage.emit("msg:custom", reply, views));
+                }};
+            }}"""
+        )
+        script = (STATIC / f"{name}.js").read_text()
+        # As JSON text: half an emoji is no string for Playwright, but one for a browser.
+        self.page.evaluate("([script, traits]) => stage.show(script, JSON.parse(traits))", [script, json.dumps(traits)])
+        return self.page.locator("#widget")
+
+    def provoke(self) -> None:
+        """What a reader would do at last: everything gets every event but a click, links are looked at."""
+        self.caught += self.page.evaluate(
+            """() => {
+                const all = [...document.querySelectorAll("#widget *")];
+                for (const element of all)
+                    for (const type of ["mouseover", "focus", "toggle", "error", "load", "animationend"])
+                        element.dispatchEvent(new Event(type, { cancelable: true }));
+                const links = all.filter((e) => e.matches("a[href], [action], [formaction], [*|href]"));
+                const active = all.filter((e) => e.matches("script, style, iframe, object, embed, link, base, meta"));
+                const handlers = all.flatMap((e) => e.getAttributeNames()).filter((name) => name.startsWith("on"));
+                const isPlain = (e) => /^(https?:|mailto:|blob:|#)/.test(e.getAttribute("href") ?? "");
+                return [...links.filter((e) => !isPlain(e)), ...active].map((e) => e.outerHTML.slice(0, 200))
+                    .concat(handlers);
+            }"""
+        )
+
+    def overflow(self) -> list[str]:
+        """What stands out of the widget sideways, or makes the page scroll so."""
+        return self.page.evaluate(
+            """() => {
+                const edge = document.querySelector("#widget").getBoundingClientRect().right + 1;
+                const clips = (e) => e && e.id !== "widget" &&
+                    (getComputedStyle(e).overflowX !== "visible" || clips(e.parentElement));
+                const out = [...document.querySelectorAll("#widget *")]
+                    .filter((e) => e.getBoundingClientRect().right > edge && !clips(e.parentElement))
+                    .map((e) => `${e.tagName} ${e.className} ${e.textContent.slice(0, 30)}`);
+                if (document.documentElement.scrollWidth > document.documentElement.clientWidth) out.push("the page");
+                return out;
+            }"""
+        )
+
+
+@pytest.fixture
+def trap(browser: Any) -> Iterator[Trap]:
+    page = browser.new_page(viewport={"width": 600, "height": 700}, reduced_motion="reduce")
+    page.set_default_timeout(30_000)
+    trap = Trap(page)
+    page.route("**/*", lambda route: (trap.caught.append(f"asked for {route.request.url[:200]}"), route.abort()))
+    page.on("dialog", lambda dialog: (trap.caught.append(f"dialog {dialog.message}"), dialog.dismiss()))
+    page.on("popup", lambda popup: trap.caught.append(f"opened {popup.url}"))
+    page.on("pageerror", lambda error: trap.caught.append(f"raised {error}"))
+    page.expose_function("ran", lambda *what: trap.caught.append(f"ran {what}"))
+    yield trap
+    page.close()
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+@pytest.mark.parametrize("name", CASES)
+def test_hostile_text_in_every_field_is_only_text(trap, name, what):
+    text, case = HOSTILE[what], CASES[name]
+    answers = json.dumps(case.answers(text))
+    error = json.dumps(text)
+    for answer in (
+        f"(request) => ({answers})[request.method] ?? {{ error: {error} }}",
+        f"() => ({{ error: {error} }})",
+    ):
+        widget = trap.show(name, case.traits(text), answer)
+        case.drive(widget)
+        assert "zqx" in widget.text_content(), "the text was shown"
+        trap.provoke()
+        assert trap.overflow() == []
+    assert trap.caught == []
+
+
+def test_the_trap_catches_what_it_is_made_for(trap):
+    trap.page.set_content("<style>body {margin: 0}</style><main id=widget></main>")
+    trap.page.evaluate(
+        """() => {
+            widget.innerHTML = `<img src=https://evil.example/1.png onerror="ran('img')">
+                <a href="javascript:ran(1)">x</a>
+                <p style="white-space: nowrap">${"W".repeat(999)}</p><style>@import "//evil.example/i"</style>`;
+            alert("dialog");
+        }"""
+    )
+    trap.provoke()
+    trap.page.wait_for_function("document.querySelector('img').complete")
+    trap.page.evaluate("new Promise(requestAnimationFrame)")
+    for sign in ("asked for https", "dialog", "ran", "javascript:", "onerror"):
+        assert any(sign in caught for caught in trap.caught), sign
+    assert trap.overflow() == ["the page"]
