@@ -11,7 +11,11 @@ let stop: (() => void) | undefined;
 const HELPFUL: Sent = { kind: "feedback", score: 1, text: "", sent_at: "2026-01-31T21:41:07.123+00:00" };
 
 async function show(traits: Partial<FeedbackTraits> = {}) {
-  model = new FakeModel({ session_id: "s1", session_name: "triage", label: "turn 3", sent: [], ...traits });
+  model = new FakeModel({
+    ...{ session_id: "s1", session_name: "triage", label: "turn 3", sent: [] },
+    ...{ score: null, state: "idle", compact: false },
+    ...traits,
+  });
   const render = widget.render as (props: unknown) => () => void;
   await act(() => {
     stop = render({ model: model.asModel(), el });
@@ -109,7 +113,7 @@ test("a second click while sending sends nothing", async () => {
 });
 
 test("the same score without a comment is not sent twice", async () => {
-  await show({ sent: [HELPFUL] });
+  await show({ sent: [HELPFUL], score: 1 });
   expect(button("Helpful").getAttribute("aria-pressed")).toBe("true");
   await press("Helpful");
   expect(model.requests).toHaveLength(0);
@@ -205,6 +209,54 @@ test("keys stay in the widget", async () => {
   document.removeEventListener("keydown", listen);
   expect(heard).toEqual(["outside"]);
   expect(el.querySelector("[data-lm-suppress-shortcuts=true]")).toBe(el.firstElementChild);
+});
+
+test("the strip is a row of thumbs, named and without words; the rest opens on demand", async () => {
+  await show({ compact: true });
+  const buttons = [...el.querySelectorAll("button")];
+  expect(buttons.map((node) => node.getAttribute("aria-label") ?? node.textContent)).toEqual([
+    "Helpful",
+    "Not helpful",
+    "Comment or bug…",
+  ]);
+  expect(el.querySelector("input")).toBeNull();
+  await act(() => buttons[1]?.click());
+  expect(model.requests[0]?.params).toEqual({ session_id: "s1", score: 0, comment: "" });
+  await answer({ result: null });
+  expect(status()).toBe("Sent for turn 3");
+
+  await press("Comment or bug…");
+  expect(button("Comment or bug…").getAttribute("aria-expanded")).toBe("true");
+  await type("input", "late");
+  await press("Send");
+  expect(model.requests[1]?.params).toEqual({ session_id: "s1", score: 0, comment: "late" });
+  await answer({ error: "No connection." });
+  await press("Comment or bug…");
+  expect(status()).toBe("No connection.");
+  await press("Comment or bug…");
+  expect(field("input").value).toBe("late");
+});
+
+test("the score that another view sent is pressed here", async () => {
+  await show({ compact: true });
+  await act(() => model.change("score", 1));
+  expect(el.querySelector("[aria-label=Helpful]")?.getAttribute("aria-pressed")).toBe("true");
+});
+
+test("two views on a page share no id", async () => {
+  await show();
+  await press("Report a bug");
+  const first = el;
+  const endFirst = stop;
+  el = document.body.appendChild(document.createElement("div"));
+  await show({ compact: true });
+  await press("Comment or bug…");
+  await press("Report a bug");
+  const ids = [...document.querySelectorAll("[id]")].map((node) => node.id);
+  expect(ids).toHaveLength(5);
+  expect(new Set(ids).size).toBe(5);
+  endFirst?.();
+  first.remove();
 });
 
 test("ending the view leaves no listener and no node", async () => {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -10,7 +12,7 @@ import msgspec
 import traitlets
 
 from secgemini_jupyter.errors import InputError, redact
-from secgemini_jupyter.render.html import join, tag
+from secgemini_jupyter.render.html import QUIET, join, tag
 from secgemini_jupyter.render.text import one_line, safe_text
 from secgemini_jupyter.widgets.base import SecGeminiWidget, bundle
 from secgemini_jupyter.widgets.rpc import Method, Rpc
@@ -45,6 +47,13 @@ class FeedbackWidget(SecGeminiWidget):
         session: the session that is rated.
         group_id: a group or message of it; None is the whole session.
         label: what is rated, in words ("turn 3").
+        compact: a strip of one row, as it stands under an answer; the rest opens on demand.
+
+    Attributes:
+        score: the score that was sent last: 1, 0, or None. To observe and link, as are all here.
+        state: "idle", "sending", "sent" or "failed": what became of the last send.
+        sent: what the service took, oldest first: dicts of kind ("feedback", "bug"), score, text, sent_at.
+        label, session_id, session_name: what is rated.
     """
 
     _esm, _css = bundle("feedback")
@@ -53,9 +62,20 @@ class FeedbackWidget(SecGeminiWidget):
     session_name = traitlets.Unicode().tag(sync=True)
     label = traitlets.Unicode().tag(sync=True)
     sent = traitlets.List(traitlets.Dict()).tag(sync=True)
+    score = traitlets.Int(None, allow_none=True).tag(sync=True)
+    state = traitlets.Unicode("idle").tag(sync=True)
+    compact = traitlets.Bool(False).tag(sync=True)
 
-    def __init__(self, session: FeedbackSession, group_id: str | None = None, *, label: str | None = None) -> None:
+    def __init__(
+        self,
+        session: FeedbackSession,
+        group_id: str | None = None,
+        *,
+        label: str | None = None,
+        compact: bool = False,
+    ) -> None:
         super().__init__(
+            compact=compact,
             session_id=session.id,
             session_name=one_line(session.name, 80),
             label=one_line(label or (f"group {group_id}" if group_id else "this session"), 80),
@@ -77,16 +97,28 @@ class FeedbackWidget(SecGeminiWidget):
     def _send_feedback(self, request: SendFeedback) -> None:
         check_session(self._session.id, request.session_id)
         comment = _encodable(request.comment)
-        self._session.send_feedback(request.score, group_id=self._group_id, comment=comment)
-        self._remember("feedback", request.score, comment)
+        with self._sending():
+            self._session.send_feedback(request.score, group_id=self._group_id, comment=comment)
+            self._remember("feedback", request.score, comment)
 
     def _send_bug_report(self, request: SendBugReport) -> None:
         check_session(self._session.id, request.session_id)
         bug = _encodable(request.bug)
         if not bug.strip():
             raise InputError("The bug report is empty. Say what went wrong, then send it.")
-        self._session.send_bug_report(bug, group_id=self._group_id)
-        self._remember("bug", 0, bug)
+        with self._sending():
+            self._session.send_bug_report(bug, group_id=self._group_id)
+            self._remember("bug", 0, bug)
+
+    @contextlib.contextmanager
+    def _sending(self) -> Iterator[None]:
+        self.state = "sending"
+        try:
+            yield
+        except BaseException:
+            self.state = "failed"
+            raise
+        self.state = "sent"
 
     def _remember(self, kind: Literal["feedback", "bug"], score: int, text: str) -> None:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -94,9 +126,14 @@ class FeedbackWidget(SecGeminiWidget):
         item = {"kind": kind, "score": score, "text": safe_text(redact(text)), "sent_at": now}
         with self._sent_lock:
             self.sent = [*self.sent, item][-KEPT:]
+            if kind == "feedback":
+                self.score = score
 
     def _fallback(self) -> tuple[str, str]:
         title = f"Feedback on {self.label}, session {self.session_name}"
+        if not self.sent and self.compact:  # under a saved answer: to be overlooked
+            text = f"Feedback on {self.label} needs its kernel."
+            return tag("div", text, style=QUIET), text
         if not self.sent:
             how = '%secgemini feedback up|down "comment"'
             html = tag("p", f"{title}: none sent yet. To give it, run ", tag("code", how), " in a cell.")

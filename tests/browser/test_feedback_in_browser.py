@@ -13,7 +13,8 @@ SENT = [
     {"kind": "feedback", "score": 1, "text": "Found the account at once", "sent_at": "2026-01-31T21:41:07.123+00:00"},
     {"kind": "bug", "score": 0, "text": "Timeline lost its last row.", "sent_at": "2026-01-31T21:43:20.500+00:00"},
 ]
-TRAITS = {"session_id": "s1", "session_name": "triage", "label": "turn 3", "sent": []}
+TRAITS = {"session_id": "s1", "session_name": "triage", "label": "turn 3", "sent": [], "score": None}
+TRAITS |= {"state": "idle", "compact": False}
 
 WIDGET = "from secgemini_jupyter.widgets import FeedbackWidget\nFeedbackWidget(session)"
 
@@ -63,6 +64,31 @@ def test_every_state_is_accessible_in_every_theme(stage, theme):
         assert found["contrast"] >= 8
 
 
+@pytest.mark.parametrize("theme", ["light", "dark", "dark-high-contrast", None])
+def test_the_strip_is_one_row_and_opens_accessibly(stage, page, theme):
+    strip = stage("feedback", {**TRAITS, "compact": True, "sent": SENT, "score": 1}, theme=theme)
+    section = strip.widget.locator("section")
+    assert section.bounding_box()["height"] == 28
+    seen = [strip.axe()]
+    strip.widget.get_by_role("button", name="Not helpful").click()
+    strip.reply(result=None)
+    strip.widget.get_by_text("Sent for turn 3").wait_for()
+    assert section.bounding_box()["height"] == 28
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.type("wrong host")
+    page.keyboard.press("Enter")
+    assert strip.requests[-1]["params"] == {"session_id": "s1", "score": 0, "comment": "wrong host"}
+    strip.reply(error="The service refused the key ending in …9f3a (401). Run %secgemini login.")
+    strip.widget.get_by_text("The service refused").wait_for()
+    strip.widget.get_by_role("button", name="Report a bug").click()
+    seen.append(strip.axe())
+    for found in seen:
+        assert found["violations"] == []
+        assert found["contrast"] >= 2
+
+
 def test_the_keyboard_alone_rates_comments_and_reports(stage, page):
     feedback = stage("feedback", TRAITS)
     page.keyboard.press("Tab")
@@ -87,13 +113,18 @@ def test_the_keyboard_alone_rates_comments_and_reports(stage, page):
     assert page.evaluate("document.activeElement.tagName") == "TEXTAREA"
 
 
+@pytest.mark.parametrize("compact", [False, True])
 @pytest.mark.parametrize("width", [320, 600, 1200])
-def test_nothing_scrolls_sideways(stage, page, width):
+def test_nothing_scrolls_sideways(stage, page, width, compact):
     page.set_viewport_size({"width": width + 40, "height": 700})
     long = {"kind": "feedback", "score": 0, "text": "x" * 500, "sent_at": SENT[0]["sent_at"]}
-    feedback = stage("feedback", {**TRAITS, "session_name": "n" * 80, "sent": [long]}, width=width)
+    feedback = stage("feedback", {**TRAITS, "session_name": "n" * 80, "sent": [long], "compact": compact}, width=width)
+    if compact:
+        feedback.widget.get_by_role("button", name="Comment or bug").click()
     feedback.widget.get_by_role("button", name="Report a bug").click()
     feedback.widget.get_by_role("button", name="Not helpful").click()
+    feedback.reply(error="e" * 300)
+    feedback.widget.get_by_text("eee").wait_for()
     over = page.evaluate(
         """[...document.querySelectorAll("#widget :is(section, form, button, input, textarea, p, ul, li, time)")]
             .filter((e) => e.getBoundingClientRect().right > widget.getBoundingClientRect().right + 0.5)

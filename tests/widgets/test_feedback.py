@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import traitlets
 
 from secgemini_jupyter.errors import QuotaError, Secret
 from secgemini_jupyter.widgets import FeedbackWidget, feedback
@@ -62,6 +63,34 @@ def test_a_bug_report_reaches_the_session(shown):
     browser.call("send_bug_report", {"session_id": session.id, "bug": "Lost its last row."})
     assert session.received == [("Lost its last row.", None)]
     assert widget.sent[0]["kind"] == "bug"
+
+
+def test_score_and_state_can_be_observed_and_linked(shown):
+    session = Session()
+    widget, browser = shown(session)
+    seen = []
+    widget.observe(lambda change: seen.append((change["name"], change["new"])), ["score", "state"])
+    gauge = traitlets.HasTraits()
+    gauge.add_traits(value=traitlets.Int(None, allow_none=True))
+    traitlets.dlink((widget, "score"), (gauge, "value"))
+    assert (widget.score, widget.state) == (None, "idle")
+    browser.call("send_feedback", {"session_id": session.id, "score": 0})
+    assert gauge.value == 0
+    session.error = QuotaError("10 requests a minute are used up.")
+    browser.call("send_feedback", {"session_id": session.id, "score": 1})
+    assert gauge.value == 0, "what was refused does not count"
+    session.error = None
+    browser.call("send_bug_report", {"session_id": session.id, "bug": "lost row"})
+    assert [new for name, new in seen if name == "state"] == ["sending", "sent", "sending", "failed", "sending", "sent"]
+    assert [new for name, new in seen if name == "score"] == [0]
+
+
+def test_a_strip_s_static_form_is_one_quiet_line(shown):
+    widget, browser = shown(Session(), label="turn 3", compact=True)
+    data, _ = widget._repr_mimebundle_()
+    assert data["text/plain"] == "Feedback on turn 3 needs its kernel."
+    browser.call("send_feedback", {"session_id": Session.id, "score": 1})
+    assert "Helpful (" in widget._repr_mimebundle_()[0]["text/plain"]
 
 
 @pytest.mark.parametrize(

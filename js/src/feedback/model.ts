@@ -5,6 +5,12 @@ export interface FeedbackTraits {
   /** What is rated, in words: "this session", "turn 3". */
   label: string;
   sent: Sent[];
+  /** The score that was sent last; null before there is one. */
+  score: Score | null;
+  /** What became of the last send, of any view. */
+  state: "idle" | "sending" | "sent" | "failed";
+  /** Whether it is a strip of one row that opens. */
+  compact: boolean;
 }
 
 export type Score = 0 | 1;

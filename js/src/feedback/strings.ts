@@ -1,0 +1,23 @@
+/** What FeedbackWidget says. */
+export const text = {
+  title: (label: string, session: string) => `Feedback on ${label}, session ${session}`,
+  helpful: "Helpful",
+  notHelpful: "Not helpful",
+  more: "Comment or bug…",
+  commentLabel: "Comment, sent with your rating",
+  commentHint: "Comment (optional)",
+  send: "Send",
+  reportBug: "Report a bug",
+  bugLabel: "What went wrong, and what did you expect?",
+  sendReport: "Send report",
+  cancel: "Cancel",
+  sending: "Sending…",
+  sent: (label: string) => `Sent for ${label}`,
+  reportSent: "Bug report sent",
+  chooseFirst: "Choose Helpful or Not helpful: the comment goes along with it.",
+  already: (label: string) => `Already sent for ${label}. Add a comment to send more.`,
+  emptyReport: "The report is empty. Say what went wrong, then send it.",
+  sentList: "What was sent",
+  earlier: (count: number) => `and ${count} earlier`,
+  bug: "Bug report",
+};
