@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { type Channel, connect } from "../src/shared/rpc";
+import { type Channel, connect, NoAnswer } from "../src/shared/rpc";
 import { FakeModel } from "./fake-model";
 
 beforeEach(() => void vi.useFakeTimers());
@@ -41,6 +41,16 @@ test("without a reply a call fails after the timeout, and a late reply is ignore
   model.reply({ result: "late" });
   await expect(call).rejects.toThrow();
   expect(vi.getTimerCount()).toBe(0);
+});
+
+test("a call may have a time of its own, and one without an answer can be told from a refusal", async () => {
+  const { model, rpc } = connected();
+  const late = expect(rpc.call("a", {}, [], 200)).rejects.toThrow(NoAnswer);
+  await vi.advanceTimersByTimeAsync(200);
+  await late;
+  const refused = rpc.call("b", {});
+  model.reply({ error: "The quota is used up." });
+  await expect(refused).rejects.not.toBeInstanceOf(NoAnswer);
 });
 
 test("other messages and replies to other views change nothing", async () => {

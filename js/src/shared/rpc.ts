@@ -13,10 +13,16 @@ export interface Reply {
 }
 
 export interface Rpc {
-  /** Runs `method` in the kernel. Rejects with the kernel's one-line refusal, or when no reply came in time. */
-  call(method: string, params: object, buffers?: ArrayBufferView[]): Promise<Reply>;
+  /**
+   * Runs `method` in the kernel. Rejects with the kernel's one-line refusal, or with `NoAnswer` when no reply came in
+   * time (milliseconds, where another time than the connection's is given).
+   */
+  call(method: string, params: object, buffers?: ArrayBufferView[], timeout?: number): Promise<Reply>;
   close(): void;
 }
+
+/** The kernel is busy or away: nobody knows whether the call was heard, and it may be heard yet. */
+export class NoAnswer extends Error {}
 
 interface Waiting {
   resolve(reply: Reply): void;
@@ -46,15 +52,15 @@ export function connect(channel: Channel, timeout = 30_000): Rpc {
 
   channel.on("msg:custom", receive);
   return {
-    call(method, params, buffers = []) {
+    call(method, params, buffers = [], within = timeout) {
       const uuid = newUuid();
       return new Promise((resolve, reject) => {
-        const expire = () => take(uuid)?.reject(new Error(rpcText.timeout(timeout)));
-        waiting.set(uuid, { resolve, reject, timer: setTimeout(expire, timeout) });
+        const expire = () => take(uuid)?.reject(new NoAnswer(rpcText.timeout(within)));
+        waiting.set(uuid, { resolve, reject, timer: setTimeout(expire, within) });
         try {
           channel.send({ kind: "secgemini-request", uuid, method, params }, undefined, buffers);
         } catch {
-          take(uuid)?.reject(new Error(rpcText.disconnected));
+          take(uuid)?.reject(new NoAnswer(rpcText.disconnected));
         }
       });
     },
@@ -66,7 +72,7 @@ export function connect(channel: Channel, timeout = 30_000): Rpc {
 }
 
 /** `crypto.randomUUID` is missing where Jupyter is served over plain http. */
-function newUuid(): string {
+export function newUuid(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
