@@ -71,7 +71,7 @@ class MarimoServer:
 
 
 @contextmanager
-def marimo_server(home: Path) -> Iterator[MarimoServer]:
+def serving_marimo(home: Path) -> Iterator[MarimoServer]:
     root, settings = home / "root", home / "config" / "marimo"
     for folder in (root, settings):
         folder.mkdir(parents=True)
