@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from secgemini_jupyter.indicators import Indicator, defang, extract, refang
+from secgemini_jupyter.indicators import Indicator, defang, extract, finding, refang, spelling
 from secgemini_jupyter.indicators.wallets import keccak256
 
 
@@ -174,6 +174,20 @@ def test_defanging_can_be_undone(fragments: list[str]) -> None:
 @settings(max_examples=120, deadline=None)
 def test_defanged_text_holds_no_clickable_url(text: str) -> None:
     assert not [i for i in extract(defang(text)) if i.type == "url" and i.original.startswith("http")]
+
+
+_MARKS = st.sampled_from(
+    ["hxtp", "htxp", "h**p", "fxp", "://", "(://)", "[://]", "{://}", ":\\\\", "{:}", "[ . ]", "[ @ ]", "(.)",
+     "[.dot.]", " [dot] ", "(at)", "{at}", "[.", ".]", "\\.", "a", "com", "10", "{", '{"a": 1}', "(x)", "FE80::", "1:2",
+     "-.x"]
+)  # fmt: skip
+
+
+@given(st.lists(_FRAGMENTS | _MARKS, max_size=10).map("".join) | st.text(max_size=60))
+@settings(max_examples=400, deadline=None)
+def test_the_quick_look_finds_every_text_that_has_something_to_change(text: str) -> None:
+    assert defang(text) == finding._rewritten(text, finding._defanged)
+    assert not spelling._MARK.search(text) or spelling._MARK_NEEDLE.search(text)
 
 
 @pytest.mark.parametrize(

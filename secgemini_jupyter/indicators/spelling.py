@@ -17,7 +17,8 @@ _MARK = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_MARK_NEEDLE = re.compile(r"[\[({\\\]]|xp|\*\*p", re.IGNORECASE)
+_MARK_NEEDLE = re.compile(r"[\[({](?:[ ]?[.:@]|\.?(?:dot|at)[.\])}])|\.[\])}]|\\|x[tx]?p|\*\*p", re.IGNORECASE)
+"""What each mark has in it: brackets alone, as in JSON, are none."""
 _PLAIN = {"slashes": "://", "colon": ":", "dot": ".", "at": "@"}
 
 
