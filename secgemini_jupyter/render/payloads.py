@@ -19,7 +19,7 @@ from secgemini_jupyter.render.markdown import markdown_html
 from secgemini_jupyter.render.tables import Table
 from secgemini_jupyter.render.text import count, defanged, one_line, safe_text, shorten, size, utc
 
-__all__ = ["Payload", "read_table", "render_content", "render_message"]
+__all__ = ["Payload", "moment", "read_table", "render_content", "render_message"]
 
 MAX_RAW = 20_000
 """Characters of raw text, code or JSON that are shown."""
@@ -130,15 +130,19 @@ def _timeline(content: str, defang: bool) -> Payload | None:
 
 def _moment(value: Any) -> Any:
     """A time of a timeline in UTC; anything else as it came."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return utc(value)
+    seconds = moment(value)
+    return value if seconds is None else utc(seconds)
+
+
+def moment(value: Any) -> float | None:
+    """A time of a timeline, ISO 8601 or Unix seconds, as Unix seconds; without a zone it is UTC."""
+    if isinstance(value, int | float):
+        return None if isinstance(value, bool) else value
     try:
-        moment = datetime.fromisoformat(str(value))
-        return (moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)).strftime(
-            "%Y-%m-%d %H:%M:%S UTC"
-        )
+        time = datetime.fromisoformat(str(value))
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
-        return value
+        return None
 
 
 def _graph(content: str, defang: bool) -> Payload | None:

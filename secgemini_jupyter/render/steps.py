@@ -8,14 +8,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import msgspec
+
 from secgemini_jupyter.errors import ProtocolError
 from secgemini_jupyter.models import Message, MessageType, State, read_json
 from secgemini_jupyter.render.text import one_line
 
-__all__ = ["Step", "Steps"]
+__all__ = ["ARGUMENTS", "OUTPUTS", "Step", "Steps", "is_hand_over", "tool_object"]
 
 Kind = Literal["tool", "thinking", "error", "source", "other"]
+ARGUMENTS = ("tool_args", "args", "arguments")
+OUTPUTS = ("response", "output", "result", "content")
+"""Keys of a call and of a result under which the values are."""
 _MAX_JSON = 1_000_000
+_DEEP = 200
+"""Brackets with which JSON could be nested deeper than `read_json` allows."""
 _WINDOW = 100
 """How many steps are looked at to find the call that a result belongs to."""
 
@@ -78,47 +85,53 @@ class Steps:
         """The tool that runs now."""
         return self._open[-1] if self._open else None
 
-    def add(self, message: Message) -> None:
+    def add(self, message: Message) -> Step | None:
+        """The step that `message` makes or goes on with; None where it is no step."""
         kind = message.message_type
         if kind in (MessageType.QUERY, MessageType.RESULT) or message.is_end:
-            return
+            return None
         if message.actor and kind is not MessageType.LOCAL_TOOL_RESULT:
             self.agent = message.actor
         if message.is_partial:
-            return  # the aggregate follows
+            return None  # the aggregate follows
         if kind is MessageType.THINKING:
-            self._think(message)
-        elif kind is MessageType.ERROR:
-            if not message.is_error:  # one that the service recovered from; the other ends the turn and is its status
-                self._note("error", message.title or "Error", message, ok=False)
-        elif kind is MessageType.LOCAL_TOOL_CALL or message.state is State.CALLING_TOOL:
-            self._call(message)
-        elif kind is MessageType.LOCAL_TOOL_RESULT or message.state is State.TOOL_RESULT:
-            self._result(message)
-        elif message.state is State.RUNNING_AGENT:
+            return self._think(message)
+        if kind is MessageType.ERROR:
+            if message.is_error:  # it ends the turn and is its status; from the other the service recovered
+                return None
+            return self._note("error", message.title or "Error", message, ok=False)
+        if kind is MessageType.LOCAL_TOOL_CALL or message.state is State.CALLING_TOOL:
+            return self._call(message)
+        if kind is MessageType.LOCAL_TOOL_RESULT or message.state is State.TOOL_RESULT:
+            return self._result(message)
+        if message.state is State.RUNNING_AGENT:
             name = (message.content or "").strip().removeprefix("Executing ").strip()
             self.agent = one_line(name, 60) or self.agent
-        elif kind is MessageType.SOURCE:
-            self._note("source", message.title or "Source", message)
-        elif kind not in (MessageType.INFO, MessageType.DEBUG, MessageType.UPDATE, MessageType.DELETE):
-            self._note("other", message.title or str(kind).replace("_", " "), message)
+            return None
+        if kind is MessageType.SOURCE:
+            return self._note("source", message.title or "Source", message)
+        if kind in (MessageType.INFO, MessageType.DEBUG, MessageType.UPDATE, MessageType.DELETE):
+            return None
+        return self._note("other", message.title or str(kind).replace("_", " "), message)
 
-    def _note(self, kind: Kind, name: str, message: Message, ok: bool | None = True) -> None:
+    def _note(self, kind: Kind, name: str, message: Message, ok: bool | None = True) -> Step:
         detail = message.text or ""
-        self.items.append(Step(kind, name, message.actor, detail=detail, started=message.created_at, ok=ok))
+        step = Step(kind, name, message.actor, detail=detail, started=message.created_at, ok=ok)
+        self.items.append(step)
+        return step
 
-    def _think(self, message: Message) -> None:
+    def _think(self, message: Message) -> Step:
         name = message.title or (message.content or "").strip().partition("\n")[0] or "Thinking"
-        self._note("thinking", name, message)
+        return self._note("thinking", name, message)
 
-    def _call(self, message: Message) -> None:
-        value = _object(message)
+    def _call(self, message: Message) -> Step | None:
+        value = tool_object(message)
         words = re.sub(r"^calling\s+", "", (message.content or "").strip(), flags=re.IGNORECASE)
         name = str(value.get("tool_name") or value.get("name") or message.title or words) if value else words
         name = one_line(name, 80)
         if is_hand_over(name):
-            return
-        arguments = next((value[key] for key in ("tool_args", "args", "arguments") if key in value), None)
+            return None
+        arguments = next((value[key] for key in ARGUMENTS if key in value), None)
         if not isinstance(arguments, dict):
             arguments = None if arguments is None else {"": arguments}
         call_id = message.id if message.message_type is MessageType.LOCAL_TOOL_CALL else str(value.get("id") or "")
@@ -128,21 +141,22 @@ class Steps:
             if told_once and step.group == message.group and step.is_called(name):
                 if arguments is not None:
                     step.name, step.arguments, step.call_id = name, arguments, call_id
-                return
+                return step
         step = Step("tool", name, message.actor, arguments, started=message.created_at, call_id=call_id,
                     group=message.group)  # fmt: skip
         self.items.append(step)
         self._open.append(step)
+        return step
 
-    def _result(self, message: Message) -> None:
-        value = _object(message)
+    def _result(self, message: Message) -> Step | None:
+        value = tool_object(message)
         words = (message.content or "").strip()
         named = re.match(r"processing\s+(.{1,80}?)\s+result\s*$", words, flags=re.IGNORECASE)
         name = str(value.get("tool_name") or value.get("name") or message.title or "") if value else ""
         name = name or (named[1] if named else message.title or "")
         if is_hand_over(name):
-            return
-        output = next((value[key] for key in ("response", "output", "result", "content") if key in value), None)
+            return None
+        output = next((value[key] for key in OUTPUTS if key in value), None)
         if output is None and not named:
             output = message.text
         failed = message.status_code >= 400 or bool(value.get("is_error")) or "error" in value
@@ -162,6 +176,7 @@ class Steps:
             output = next(iter(output.values()))  # {"result": …} and {"error": …} are wrapping
         if output is not None and not step.detail:
             step.detail = output if isinstance(output, str) else json.dumps(output, indent=1, ensure_ascii=False)
+        return step
 
     @staticmethod
     def _find(steps: list[Step], ids: set[str], name: str) -> Step | None:
@@ -178,13 +193,17 @@ def is_hand_over(name: str) -> bool:
     return name.casefold().replace(" ", "_") in ("transfer", "transfer_to_agent")
 
 
-def _object(message: Message) -> dict[str, Any]:
-    """The JSON object that the message's content is, or an empty one."""
+def tool_object(message: Message) -> dict[str, Any]:
+    """The JSON object that the content of a call or a result is, or an empty one."""
     content = message.text or ""
     if not content.lstrip().startswith("{") or len(content) > _MAX_JSON:
         return {}
+    try:  # this decoder is ten times as fast, and the strict one: what it takes, the other reads alike
+        value = msgspec.json.decode(content) if content.count("[") + content.count("{") < _DEEP else None
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        value = None
     try:
-        value = read_json(content, "a tool call")
+        value = value or read_json(content, "a tool call")
     except ProtocolError:
         return {}
     return value if isinstance(value, dict) else {}

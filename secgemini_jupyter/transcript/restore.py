@@ -16,7 +16,7 @@ from secgemini_jupyter.transcript.turns import TurnSlice
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["check_columns", "messages_of", "turns_of"]
+__all__ = ["check_columns", "messages_of", "rows_of", "turns_of"]
 
 # Columns that say the same as the message's field: name of the column, name of the field.
 _FIELDS = {
@@ -41,7 +41,7 @@ def messages_of(table: pd.DataFrame) -> list[Message]:
     Raises:
         InputError: a column is missing, or holds something else.
     """
-    return [message for _, _, message in _rows(table)]
+    return [message for _, _, message in rows_of(table)]
 
 
 def turns_of(table: pd.DataFrame) -> list[TurnSlice]:
@@ -51,7 +51,7 @@ def turns_of(table: pd.DataFrame) -> list[TurnSlice]:
         InputError: a column is missing, or holds something else.
     """
     turns: dict[tuple[str, int], list[Message]] = {}
-    for session_id, turn_index, message in _rows(table):
+    for session_id, turn_index, message in rows_of(table):
         turns.setdefault((session_id, turn_index), []).append(message)
     return [TurnSlice(index, messages, session_id) for (session_id, index), messages in turns.items()]
 
@@ -64,7 +64,7 @@ def check_columns(table: pd.DataFrame, needed: Iterable[str]) -> None:
         )
 
 
-def _rows(table: pd.DataFrame) -> Iterator[tuple[str, int, Message]]:
+def rows_of(table: pd.DataFrame) -> Iterator[tuple[str, int, Message]]:
     needed = [*_FIELDS, *_TOKENS, *_OTHERS]
     check_columns(table, needed)
     values = [_plain(table, name) for name in needed]

@@ -14,13 +14,13 @@ from itertools import groupby
 from secgemini_jupyter.models import Message, MessageType
 from secgemini_jupyter.render import tree as render
 from secgemini_jupyter.render.steps import Step, Steps
-from secgemini_jupyter.render.text import count, defanged, duration, one_line
+from secgemini_jupyter.render.text import count, duration
+from secgemini_jupyter.transcript.labels import WIDTH, content_gist, gist, tool_gist
 from secgemini_jupyter.transcript.lineage import ORPHAN, Lineage
 from secgemini_jupyter.transcript.turns import TurnSlice, turn_slices
 
 __all__ = ["SessionTree", "text_tree"]
 
-WIDTH = 100
 MAX_STEPS = 200
 """Lines under one node; further ones are counted."""
 MAX_DEPTH = 12
@@ -80,12 +80,12 @@ def _draw(turns: Sequence[TurnSlice], name: str) -> str:
     prompts = sum(turn.query is not None for turn in turns)
     messages = sum(len(turn.messages) for turn in turns)
     summary = f"{count(prompts, 'turn')} · {count(messages, 'message')}"
-    root = Node(f"{_gist(name)} · {summary}" if name else f"Session · {summary}", [_turn(turn) for turn in turns])
+    root = Node(f"{gist(name)} · {summary}" if name else f"Session · {summary}", [_turn(turn) for turn in turns])
     return render.text_tree([root], width=WIDTH)
 
 
 def _turn(turn: TurnSlice) -> Node:
-    label = f"{turn.index} › {_gist(turn.prompt or '')}" if turn.query else "Before the first prompt"
+    label = f"{turn.index} › {gist(turn.prompt or '')}" if turn.query else "Before the first prompt"
     marks = [duration(turn.duration) if turn.duration is not None else "", "" if turn.end else "not finished"]
     if turn.query and (note := ", ".join(filter(None, marks))):
         label += f" ({note})"
@@ -108,8 +108,9 @@ def _entries(turn: TurnSlice) -> tuple[list[Entry], int]:
         if message is turn.query:
             continue
         before = len(steps.items)
-        steps.add(message)
-        step = steps.items[-1] if len(steps.items) > before else None
+        step = steps.add(message)
+        if len(steps.items) == before:  # it goes on with a step that has a line
+            step = None
         is_lost = lineage.parents[index] == ORPHAN or index in lineage.circles
         if message.is_partial or not (step or _has_line(message) or is_lost or index in parents_of_others):
             folded += message.is_partial or not (message.is_end or _is_part_of_tool(message))
@@ -117,7 +118,7 @@ def _entries(turn: TurnSlice) -> tuple[list[Entry], int]:
         note = ""
         if is_lost and not _answers_a_call(message):
             whose = "is not here" if lineage.parents[index] == ORPHAN else "leads in a circle"
-            note = f"[parent {_gist(message.parent_id, 24)} {whose}] "
+            note = f"[parent {gist(message.parent_id, 24)} {whose}] "
         # Read later, so that a step knows its result.
         node = Node(partial(_label, message, step, note))
         lines[index] = Entry(message, node, is_tool=step is not None and step.kind == "tool")
@@ -163,7 +164,7 @@ def _by_actor(entries: Sequence[Entry]) -> list[Node]:
     for actor, run in _runs(entries, lambda entry: entry.message.actor if _is_step(entry) else None):
         children = _by_group(run)
         if actor is not None and len(actors) > 1:
-            nodes.append(Node(_gist(str(actor)) or "?", _limited(children)))
+            nodes.append(Node(gist(str(actor)) or "?", _limited(children)))
         else:
             nodes += children
     return nodes
@@ -208,36 +209,23 @@ def _step(step: Step) -> str:
         open_ = "" if step.arguments is None else "no result"
         state = {True: "", False: "failed", None: open_}[step.ok]
         took = duration(step.seconds) if step.seconds is not None else ""
-        label = f"⚙ {defanged(step.in_words)}"
-        if step.detail:
-            label += f" → {_gist(step.detail, 60)}"
+        label = f"⚙ {tool_gist(step)}"
         return label + (f" ({', '.join(filter(None, (state, took)))})" if state or took else "")
     mark = {"thinking": "thought", "error": "error, recovered", "source": "source"}.get(step.kind, "")
-    name = _gist(step.in_words)
+    name = gist(step.in_words)
     # A thought without a title is named by its first line.
-    detail = _gist(step.detail) if step.detail else ""
+    detail = gist(step.detail) if step.detail else ""
     text = name if not detail or detail.startswith(name.rstrip("…")) else f"{name}: {detail}"
     return f"{mark}: {text}" if mark else text
 
 
 def _line(message: Message) -> str:
     kind = message.message_type
-    content = _content(message)
+    content = content_gist(message)
     if kind is MessageType.RESULT:
         return f"answer: {content}"
     if message.is_error:
-        return f"error {message.status_code}: {content or _gist(message.status_message)}"
+        return f"error {message.status_code}: {content or gist(message.status_message)}"
     if kind in (MessageType.UPDATE, MessageType.DELETE):
-        return f"{kind} of {_gist(message.parent_id, 24)}: {content}"
-    return f"{_gist(str(kind), 24)}: {content}"
-
-
-def _content(message: Message) -> str:
-    text = message.text
-    if text is None:
-        return f"({_gist(message.mime_type or '', 60)}, not text)"
-    return _gist(f"{message.title}: {text}" if message.title else text)
-
-
-def _gist(text: str, limit: int = WIDTH) -> str:
-    return defanged(one_line(text, limit))
+        return f"{kind} of {gist(message.parent_id, 24)}: {content}"
+    return f"{gist(str(kind), 24)}: {content}"
