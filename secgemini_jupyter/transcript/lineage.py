@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from secgemini_jupyter.models import ROOT, Message
 
-__all__ = ["NO_PARENT", "ORPHAN", "Lineage"]
+__all__ = ["NO_PARENT", "ORPHAN", "Lineage", "circles"]
 
 NO_PARENT = -1
 """The parent of a message whose parent is the root."""
@@ -29,12 +29,22 @@ class Lineage:
     depths: list[int]
     circles: frozenset[int]
 
+    @property
+    def is_flat(self) -> bool:
+        """Whether every message's parent is the root."""
+        return not self.parents or (max(self.parents) < 0 and ORPHAN not in self.parents)
+
     @classmethod
     def of(cls, messages: Sequence[Message]) -> Lineage:
         if all(message.parent_id == ROOT for message in messages):  # the service's own shape
             return cls([NO_PARENT] * len(messages), [0] * len(messages), frozenset())
         parents = _parents(messages)
         return cls(parents, *_depths(parents))
+
+
+def circles(parents: list[int]) -> frozenset[int]:
+    """Positions of those that are their own ancestors."""
+    return _depths(parents)[1]
 
 
 def _parents(messages: Sequence[Message]) -> list[int]:
