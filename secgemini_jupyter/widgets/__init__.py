@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from secgemini_jupyter.widgets.feedback import FeedbackWidget
+    from secgemini_jupyter.widgets.visualize import VisualizeWidget
 
-__all__ = ["FeedbackWidget"]
+__all__ = ["FeedbackWidget", "VisualizeWidget"]
 
-_MODULES = {"FeedbackWidget": "feedback"}
+_MODULES = {"FeedbackWidget": "feedback", "VisualizeWidget": "visualize"}
 
 
 def __getattr__(name: str) -> Any:

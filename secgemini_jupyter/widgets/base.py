@@ -71,7 +71,7 @@ class SecGeminiWidget(anywidget.AnyWidget):
     """
 
     _from_browser: ClassVar[Mapping[str, Any]] = {}
-    _stays_live: ClassVar[bool] = False
+    _stays_live: bool = False
     """Whether its saved state is enough to be shown as a widget without a kernel."""
 
     def set_state(self, sync_data: dict[str, Any]) -> None:

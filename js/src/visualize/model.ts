@@ -3,7 +3,11 @@ export interface VisualizeTraits {
   /** Empty where a table is shown and no session. */
   session_id: string;
   session_name: string;
-  /** The packed index (below); empty where it is too large for a saved notebook: then `read_index` gives it. */
+  /**
+   * The packed index (below). One that is too large for a saved notebook is emptied after the first call of a view:
+   * who has it, ignores that; who opens later, asks `read_index`. While a turn runs it is older than what the feed
+   * told; at the turn's end it is set anew.
+   */
   index: DataView | ArrayBuffer | Uint8Array;
   /**
    * Positions of the selected messages, ascending. The view sets it to those of the selected nodes and of all that a
@@ -31,7 +35,7 @@ export interface IndexHeader {
   nodes: number;
   /** How many messages the session has. */
   messages: number;
-  /** What the columns of these names point into. All are safe to show. */
+  /** What the columns of these names point into. All are safe to show; the first is "", where a node has none. */
   names: { actor: string[]; type: string[]; state: string[]; role: string[] };
   /** Name, kind of array, offset in bytes from the pack's beginning, entries. */
   columns: [
