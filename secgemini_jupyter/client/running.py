@@ -79,6 +79,11 @@ class RunningTurn:
             return None
 
     @property
+    def query_id(self) -> str:
+        """Id of the prompt's message; empty while a listener has not found it."""
+        return self.turn.query.id if self.turn.query else ""
+
+    @property
     def is_over(self) -> bool:
         return self._work.done() and self._messages.empty()
 

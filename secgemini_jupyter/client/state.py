@@ -151,6 +151,13 @@ class SessionState:
         before = messages[: ids.index(turn.query.id)] if turn.query.id in ids else messages
         return [*before, turn.query, *turn.messages]
 
+    def running_messages(self) -> list[Message] | None:
+        with self._look:
+            turn = self._current
+        if turn is None or turn.query is None or not turn.query_sent:
+            return None
+        return [turn.query, *turn.messages]
+
     async def let_go(self) -> None:
         """Give a generator that was left early the moment that the event loop needs to close it."""
         for _ in range(40):
@@ -326,6 +333,11 @@ class SessionView:
         return list(self._state.info.local_tools)
 
     @property
+    def toolbox(self) -> Toolbox:
+        """The functions behind `local_tools`, by name; a session that was resumed has those that it was given then."""
+        return self._state.tools
+
+    @property
     def agents_config(self) -> dict[str, object]:
         return dict(self._state.info.agents_config)
 
@@ -355,11 +367,15 @@ class SessionView:
         """
         return self._state.known_messages()
 
+    def running_messages(self) -> list[Message] | None:
+        """The prompt of the turn that runs here and its messages so far; None if none runs, or nothing was sent yet."""
+        return self._state.running_messages()
+
     def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
         """Have `changed()` called when something here changes: a turn begins or ends, files come or go, a new name.
 
         It is called in the thread that brought the change, and shall return at once. Messages of a running turn are
-        not told one by one: look at `known_messages()` from time to time while `is_running`.
+        not told one by one: look at `running_messages()` from time to time while `is_running`.
 
         Returns:
             a function that ends it.

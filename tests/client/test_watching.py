@@ -25,6 +25,18 @@ def test_a_running_turn_is_seen_message_by_message(session: Any) -> None:
     assert told == []
 
 
+def test_the_running_turn_alone_is_seen_while_it_runs(session: Any) -> None:
+    session.query("an earlier turn")
+    assert session.running_messages() is None
+    counts = []
+    for _ in session.stream_sync("look [[messages=3 delay=0.02]]"):
+        query, *messages = session.running_messages()
+        assert query.content.startswith("look")
+        counts.append(len(messages))
+    assert counts == list(range(1, len(counts) + 1))
+    assert session.running_messages() is None
+
+
 def test_files_and_names_are_told(session: Any) -> None:
     names: list[tuple[str, int]] = []
     session.watch(lambda: names.append((session.name, len(session.files))))
