@@ -118,9 +118,14 @@ def _spellings(char: str) -> str:
 
 def redact(text: str) -> str:
     """`text` without any key: what carries one by the protocol, and every `Secret` of this process."""
+    return _CARRIERS.sub(lambda match: match.group(1) + REDACTED, without_keys(text))
+
+
+def without_keys(text: str) -> str:
+    """`text` without any `Secret` of this process; nothing else of it changes, so that it may be evidence or markup."""
     for secret in sorted(Secret._known.values(), key=lambda known: -len(known.reveal())):  # one may begin another
         text = secret.redact(text)
-    return _CARRIERS.sub(lambda match: match.group(1) + REDACTED, text)
+    return text
 
 
 def one_line(text: str) -> str:

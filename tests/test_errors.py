@@ -27,6 +27,7 @@ from secgemini_jupyter.errors import (
     SessionNotFoundError,
     one_line,
     redact,
+    without_keys,
 )
 
 KEY = "canary+key/0123&4567=89 ab"
@@ -123,6 +124,11 @@ def test_a_secret_that_is_part_of_another_leaves_nothing_of_it() -> None:
 def test_what_carries_a_key_by_the_protocol_is_redacted_whoever_it_belongs_to(text: str) -> None:
     assert "UNKNOWNKEY" not in redact(text)
     assert "[redacted]" in redact(text)
+
+
+def test_evidence_loses_our_keys_and_nothing_else(secret: Secret) -> None:
+    evidence = "Authorization: Basic dXNlcg==</code> api_key=theirs"
+    assert without_keys(f"{evidence} {KEY}") == f"{evidence} [redacted]"
 
 
 def test_short_values_do_not_redact_ordinary_words() -> None:
