@@ -15,7 +15,7 @@ from secgemini_jupyter.errors import InputError, redact
 from secgemini_jupyter.render.html import QUIET, join, tag
 from secgemini_jupyter.render.text import one_line, safe_text
 from secgemini_jupyter.widgets.base import SecGeminiWidget, bundle
-from secgemini_jupyter.widgets.rpc import Method, Rpc
+from secgemini_jupyter.widgets.rpc import Method, Rpc, encodable
 from secgemini_jupyter.widgets.session import FeedbackSession, check_session
 
 __all__ = ["FeedbackWidget"]
@@ -96,14 +96,14 @@ class FeedbackWidget(SecGeminiWidget):
 
     def _send_feedback(self, request: SendFeedback) -> None:
         check_session(self._session.id, request.session_id)
-        comment = _encodable(request.comment)
+        comment = encodable(request.comment)
         with self._sending():
             self._session.send_feedback(request.score, group_id=self._group_id, comment=comment)
             self._remember("feedback", request.score, comment)
 
     def _send_bug_report(self, request: SendBugReport) -> None:
         check_session(self._session.id, request.session_id)
-        bug = _encodable(request.bug)
+        bug = encodable(request.bug)
         if not bug.strip():
             raise InputError("The bug report is empty. Say what went wrong, then send it.")
         with self._sending():
@@ -147,8 +147,3 @@ def _line(item: dict[str, Any]) -> str:
     kind = "Bug report" if item["kind"] == "bug" else "Helpful" if item["score"] else "Not helpful"
     said = f": {one_line(item['text'], 300)}" if item["text"] else ""
     return f"{kind}{said} ({item['sent_at'][:19].replace('T', ' ')} UTC)"
-
-
-def _encodable(text: str) -> str:
-    """`text` with half an emoji, which is what a field's length limit leaves of one, as a replacement character."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -21,7 +21,7 @@ import msgspec
 from secgemini_jupyter.errors import InputError, SecGeminiError, redact
 from secgemini_jupyter.render.text import one_line
 
-__all__ = ["Method", "Reply", "Rpc"]
+__all__ = ["Method", "Reply", "Rpc", "encodable"]
 
 log = logging.getLogger(__name__)
 
@@ -144,3 +144,8 @@ class Rpc:
             self._channel.send({"kind": "secgemini-reply", "uuid": uuid, **fields}, buffers=list(buffers))
         except Exception as error:  # the comm is closed, or the kernel is going down: nobody listens
             log.debug("A widget's reply was not sent: %s", redact(str(error)))
+
+
+def encodable(text: str) -> str:
+    """`text` with half an emoji, which is what a field's length limit leaves of one, as a replacement character."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
