@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from secgemini_jupyter.client.running import RunningTurn
     from secgemini_jupyter.client.sync import InteractiveSession, SecGemini
     from secgemini_jupyter.models import Message, Usage
+    from secgemini_jupyter.tools import Tool
+    from secgemini_jupyter.widgets.chat import ChatWidget
 
-__all__ = ["Answer", "KernelSession", "current_session"]
+__all__ = ["Answer", "KernelSession", "chat", "current_session"]
 
 log = logging.getLogger(__name__)
 
@@ -380,6 +382,35 @@ class KernelSession:
             self._known.forget(session_id)
         self._tell()
 
+    # --- for a chat ---
+
+    def chat(self, *, tools: Iterable[Tool | Callable[..., Any]] | None = None) -> ChatWidget:
+        """A widget to talk in the current session; with `tools`, in a new one that has them."""
+        from secgemini_jupyter.widgets.chat import ChatWidget
+
+        if tools is None:
+            self.current()
+        else:
+            self.new(tools=tools)
+        return ChatWidget(self)
+
+    def chat_session(self) -> InteractiveSession | None:
+        """The current session, if there is one by now."""
+        return self._sessions.get(self.current_name)
+
+    def new_chat(self) -> InteractiveSession:
+        """A new session with the current one's model, language, retention, tools and agents, made current."""
+        with self._lock:
+            now = self.current()
+            return self.new(
+                ttl=now.ttl,
+                enable_logging=now.can_log,
+                model=now.model,
+                language=now.language,
+                tools=now.toolbox.values(),
+                agents_config=now.agents_config,
+            )
+
     def _memory(self) -> Path | None:
         notebook = notebook_id(self._namespace)
         return data_dir() / "notebooks" / f"{notebook}.json" if notebook else None
@@ -426,7 +457,25 @@ def current_session() -> InteractiveSession:
 
     Without a key it is one of the embedded local service, and says so in one line.
     """
+    return default_kernel().current()
+
+
+def default_kernel() -> KernelSession:
+    """What the magics share with Python code of the notebook."""
     global _default
     if _default is None:
         _default = KernelSession(say=print)  # the extension is not loaded
-    return _default.current()
+    return _default
+
+
+def chat(*, tools: Iterable[Tool | Callable[..., Any]] | None = None) -> ChatWidget:
+    """A conversation in one output, in the session that `%%secgemini` cells use: what is asked in one shows in both.
+
+    Args:
+        tools: functions that the service may ask this kernel to run, in a new session that becomes current. One that
+            is passed as it is runs only when the person in the chat approves the call; see `secgemini_tool`.
+
+    Raises:
+        SettingsError: `SECGEMINI_BACKEND=service` and no key is found.
+    """
+    return default_kernel().chat(tools=tools)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from secgemini_jupyter.client.aio import AsyncInteractiveSession, AsyncSecGemini
     from secgemini_jupyter.transcript.tree import SessionTree
+    from secgemini_jupyter.widgets.chat import ChatWidget
 
 __all__ = ["InteractiveSession", "SecGemini"]
 
@@ -498,6 +499,12 @@ class InteractiveSession(SessionView):
         return SessionResponse.of(turn, self._state, host=self.host, is_local=self.is_local, elapsed=elapsed)
 
     # --- what came of it ---
+
+    def chat(self) -> ChatWidget:
+        """A widget to talk in this session."""
+        from secgemini_jupyter.widgets.chat import ChatWidget, OneSession
+
+        return ChatWidget(OneSession(self))
 
     def history(self) -> pd.DataFrame:
         """All messages as a DataFrame, read afresh: one row a message, `created_at` in UTC."""

@@ -256,6 +256,10 @@ def visualize(magics: SecGeminiMagics, _: Namespace) -> Any:
     return magics.kernel.current().visualize()
 
 
+def chat(magics: SecGeminiMagics, _: Namespace) -> Any:
+    return magics.kernel.chat()
+
+
 def feedback(magics: SecGeminiMagics, options: Namespace) -> Line:
     session = magics.kernel.current()
     scores = {"up": 1, "down": -1}
@@ -353,6 +357,7 @@ COMMANDS = {
         ),
         Command("history", "all messages of the current session, as a DataFrame", history),
         Command("visualize", "the current session as a tree", visualize),
+        Command("chat", "talk in the current session, in one output", chat),
         Command(
             "feedback",
             "say how the last answer was",

@@ -11,9 +11,9 @@ from secgemini_jupyter.client.aio import AsyncInteractiveSession, AsyncSecGemini
 from secgemini_jupyter.client.sync import InteractiveSession, SecGemini
 
 PAIRS = [(SecGemini, AsyncSecGemini), (InteractiveSession, AsyncInteractiveSession)]
-ONLY_SYNC = {"aio", "stream_sync", "start"}
+ONLY_SYNC = {"aio", "stream_sync", "start", "chat"}
 """The way to the twin; the plain form of `stream`, which is asynchronous in both; a turn in a thread, for which an
-asynchronous caller has tasks."""
+asynchronous caller has tasks; a widget, which works in threads."""
 
 
 def public(kind: type) -> dict[str, Any]:
@@ -55,7 +55,17 @@ def test_signatures_are_the_same(sync: type, aio: type) -> None:
 @pytest.mark.parametrize(("sync", "aio"), PAIRS, ids=["client", "session"])
 def test_what_waits_is_awaited(sync: type, aio: type) -> None:
     """A method is a coroutine in the twin unless it only reads what is here, or streams."""
-    plain = {"prepare", "response", "stream", "reconnect", "run", "watch", "known_messages", "is_verified"}
+    plain = {
+        "prepare",
+        "response",
+        "stream",
+        "reconnect",
+        "run",
+        "watch",
+        "known_messages",
+        "running_messages",
+        "is_verified",
+    }
     for name, member in public(aio).items():
         if not callable(function(member)):
             continue

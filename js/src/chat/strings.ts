@@ -1,0 +1,63 @@
+/** What the chat says. */
+export const text = {
+  title: (session: string) => `Chat in session ${session}`,
+  log: "Conversation",
+  you: "You",
+  turn: (index: number) => `Turn ${index}`,
+  waiting: "Asked. Waiting for the first message…",
+  earlier: (count: string) => `${count} before these: see history() or visualize().`,
+  below: "New answer below",
+
+  session: (name: string) => `Session ${name}, choose another`,
+  sessionsList: "Sessions",
+  newSession: "New session",
+  loading: "Reading the list…",
+  here: "shown now",
+  retained: "retained",
+  notRetained: "not retained",
+
+  emptyHead: "Ask about your evidence",
+  emptyBody: (destination: string, retained: boolean) =>
+    `Prompts go to ${destination}. Prompts and answers are ${retained ? "retained by the service" : "not retained"}. ` +
+    "The conversation is saved with this notebook and in history().",
+  tryOne: "For example:",
+  examples: [
+    "What is CVE-2021-44228, and how do I find it in web logs?",
+    "What can you find out about the attached files?",
+  ],
+
+  prompt: "Prompt",
+  promptHint: "Ask, or paste what you found",
+  keys: "Enter sends, Shift+Enter makes a new line",
+  send: "Send",
+  stop: "Stop",
+  empty: "The prompt is empty. Write it, then send it.",
+  sending: "Sending…",
+  answering: "Answering…",
+  complete: "Answer complete",
+  failed: "The turn failed: what to do stands in it",
+  stopped: "Stopped; what had arrived is kept",
+  asking: (name: string) => `Waiting for you: approve ${name}?`,
+  busy: "A turn is running: wait for it, or stop it. Your text is kept.",
+  stopElsewhere: "This turn was asked in a cell: ■ in the toolbar stops it.",
+
+  retry: "Retry",
+  retryTitle: "Ask the same again, as a new turn",
+  helpful: "Helpful",
+  notHelpful: "Not helpful",
+  rate: (index: number) => `Rate turn ${index}`,
+  rated: (index: number) => `Sent for turn ${index}`,
+  comment: "Comment on your rating",
+  commentHint: "Add a comment (optional)",
+  sendComment: "Send comment",
+
+  mayRun: "Run on this machine?",
+  mayConfirm: "The service asks",
+  inSession: (name: string) => `in session ${name}`,
+  noArguments: "No arguments.",
+  expires: (time: string) => `Denied at ${time} if nobody answers.`,
+  approve: "Approve",
+  deny: "Deny",
+  approved: "Approved",
+  denied: "Denied",
+};

@@ -1,0 +1,203 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+import { count } from "../shared/format";
+import { Composer, type Status } from "./composer";
+import { Header } from "./header";
+import { Log } from "./log";
+import type { ChatTraits, Question, Score, Turn } from "./model";
+import { QuestionView } from "./question";
+import type { Stream } from "./stream";
+import { text } from "./strings";
+import { TurnView } from "./turn";
+
+/** What a chat asks of the kernel. Each rejects with one line that says what to do. */
+export interface ChatCalls {
+  send(prompt: string): Promise<unknown>;
+  stop(): Promise<unknown>;
+  retry(): Promise<unknown>;
+  rate(turn: string, score: Score, comment: string): Promise<unknown>;
+  decide(question: string, approve: boolean): Promise<unknown>;
+  listSessions(): Promise<unknown>;
+  switchTo(session_id: string): Promise<unknown>;
+  newSession(): Promise<unknown>;
+}
+
+/** What was typed and not sent: it outlives a view that is drawn anew. */
+export interface Draft {
+  text: string;
+}
+
+export interface ChatProps extends ChatTraits {
+  calls: ChatCalls;
+  stream: Stream;
+  kept: Draft;
+}
+
+/** A conversation: its session, what was said, what waits for a yes or no, where one writes. */
+export function Chat(props: ChatProps) {
+  const { state, session_name, turns, earlier, approvals, calls, stream, kept } = props;
+  const [draft, setDraft] = useState(kept.text);
+  const [status, setStatus] = useState<Status>({ words: "" });
+  const sending = useRef(false);
+  const root = useRef<HTMLElement>(null);
+  const field = useRef<HTMLTextAreaElement>(null);
+  const last = turns.at(-1);
+  kept.text = draft;
+
+  useSpoken(props, setStatus);
+
+  const fail = (words: string) => setStatus({ words, failed: true });
+
+  /** Whether the kernel did it. */
+  async function run(call: Promise<unknown>): Promise<boolean> {
+    try {
+      await call;
+      return true;
+    } catch (error) {
+      fail(error instanceof Error ? error.message : String(error));
+      return false;
+    }
+  }
+
+  async function ask(prompt?: string) {
+    if (state !== "idle") return fail(text.busy);
+    if (sending.current) return;
+    sending.current = true;
+    setStatus({ words: text.sending });
+    const taken = await run(prompt === undefined ? calls.retry() : calls.send(prompt));
+    sending.current = false;
+    if (taken && prompt !== undefined) setDraft((now) => (now === prompt ? "" : now));
+  }
+
+  function send() {
+    if (draft.trim()) ask(draft);
+    else fail(text.empty);
+  }
+
+  // A busy kernel may take a prompt after the call gave up: then it stands in the conversation, not in the field.
+  useEffect(() => {
+    if (status.failed && last?.status === "running" && last.prompt.trim() === draft.trim()) setDraft("");
+  }, [last?.key]);
+
+  async function rate(turn: Turn, score: Score, comment: string) {
+    const sent = await run(calls.rate(turn.key, score, comment));
+    if (sent) setStatus({ words: text.rated(turn.index) });
+    return sent;
+  }
+
+  async function decide(question: Question, approve: boolean) {
+    field.current?.focus(); // the buttons go away
+    if (await run(calls.decide(question.id, approve)))
+      setStatus({ words: approve ? text.approved : text.denied });
+  }
+
+  /** Whether the focus is here, and nobody is writing. */
+  function takesFocus() {
+    const focused = (root.current?.getRootNode() as Document | ShadowRoot | undefined)?.activeElement;
+    if (!focused || !root.current?.contains(focused)) return false;
+    return !(focused instanceof HTMLTextAreaElement || focused instanceof HTMLInputElement) || !focused.value;
+  }
+
+  function propose(example: string) {
+    setDraft(example);
+    field.current?.focus();
+  }
+
+  return (
+    <section
+      ref={root}
+      class="sg-widget sg-chat"
+      aria-label={text.title(session_name)}
+      data-lm-suppress-shortcuts="true"
+      onKeyDown={(event) => event.stopPropagation()}
+    >
+      <Header
+        {...props}
+        listSessions={() => run(calls.listSessions())}
+        switchTo={(id) => run(calls.switchTo(id))}
+        newSession={() => run(calls.newSession())}
+      />
+      <Log
+        news={`${turns.length} ${last?.status} ${stream.changes}`}
+        asked={`${props.session_id} ${turns.findLast((turn) => turn.stoppable)?.key}`}
+      >
+        {earlier > 0 && <p class="sg-muted">{text.earlier(count(earlier, "turn"))}</p>}
+        {turns.length === 0 && <Empty {...props} propose={propose} />}
+        {turns.map((turn) => (
+          <TurnView
+            key={turn.key}
+            turn={turn}
+            outputs={turn.key === stream.turn ? stream.outputs : undefined}
+            isLast={turn === last}
+            busy={state !== "idle"}
+            rate={rate}
+            retry={() => ask()}
+          />
+        ))}
+      </Log>
+      {approvals.map((question) => (
+        <QuestionView
+          key={question.id}
+          question={question}
+          session={question.session === session_name ? undefined : question.session}
+          takesFocus={takesFocus}
+          decide={decide}
+        />
+      ))}
+      <Composer
+        draft={draft}
+        running={state !== "idle"}
+        stoppable={last?.stoppable ?? false}
+        status={status}
+        field={field}
+        setDraft={setDraft}
+        send={send}
+        stop={() => (last?.stoppable ? run(calls.stop()) : fail(text.stopElsewhere))}
+      />
+    </section>
+  );
+}
+
+/** Says how the turn stands when that changes, for eyes and for screen readers. */
+function useSpoken({ state, turns, approvals, session_id }: ChatProps, setStatus: (status: Status) => void) {
+  const last = turns.at(-1);
+  const asked = approvals[0];
+  const before = useRef<string>();
+  useEffect(() => {
+    const now = `${session_id} ${state}`;
+    const changed = before.current !== now;
+    const other = before.current?.split(" ")[0] !== session_id;
+    before.current = now;
+    if (state === "waiting for approval") setStatus({ words: asked ? text.asking(asked.name) : "" });
+    else if (state === "running") setStatus({ words: text.answering });
+    else if (other) setStatus({ words: "" });
+    else if (changed)
+      setStatus({
+        words: last?.status === "error" ? text.failed : last?.status === "ok" ? text.complete : text.stopped,
+        failed: last?.status === "error",
+      });
+  }, [session_id, state, last?.key, asked?.id]);
+}
+
+interface EmptyProps extends Pick<ChatTraits, "destination" | "retained"> {
+  propose(example: string): void;
+}
+
+/** Nothing was said yet: who answers, where it goes, what one might ask. */
+function Empty({ destination, retained, propose }: EmptyProps) {
+  return (
+    <div class="sg-chat-empty">
+      <h3>{text.emptyHead}</h3>
+      <p>{text.emptyBody(destination, retained)}</p>
+      <p class="sg-muted">{text.tryOne}</p>
+      <ul>
+        {text.examples.map((example) => (
+          <li key={example}>
+            <button type="button" class="sg-chat-example" onClick={() => propose(example)}>
+              {example}
+            </button>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}

@@ -1,0 +1,315 @@
+"""A full conversation with a session in one output."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import msgspec
+import traitlets
+
+from secgemini_jupyter.errors import InputError
+from secgemini_jupyter.render import html
+from secgemini_jupyter.render.text import one_line
+from secgemini_jupyter.widgets.base import SecGeminiWidget, bundle
+from secgemini_jupyter.widgets.conversation import Conversation, Said
+from secgemini_jupyter.widgets.feed import Event, Feed
+from secgemini_jupyter.widgets.host import ChatHost, ChatSession
+from secgemini_jupyter.widgets.rpc import Method, Rpc, encodable
+from secgemini_jupyter.widgets.saved import SavedOutput, conversation_html, conversation_text
+from secgemini_jupyter.widgets.session import check_session, destination
+
+__all__ = ["ChatWidget", "OneSession"]
+
+PROMPT_LIMIT = 200_000
+"""Characters of a prompt."""
+COMMENT_LIMIT = 10_000
+LISTED = 200
+"""Sessions that one may switch to: the newest."""
+
+SessionId = Annotated[str, msgspec.Meta(max_length=200)]
+Key = Annotated[str, msgspec.Meta(max_length=200)]
+
+
+class Nothing(msgspec.Struct, forbid_unknown_fields=True):
+    pass
+
+
+class Ask(msgspec.Struct, forbid_unknown_fields=True):
+    session_id: SessionId
+    prompt: Annotated[str, msgspec.Meta(max_length=PROMPT_LIMIT)]
+
+
+class OfSession(msgspec.Struct, forbid_unknown_fields=True):
+    session_id: SessionId
+
+
+class Rate(msgspec.Struct, forbid_unknown_fields=True):
+    session_id: SessionId
+    turn: Key
+    score: Annotated[int, msgspec.Meta(ge=0, le=1)]
+    comment: Annotated[str, msgspec.Meta(max_length=COMMENT_LIMIT)] = ""
+
+
+class Decide(msgspec.Struct, forbid_unknown_fields=True):
+    question: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
+    approve: bool
+
+
+class OneSession:
+    """A chat's host that has one session, and no other."""
+
+    def __init__(self, session: ChatSession) -> None:
+        self._session = session
+
+    def chat_session(self) -> ChatSession:
+        return self._session
+
+    def list_sessions(self) -> Sequence[ChatSession]:
+        return [self._session]
+
+    def resume_session(self, session_id: str) -> ChatSession:
+        check_session(self._session.id, session_id)
+        return self._session
+
+    def new_chat(self) -> ChatSession:
+        raise InputError("This chat has one session. secgemini_jupyter.chat() can open others.")
+
+    def watch(self, changed: Callable[[], None]) -> Callable[[], None]:  # noqa: ARG002  # no other becomes current
+        return lambda: None
+
+
+class ChatWidget(SecGeminiWidget):
+    """Ask, watch the answer come, stop it, rate it, approve what it wants to run; what was said stays in the notebook.
+
+    It shows one session at a time, and never blocks the kernel: a turn runs on while a cell is busy. A turn that a
+    `%%secgemini` cell asks in the same session shows up too.
+
+    Attributes:
+        state: "idle", "running" or "waiting for approval"; `observe` it to go on when an answer is there.
+        session_id: of the session that is shown; `session_name` is its name.
+        sessions: those that one may switch to, each with `id` and `name`.
+        turns: what was said, oldest first: `key`, `index`, `prompt`, `html` (safe to show), `status` ("running", "ok",
+            "error", "interrupted"), `group` (what feedback points at), `rating`, `stoppable`. It is set when a turn
+            begins, ends or is rated; a running answer has no `html` yet.
+        earlier: how many older turns are not among them; `history()` has all.
+        destination: who answers, and where prompts go.
+        retained: whether the service keeps prompts and answers.
+        approvals: what waits for a yes or no: `id`, `kind`, `name`, `arguments` (pairs), `session`, `expires_at`.
+
+    Args:
+        host: where its sessions come from.
+    """
+
+    _esm, _css = bundle("chat")
+
+    state = traitlets.Unicode("idle").tag(sync=True)
+    session_id = traitlets.Unicode().tag(sync=True)
+    session_name = traitlets.Unicode().tag(sync=True)
+    sessions = traitlets.List(traitlets.Dict()).tag(sync=True)
+    turns = traitlets.List(traitlets.Dict()).tag(sync=True)
+    earlier = traitlets.Int().tag(sync=True)
+    destination = traitlets.Unicode().tag(sync=True)
+    retained = traitlets.Bool().tag(sync=True)
+    approvals = traitlets.List(traitlets.Dict()).tag(sync=True)
+
+    def __init__(self, host: ChatHost) -> None:
+        super().__init__()
+        self._host = host
+        self._showing = threading.RLock()
+        self._saved: list[SavedOutput] = []
+        self._sent = ("", 0)
+        self._ends: list[Callable[[], None]] = []
+        self._opened: dict[str, Conversation] = {}
+        session = host.chat_session()
+        if session is None:
+            raise InputError("There is no session to talk with.")
+        self._feed = Feed(self, self._collect, lambda: self._conversation.is_running)
+        self._open(session)
+        self._ends.append(host.watch(self._feed.wake))
+        self._list()
+        self._rpc = Rpc(
+            self,
+            {
+                "send": Method(Ask, self._take_prompt),
+                "stop": Method(OfSession, self._stop),
+                "retry": Method(OfSession, self._retry),
+                "rate": Method(Rate, self._rate),
+                "decide": Method(Decide, self._decide),
+                "list_sessions": Method(Nothing, lambda _: self._list(ask=True)),
+                "switch": Method(OfSession, self._switch),
+                "new_session": Method(Nothing, self._new_session),
+                "resync": Method(Nothing, self._resync),
+            },
+        )
+
+    def __repr__(self) -> str:
+        return one_line(f"<ChatWidget of session {self.session_name!r}: {self.state}, {len(self.turns)} turns shown>")
+
+    @property
+    def session(self) -> ChatSession:
+        """The session that is shown."""
+        return self._conversation.session
+
+    def ask(self, prompt: str) -> None:
+        """Begin a turn, as if the prompt had been typed; returns at once.
+
+        Raises:
+            InputError: the prompt is empty, or a turn runs.
+        """
+        self._conversation.ask(prompt)
+        self._show()
+
+    def stop(self) -> None:
+        """Stop the running turn; what had arrived is kept.
+
+        Raises:
+            InputError: none runs, or a cell asked it.
+        """
+        self._conversation.stop()
+        self._show()
+
+    def close(self) -> None:
+        """Take the chat away. When no other shows the session, what waits for approval is denied."""
+        for end in getattr(self, "_ends", []):
+            end()
+        if hasattr(self, "_feed"):
+            self._feed.close()
+        super().close()
+
+    # --- what is shown ---
+
+    def _open(self, session: ChatSession) -> None:
+        conversation = Conversation.of(session)
+        with self._showing:
+            if session.id not in self._opened or self._opened[session.id] is not conversation:
+                self._opened[session.id] = conversation
+                self._ends.append(conversation.watch(self._feed.wake))
+            self._conversation = conversation
+            self._sent = ("", 0)
+        conversation.refresh()
+        self._show()
+
+    def _show(self) -> None:
+        """Bring the traits up to date, and what the notebook keeps."""
+        with self._showing, self.hold_sync():
+            conversation, session = self._conversation, self._conversation.session
+            self.session_id, self.session_name = session.id, one_line(session.name, 80)
+            self.destination, self.retained = destination(session), session.can_log
+            approvals = [item for each in self._opened.values() for item in questions(each)]
+            if approvals != self.approvals:
+                self.approvals = approvals
+            said = conversation.shown()
+            turns = [each.as_dict() for each in said]
+            has_changed = turns != self.turns
+            if has_changed:
+                self.earlier, self.turns = conversation.earlier, turns
+            is_asked = any(not each.answer.done() for each in conversation.questions.open)
+            self.state = "waiting for approval" if is_asked else "running" if conversation.is_running else "idle"
+        if has_changed:
+            for output in self._saved:
+                output.update(self._saved_bundle(said))
+
+    def _collect(self) -> Event | None:
+        current = self._host.chat_session()
+        if current is not None and current is not self.session:
+            self._open(current)
+        self._conversation.refresh()
+        self._show()
+        with self._showing:
+            key, change, outputs = self._conversation.news(*self._sent)
+            self._sent = (key, change)
+        return Event({"turn": key, "outputs": outputs}) if outputs else None
+
+    def _resync(self, _: Nothing) -> dict[str, Any]:
+        with self._feed.still() as seq, self._showing:
+            key, change, outputs = self._conversation.news("", 0)
+            self._sent = (key, change)
+        return {"seq": seq, "turn": key, "outputs": outputs}
+
+    # --- what the view asks ---
+
+    def _take_prompt(self, request: Ask) -> None:
+        check_session(self.session_id, request.session_id)
+        self.ask(encodable(request.prompt))
+
+    def _stop(self, request: OfSession) -> None:
+        check_session(self.session_id, request.session_id)
+        self.stop()
+
+    def _retry(self, request: OfSession) -> None:
+        check_session(self.session_id, request.session_id)
+        said = self._conversation.shown()
+        if not said:
+            raise InputError("Nothing was asked in this session yet.")
+        self.ask(said[-1].prompt)
+
+    def _rate(self, request: Rate) -> None:
+        check_session(self.session_id, request.session_id)
+        said = self._conversation.find(request.turn)
+        if said.status == "running":
+            raise InputError("The answer is not complete. Rate it when it is.")
+        self.session.send_feedback(request.score, group_id=said.group or None, comment=encodable(request.comment))
+        said.rating = request.score
+        self._show()
+
+    def _decide(self, request: Decide) -> None:
+        for conversation in list(self._opened.values()):
+            if any(each.id == request.question for each in conversation.questions.open):
+                conversation.questions.decide(request.question, approve=request.approve)
+                break
+        else:
+            raise InputError("This question is not open any more: it was answered, stopped, or waited too long.")
+        self._show()
+
+    def _list(self, *, ask: bool = False) -> None:
+        listed = {each.session.id: each.session for each in self._opened.values()}
+        if ask:
+            listed |= {each.id: each for each in self._host.list_sessions()}
+        self.sessions = [{"id": each.id, "name": one_line(each.name, 80)} for each in listed.values()][-LISTED:]
+
+    def _switch(self, request: OfSession) -> None:
+        if request.session_id not in {each["id"] for each in self.sessions}:
+            raise InputError(f"Session {one_line(request.session_id, 40)!r} is not in the list. Open the list again.")
+        self._open(self._host.resume_session(request.session_id))
+
+    def _new_session(self, _: Nothing) -> None:
+        self._open(self._host.new_chat())
+        self._list()
+
+    # --- what the notebook keeps ---
+
+    def _ipython_display_(self) -> None:
+        """The widget, and below it what was said, which the kernel keeps up to date."""
+        data, metadata = self._repr_mimebundle_()
+        self._saved.append(SavedOutput.display(data, metadata, self._saved_bundle(self._conversation.shown())))
+
+    def _saved_bundle(self, said: Sequence[Said]) -> tuple[str, str]:
+        return (
+            conversation_html(said, self._conversation.earlier, self.session_name),
+            conversation_text(said, self._conversation.earlier, self.session_name),
+        )
+
+    def _fallback(self) -> tuple[str, str]:
+        said = self._conversation.shown()
+        if said:
+            return self._saved_bundle(said)
+        words = f"A chat with {self.destination}, session {self.session_name}: nothing was said yet. Run "
+        code = "secgemini_jupyter.chat()"
+        return html.tag("p", words, html.tag("code", code), " in a cell."), f"{words}{code} in a cell."
+
+
+def questions(conversation: Conversation) -> list[dict[str, Any]]:
+    """The open questions of a conversation, for a view."""
+    return [
+        {
+            "id": each.id,
+            "kind": each.kind,
+            "name": each.name,
+            "arguments": [list(pair) for pair in each.arguments],
+            "session": one_line(conversation.session.name, 80),
+            "expires_at": each.expires_at,
+        }
+        for each in conversation.questions.open
+    ]

@@ -1,0 +1,422 @@
+"""A session's turns as a chat shows them: the stored ones, the running one, and how each went. Without a widget."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from secgemini_jupyter.errors import InputError, SecGeminiError, redact, without_keys
+from secgemini_jupyter.models import Message, MessageType, turn_usage
+from secgemini_jupyter.render import html
+from secgemini_jupyter.render.answer import Bundle, Facts, answer_bundle
+from secgemini_jupyter.render.live import LiveView
+from secgemini_jupyter.render.text import count, defanged, one_line, safe_text
+from secgemini_jupyter.transcript.turns import TurnSlice, turn_slices
+from secgemini_jupyter.widgets.host import ChatSession, ChatTurn
+from secgemini_jupyter.widgets.questions import Questions
+
+__all__ = ["Conversation", "Said"]
+
+log = logging.getLogger(__name__)
+
+SHOWN_TURNS = 50
+SHOWN_TOTAL = 2_000_000
+"""Characters of the turns that are shown, together; the newest is shown whatever it has."""
+SHOWN_TURN = 1_000_000
+SHOWN_PROMPT = 20_000
+STOPPED = "stopped here; what had arrived is kept. The service may go on working."
+
+Status = Literal["running", "ok", "error", "interrupted"]
+
+
+@dataclass
+class Said:
+    """One turn: what was asked, and what came of it, ready to be shown.
+
+    Attributes:
+        key: the id of its prompt's message; of our own making until that is known.
+        prompt: exact.
+        group: what feedback on it points at.
+    """
+
+    key: str
+    prompt: str
+    status: Status = "running"
+    index: int = 0
+    bundle: Bundle | None = None
+    group: str = ""
+    rating: int | None = None
+    is_ours: bool = False
+    """Whether a chat asked it, and can stop it."""
+
+    @property
+    def size(self) -> int:
+        return len(self.bundle.html if self.bundle else "") + min(len(self.prompt), SHOWN_PROMPT)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a view."""
+        return {
+            "key": self.key,
+            "index": self.index,
+            "prompt": shown_prompt(self.prompt),
+            "html": self.bundle.html if self.bundle else "",
+            "status": self.status,
+            "group": self.group,
+            "rating": self.rating,
+            "stoppable": self.is_ours and self.status == "running",
+        }
+
+
+@dataclass
+class _Live:
+    """The running turn. `outputs` holds each output of it with the number of its last change."""
+
+    said: Said
+    view: LiveView
+    running: ChatTurn | None = None
+    """None: asked elsewhere, in a cell."""
+    messages: list[Message] = field(default_factory=list)
+    """What came so far, where it was asked elsewhere."""
+    outputs: dict[int, tuple[int, str]] = field(default_factory=dict)
+    changes: int = 0
+    is_stopped: bool = False
+
+
+class Conversation:
+    """What is said in one session, shared by all chats that show it.
+
+    A turn that a chat asks is read in a thread of its own. One that is asked elsewhere is looked at by `refresh`.
+    """
+
+    _shared: ClassVar[weakref.WeakValueDictionary[int, Conversation]] = weakref.WeakValueDictionary()
+    _sharing: ClassVar = threading.Lock()
+
+    def __init__(self, session: ChatSession) -> None:
+        self.session = session
+        self.questions = Questions.of(session)
+        self.earlier = 0
+        """Turns before the first one that is shown."""
+        self._lock = threading.RLock()
+        self._turns: list[Said] = []
+        self._known: set[str] = set()
+        self._live: _Live | None = None
+        self._last: ChatTurn | None = None
+        self._is_dirty = self._is_reading = False
+        self._watchers: list[Callable[[], None]] = []
+        self._ends: list[Callable[[], None]] = []
+        self._add_stored(session.messages)
+
+    @classmethod
+    def of(cls, session: ChatSession) -> Conversation:
+        """The one of this session.
+
+        Raises:
+            SecGeminiError: its messages cannot be read.
+        """
+        with cls._sharing:
+            found = cls._shared.get(id(session))
+        if found is not None and found.session is session:
+            return found
+        made = cls(session)  # may ask the service
+        with cls._sharing:
+            return cls._shared.setdefault(id(session), made)
+
+    def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
+        """Have `changed()` called, in any thread, when there is something new; gives what ends it."""
+        with self._lock:
+            if not self._watchers:
+                self._is_dirty = True
+                self._ends = [self.session.watch(self._on_session), self.questions.watch(self._tell)]
+            self._watchers.append(changed)
+
+        def end() -> None:
+            with self._lock:
+                if changed in self._watchers:
+                    self._watchers.remove(changed)
+                ends = [] if self._watchers else self._ends
+                self._ends = self._ends if self._watchers else []
+            for each in ends:
+                each()
+
+        return end
+
+    def _on_session(self) -> None:
+        self._is_dirty = True
+        self._tell()
+
+    def _tell(self) -> None:
+        for changed in list(self._watchers):
+            changed()
+
+    # --- what is shown ---
+
+    @property
+    def is_running(self) -> bool:
+        return self._live is not None or self.session.is_running
+
+    def shown(self) -> list[Said]:
+        """The turns that are shown, oldest first."""
+        with self._lock:
+            return list(self._turns)
+
+    def find(self, key: str) -> Said:
+        """A turn by its key.
+
+        Raises:
+            InputError: it is not shown.
+        """
+        for said in self.shown():
+            if said.key == key:
+                return said
+        raise InputError("This turn is not in the chat any more. Rate it with session.send_feedback(score, group_id).")
+
+    def news(self, key: str, since: int) -> tuple[str, int, list[list[Any]]]:
+        """The running turn's outputs that changed after `since`, if it is `key`; else all of them.
+
+        Returns:
+            the key (empty if none runs), the number of the last change, pairs of an index and HTML.
+        """
+        with self._lock:
+            live = self._live
+            if live is None:
+                return "", 0, []
+            since = since if live.said.key == key else 0
+            changed = [[index, markup] for index, (change, markup) in live.outputs.items() if change > since]
+            return live.said.key, live.changes, changed
+
+    def refresh(self) -> None:
+        """Look at what runs: called a few times a second while `is_running`, and after a change."""
+        with self._lock:
+            if self._live and self._live.running is None:
+                self._look_elsewhere(self._live)
+            if self._live is None:
+                self._begin_elsewhere()
+            if self._is_dirty and not self.session.is_running:
+                self._is_dirty = False
+                self._catch_up()
+            if self._live:
+                self._draw(self._live)
+
+    def _catch_up(self) -> None:
+        """Take up what is stored. After a stop it is not known here, and the service is asked, by another thread."""
+        known = self.session.known_messages()
+        if known is not None:
+            self._add_stored(known)
+        elif not self._is_reading:
+            self._is_reading = True
+            threading.Thread(target=self._read, name="secgemini-chat-read", daemon=True).start()
+
+    def _read(self) -> None:
+        try:
+            messages = self.session.messages
+        except SecGeminiError as error:
+            log.warning("A chat could not read its session: %s", redact(str(error)))
+            messages = []
+        finally:
+            self._is_reading = False
+        with self._lock:
+            self._add_stored(messages)
+        self._tell()
+
+    def _draw(self, live: _Live) -> None:
+        for output in live.view.snapshot(time.time()):
+            live.changes += 1
+            live.outputs[output.index] = (live.changes, without_keys(output.bundle.html))
+
+    # --- turns that are asked here ---
+
+    def ask(self, prompt: str) -> Said:
+        """Begin a turn.
+
+        Raises:
+            InputError: the prompt is empty, or a turn runs in the session, wherever it was asked.
+        """
+        if not prompt.strip():
+            raise InputError("The prompt is empty: nothing was sent.")
+        with self._lock:
+            if self._last is not None and self._live is None:
+                self._last.wait_stopped(timeout=2)
+            if self.is_running:
+                name = one_line(self.session.name, 60)
+                raise InputError(f"A turn is running in session {name}: wait for it, or stop it. Nothing was sent.")
+            self._last = running = self.session.start(prompt)
+            said = Said(running.query_id or uuid.uuid4().hex, prompt, index=self.session.turns + 1, is_ours=True)
+            self._live = _Live(said, LiveView(self._facts(), started=time.time()), running)
+            self._add(said)
+        threading.Thread(target=self._follow, args=(self._live, running), name="secgemini-chat", daemon=True).start()
+        self._tell()
+        return said
+
+    def stop(self) -> None:
+        """Stop the turn that a chat asked: at once, and what came is kept.
+
+        Raises:
+            InputError: none runs, or it was asked elsewhere.
+        """
+        with self._lock:
+            live = self._live
+            if live is None or live.running is None:
+                elsewhere = "This turn was asked in a cell: ■ in the toolbar stops it."
+                raise InputError(elsewhere if self.is_running else "No turn is running.")
+            live.is_stopped = True
+        live.running.stop()
+
+    def _follow(self, live: _Live, running: ChatTurn) -> None:
+        """Read the turn until it is over."""
+        try:
+            while not running.is_over:
+                message = running.next(timeout=0.5)
+                if message is not None:
+                    with self._lock:
+                        live.view.add(message)
+            self._end(live, running)
+        except Exception as error:
+            words = redact(f"{type(error).__name__}: {error}")
+            log.warning("A chat's turn was lost: %s", words)
+            self._finish(live, live.view.messages, self._facts(), "error", f"{words}. Please report it as a bug.")
+        self._tell()
+
+    def _end(self, live: _Live, running: ChatTurn) -> None:
+        error = running.error()
+        if live.is_stopped:
+            running.wait_stopped(timeout=2)  # the turn counts itself when it lets go of the session
+        response = running.response()
+        # What was drawn holds the pieces of an answer whose whole did not come.
+        if error is None and live.is_stopped:
+            self._finish(live, live.view.messages, response.facts(), "interrupted", STOPPED)
+        elif error is None:
+            self._finish(live, response.messages, response.facts(), "ok")
+        else:
+            said = str(error) if isinstance(error, SecGeminiError) else redact(f"{type(error).__name__}: {error}")
+            self._finish(live, live.view.messages, response.facts(), "error", said)
+
+    def _finish(self, live: _Live, messages: Sequence[Message], facts: Facts, status: Status, error: str = "") -> None:
+        bundle = _capped(answer_bundle(messages, facts, status=status, error=error))
+        with self._lock:
+            said = live.said
+            said.status, said.bundle, said.group = status, bundle, _group(messages)
+            said.index = facts.turn or said.index
+            self._live = None
+            self._trim()
+
+    # --- turns that are asked elsewhere ---
+
+    def _begin_elsewhere(self) -> None:
+        messages = self.session.running_messages()
+        if not messages:
+            return
+        query = messages[0]
+        said = next((each for each in self._turns if each.key == query.id), None)
+        if said is not None and said.status == "interrupted":
+            said.status, said.bundle, said.is_ours = "running", None, False  # somebody listens to it again
+        elif query.id in self._known:
+            return
+        else:
+            said = Said(query.id, query.text or "", index=self.session.turns + 1)
+            self._add(said)
+        self._live = _Live(said, LiveView(self._facts(), started=query.created_at))
+        self._take(self._live, messages)
+
+    def _look_elsewhere(self, live: _Live) -> None:
+        messages = self.session.running_messages()
+        if messages and messages[0].id == live.said.key:
+            self._take(live, messages)
+            return
+        known = self.session.known_messages() or []
+        stored = next((each for each in turn_slices(known) if _key(each) == live.said.key), None)
+        whole = stored or TurnSlice(live.said.index, live.messages)
+        self._finish(live, whole.messages[1:], self._facts(whole), _status(whole), _words(whole))
+
+    def _take(self, live: _Live, messages: list[Message]) -> None:
+        for message in messages[max(1, len(live.messages)) :]:
+            live.view.add(message)
+        live.messages = messages
+
+    # --- what is stored ---
+
+    def _add_stored(self, messages: list[Message]) -> None:
+        """Add the turns that are not here yet."""
+        new = [each for each in turn_slices(messages) if each.query is not None and _key(each) not in self._known]
+        running = self.session.running_messages()
+        new = [each for each in new if not running or _key(each) != running[0].id]
+        self.earlier += len(new[:-SHOWN_TURNS])
+        self._known.update(_key(each) for each in new)
+        for whole in new[-SHOWN_TURNS:]:
+            status = _status(whole)
+            bundle = answer_bundle(whole.messages[1:], self._facts(whole), status=status, error=_words(whole))
+            group = _group(whole.messages)
+            self._add(Said(_key(whole), whole.prompt or "", status, whole.index, _capped(bundle), group))
+
+    def _add(self, said: Said) -> None:
+        self._known.add(said.key)
+        self._turns.append(said)
+        self._trim()
+
+    def _trim(self) -> None:
+        total = 0
+        for kept, said in enumerate(reversed(self._turns)):
+            total += said.size
+            if kept and (kept >= SHOWN_TURNS or total > SHOWN_TOTAL):
+                self.earlier += len(self._turns) - kept
+                del self._turns[: len(self._turns) - kept]
+                return
+
+    def _facts(self, whole: TurnSlice | None = None) -> Facts:
+        session = self.session
+        messages = whole.messages if whole else []
+        actors = [message.actor for message in messages if message.message_type is MessageType.RESULT]
+        usage = turn_usage(messages)
+        return Facts(
+            actor=actors[-1] if actors else "",
+            model=session.model.model_string or session.model.model_name,
+            host=session.host,
+            is_local=session.is_local,
+            session=session.name,
+            turn=whole.index or None if whole else None,
+            retained=session.can_log,
+            elapsed=whole.duration if whole else None,
+            usage=usage if usage.total_tokens else None,
+        )
+
+
+def shown_prompt(prompt: str) -> str:
+    """A prompt as it is safe to show; the exact one is in the session."""
+    cut = len(prompt) - SHOWN_PROMPT
+    more = f"\n[{count(cut, 'more character')} in history()]" if cut > 0 else ""
+    return defanged(safe_text(without_keys(prompt[:SHOWN_PROMPT]))) + more
+
+
+def _key(whole: TurnSlice) -> str:
+    return whole.messages[0].id
+
+
+def _status(whole: TurnSlice) -> Status:
+    return "interrupted" if whole.status == "incomplete" else whole.status
+
+
+def _words(whole: TurnSlice) -> str:
+    return "the answer has no end yet. session.reconnect() listens again." if whole.status == "incomplete" else ""
+
+
+def _group(messages: Sequence[Message]) -> str:
+    """What feedback on the turn points at: the group of its last result, else of its last message."""
+    results = [message for message in messages if message.message_type is MessageType.RESULT]
+    last = (results or list(messages))[-1:]
+    return last[0].group if last else ""
+
+
+def _capped(bundle: Bundle) -> Bundle:
+    """An answer as it may stand in a trait and in the notebook: no key that somebody pasted, no megabytes."""
+    bundle = Bundle({kind: without_keys(said) for kind, said in bundle.data.items()}, bundle.metadata)
+    if len(bundle.html) <= SHOWN_TURN:
+        return bundle
+    text = bundle.text[: SHOWN_TURN // 10]
+    note = f"[{count(len(bundle.text) - len(text), 'more character')}: the whole answer is in history()]"
+    markup = html.join(html.tag("pre", text, style=html.PRE), html.tag("div", note, style=html.QUIET))
+    return Bundle({"text/html": markup, "text/plain": f"{text}\n{note}"}, bundle.metadata)

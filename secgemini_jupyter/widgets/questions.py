@@ -1,0 +1,179 @@
+"""What a running turn asks a person: may this tool run with these arguments? Kept until somebody answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from secgemini_jupyter.errors import InputError, without_keys
+from secgemini_jupyter.models import Message
+from secgemini_jupyter.render.text import count, one_line, safe_text
+from secgemini_jupyter.widgets.host import ChatSession
+
+__all__ = ["Question", "Questions"]
+
+PATIENCE = 600.0
+"""Seconds until a question that nobody answers is answered with no."""
+SHOWN = 100_000
+"""Characters of the arguments of one call that a person is shown."""
+MAX_ARGUMENTS = 100
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question, in words that are safe to show; they are exact, not defanged: what is approved is what runs.
+
+    Attributes:
+        name: of the tool, or what the service asks.
+        arguments: pairs of a name and a value.
+        expires_at: Unix seconds.
+    """
+
+    kind: Literal["tool", "confirmation"]
+    name: str
+    arguments: tuple[tuple[str, str], ...]
+    expires_at: float
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    answer: Future[bool] = field(default_factory=Future, repr=False, compare=False)
+
+
+class Questions:
+    """The open questions of one session, for as long as somebody watches; nobody there means no.
+
+    Args:
+        patience: seconds that a question waits.
+    """
+
+    def __init__(self, patience: float = PATIENCE) -> None:
+        self._patience = patience
+        self._lock = threading.Lock()
+        self._open: dict[str, Question] = {}
+        self._watchers: list[Callable[[], None]] = []
+
+    @classmethod
+    def of(cls, session: ChatSession) -> Questions:
+        """The questions of this session. A function of the user's that answers for them stays in charge."""
+        for asked in (session.approve, session.confirm):
+            owner = getattr(asked, "__self__", None)
+            if isinstance(owner, Questions):
+                return owner
+        made = cls()
+        session.approve = session.approve or made.approve
+        session.confirm = session.confirm or made.confirm
+        return made
+
+    @property
+    def open(self) -> list[Question]:
+        """Oldest first."""
+        with self._lock:
+            return list(self._open.values())
+
+    def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
+        """Have `changed()` called when a question comes or goes; gives what ends it.
+
+        When the last watcher leaves, nobody could answer any more: what is open is answered with no.
+        """
+        with self._lock:
+            self._watchers.append(changed)
+
+        def end() -> None:
+            with self._lock:
+                if changed in self._watchers:
+                    self._watchers.remove(changed)
+                left = [] if self._watchers else list(self._open)
+            for question_id in left:
+                self._settle(question_id, approve=False)
+
+        return end
+
+    def decide(self, question_id: str, *, approve: bool) -> None:
+        """Answer a question, from any thread.
+
+        Raises:
+            InputError: it is not open.
+        """
+        if not self._settle(question_id, approve=approve):
+            raise InputError("This question is not open any more: it was answered, stopped, or waited too long.")
+
+    def _settle(self, question_id: str, *, approve: bool) -> bool:
+        """Whether this was the answer: another view may have been quicker, a stopped turn has cancelled it."""
+        with self._lock:
+            question = self._open.pop(question_id, None)
+        if question is None or not question.answer.set_running_or_notify_cancel():
+            return False
+        question.answer.set_result(approve)
+        return True
+
+    async def approve(self, name: str, arguments: dict[str, Any]) -> bool:
+        """For `session.approve`."""
+        return await self._ask("tool", one_line(without_keys(name), 200), arguments)
+
+    async def confirm(self, message: Message) -> bool:
+        """For `session.confirm`."""
+        asked = _object(message.content or "")
+        prompt = str(asked.pop("prompt", "")) or message.title or "The service asks for a confirmation."
+        return await self._ask("confirmation", one_line(without_keys(prompt), 2_000), asked)
+
+    async def _ask(self, kind: Literal["tool", "confirmation"], name: str, arguments: dict[str, Any]) -> bool:
+        question = Question(kind, name, _in_words(arguments), time.time() + self._patience)
+        with self._lock:
+            if not self._watchers:
+                return False
+            self._open[question.id] = question
+        self._tell()
+        try:
+            async with asyncio.timeout(self._patience):
+                return await asyncio.wrap_future(question.answer)
+        except TimeoutError:
+            return False
+        finally:
+            with self._lock:
+                self._open.pop(question.id, None)
+            self._tell()
+
+    def _tell(self) -> None:
+        with self._lock:
+            watchers = list(self._watchers)
+        for changed in watchers:
+            changed()
+
+
+def _object(content: str) -> dict[str, Any]:
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError):
+        return {"prompt": content}
+    return value if isinstance(value, dict) else {"prompt": content}
+
+
+def _in_words(arguments: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Names and values as a person reads them; what is cut is said, for it runs too."""
+    shown: list[tuple[str, str]] = []
+    left = SHOWN
+    for key, value in list(arguments.items())[:MAX_ARGUMENTS]:
+        words = safe_text(without_keys(_value(value)))
+        if len(words) > left:
+            words = words[:left] + f"\n[{count(len(words) - left, 'more character')}, not shown: deny if in doubt]"
+        left = max(0, left - len(words))
+        shown.append((one_line(without_keys(str(key)), 100), words))
+    if len(arguments) > MAX_ARGUMENTS:
+        more = count(len(arguments) - MAX_ARGUMENTS, "more argument")
+        shown.append(("…", f"[{more}, not shown: deny if in doubt]"))
+    return tuple(shown)
+
+
+def _value(value: Any) -> str:
+    """Text of several lines as it is; everything else as JSON, where `"5"` and `5` differ."""
+    if isinstance(value, str) and "\n" in value:
+        return value
+    try:
+        return json.dumps(value, ensure_ascii=False, indent=1, default=str)
+    except (ValueError, RecursionError):
+        return repr(value)
