@@ -13,10 +13,10 @@ _DOCUMENTATION_NETS = [
 _SHARED = ipaddress.ip_network("100.64.0.0/10")
 _VERSION_BEFORE = re.compile(
     r"(?:\b(?:versions?|ver|release|build|kernel|firmware|revision|section|chapter|oid|update|patch)\b[.:=]?|\bv\.?"
-    r"|\.net(?: framework| core)?|\bwindows(?: nt| server)?|§"
-    r"|[a-z][\w.+-]{0,30}(?<!tcp)(?<!udp)(?<!src)(?<!dst)/)\s{0,2}$",
+    r"|\.net(?: framework| core)?|\bwindows(?: nt| server)?|§)\s{0,2}$",
     re.IGNORECASE,
 )
+_PRODUCT_BEFORE = re.compile(r"[a-z][\w.+-]{0,30}(?<!tcp)(?<!udp)(?<!src)(?<!dst)/\s{0,2}$", re.IGNORECASE)
 
 
 @lru_cache(8192)
@@ -71,4 +71,6 @@ def ipv6(text: str) -> str | None:
 def is_version(before: str) -> bool:
     """Whether four dotted numbers after this text are a version: `.NET 4.7.2.1`, `Chrome/120.0.0.0`."""
     last = before.rstrip()[-1:]
-    return (last.isalpha() or last in "./:=§") and last != "" and bool(_VERSION_BEFORE.search(before))
+    if last == "/":
+        return bool(_PRODUCT_BEFORE.search(before))
+    return (last.isalpha() or last in ".:=§") and last != "" and bool(_VERSION_BEFORE.search(before))

@@ -84,7 +84,13 @@ _WORDS = re.compile(
 _HASHES = {32: "md5", 40: "sha1", 64: "sha256", 128: "sha512"}
 _CLOSERS = {")": "(", "]": "[", "}": "{"}
 _NETWORK_NEEDLE = re.compile(
-    r"://|@|[\w-]\.[\w-]|:[0-9a-f]{0,4}:|\\|[\[({](?:[ ]?[.:]|\.?(?:dot|at))|\.\]", re.IGNORECASE
+    r"""
+    [.:@\\\[({] (?:  # one set of characters first: the engine skips to them
+      (?<=[\w-]\.)[^\W\d] | (?<=\d\.)\d{1,3}\.\d{1,3}\.\d | (?<=\.)\] | (?<=:)(?://|[0-9a-f]{0,4}:) | (?<=[@\\])
+    | (?<=[\[({])(?:[ ]?[.:]|\.?(?:dot|at))
+    )
+    """,
+    re.VERBOSE | re.IGNORECASE,
 )
 """What each text holds that `defang` changes, or that is defanged; most texts do not, and the look is quick."""
 

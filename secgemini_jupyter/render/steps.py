@@ -21,6 +21,9 @@ ARGUMENTS = ("tool_args", "args", "arguments")
 OUTPUTS = ("response", "output", "result", "content")
 """Keys of a call and of a result under which the values are."""
 _MAX_JSON = 1_000_000
+_CALLING = re.compile(r"\Acalling\s+", re.IGNORECASE)
+_PROCESSING = re.compile(r"processing\s+(.{1,80}?)\s+result\s*$", re.IGNORECASE)
+_MAX_WORDS = 1_000
 _DEEP = 200
 """Brackets with which JSON could be nested deeper than `read_json` allows."""
 _WINDOW = 100
@@ -35,6 +38,7 @@ class Step:
         kind: what it is; only a tool can run.
         name: of the tool; the title of thinking.
         detail: what a tool returned, what was thought.
+        is_open: a call to which no result came yet.
     """
 
     kind: Kind
@@ -47,6 +51,7 @@ class Step:
     ok: bool | None = None
     call_id: str = ""
     group: str = ""
+    is_open: bool = False
 
     def is_called(self, name: str) -> bool:
         """`Lookup Dns Record` is `lookup_dns_record`."""
@@ -126,8 +131,8 @@ class Steps:
 
     def _call(self, message: Message) -> Step | None:
         value = tool_object(message)
-        words = re.sub(r"^calling\s+", "", (message.content or "").strip(), flags=re.IGNORECASE)
-        name = str(value.get("tool_name") or value.get("name") or message.title or words) if value else words
+        name = str(value.get("tool_name") or value.get("name") or message.title or "") if value else ""
+        name = name or _CALLING.sub("", (message.content or "").strip()[:_MAX_WORDS])
         name = one_line(name, 80)
         if is_hand_over(name):
             return None
@@ -143,15 +148,14 @@ class Steps:
                     step.name, step.arguments, step.call_id = name, arguments, call_id
                 return step
         step = Step("tool", name, message.actor, arguments, started=message.created_at, call_id=call_id,
-                    group=message.group)  # fmt: skip
+                    group=message.group, is_open=True)  # fmt: skip
         self.items.append(step)
         self._open.append(step)
         return step
 
     def _result(self, message: Message) -> Step | None:
         value = tool_object(message)
-        words = (message.content or "").strip()
-        named = re.match(r"processing\s+(.{1,80}?)\s+result\s*$", words, flags=re.IGNORECASE)
+        named = None if value else _PROCESSING.match((message.content or "")[:_MAX_WORDS].strip())
         name = str(value.get("tool_name") or value.get("name") or message.title or "") if value else ""
         name = name or (named[1] if named else message.title or "")
         if is_hand_over(name):
@@ -168,8 +172,8 @@ class Steps:
         if step is None:
             step = Step("tool", one_line(name, 80) or "tool", message.actor, group=message.group)
             self.items.append(step)
-        if step in self._open:
-            self._open.remove(step)
+        if step.is_open:
+            self._close(step)
             step.ended, step.ok = message.created_at, True
         step.ok = not failed if step.ok is None else step.ok and not failed
         if isinstance(output, dict) and len(output) == 1:
@@ -177,6 +181,12 @@ class Steps:
         if output is not None and not step.detail:
             step.detail = output if isinstance(output, str) else json.dumps(output, indent=1, ensure_ascii=False)
         return step
+
+    def _close(self, step: Step) -> None:
+        """Take `step` out of the open ones: it stands near one end, for only there it was looked for."""
+        step.is_open = False
+        begins = self._open[:_WINDOW]
+        del self._open[begins.index(step) if step in begins else -1 - self._open[::-1].index(step)]
 
     @staticmethod
     def _find(steps: list[Step], ids: set[str], name: str) -> Step | None:
