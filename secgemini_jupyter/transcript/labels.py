@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from secgemini_jupyter.indicators import defang
-from secgemini_jupyter.models import Message
+from secgemini_jupyter.models import Message, is_text
 from secgemini_jupyter.render.steps import Step
 from secgemini_jupyter.render.text import one_line, shorten
 
-__all__ = ["content_gist", "gist", "tool_gist"]
+__all__ = ["call_gist", "content_gist", "gist", "output_gist", "tool_gist"]
 
 WIDTH = 100
 SPARE = 40
@@ -21,13 +21,22 @@ def gist(text: str, limit: int = WIDTH) -> str:
 
 def content_gist(message: Message) -> str:
     """Its title and content; of a binary content, the type."""
-    text = message.text
-    if text is None:
+    if not is_text(message.mime_type):
         return f"({gist(message.mime_type or '', 60)}, not text)"
-    return gist(f"{message.title}: {text}" if message.title else text)
+    content = message.content or ""
+    return gist(f"{message.title}: {content}" if message.title else content)
+
+
+def call_gist(step: Step) -> str:
+    """`lookup_cve(cve="CVE-2099-0001")`"""
+    return shorten(defang(step.in_words), WIDTH)
+
+
+def output_gist(step: Step) -> str:
+    """`→ 4.2.1`, or nothing."""
+    return f"→ {gist(step.detail, 60)}" if step.detail else ""
 
 
 def tool_gist(step: Step) -> str:
     """`lookup_cve(cve="CVE-2099-0001") → 4.2.1`"""
-    called = defang(step.in_words)
-    return f"{called} → {gist(step.detail, 60)}" if step.detail else called
+    return f"{call_gist(step)} {output_gist(step)}".rstrip()

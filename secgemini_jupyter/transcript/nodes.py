@@ -20,7 +20,7 @@ from secgemini_jupyter.models import Message, MessageType, State
 from secgemini_jupyter.render.steps import Step, Steps
 from secgemini_jupyter.render.text import count, shorten
 from secgemini_jupyter.transcript.columns import EARLIEST, LATEST
-from secgemini_jupyter.transcript.labels import WIDTH, content_gist, gist, tool_gist
+from secgemini_jupyter.transcript.labels import WIDTH, call_gist, content_gist, gist, output_gist
 from secgemini_jupyter.transcript.lineage import NO_PARENT, ORPHAN, Lineage, circles
 from secgemini_jupyter.transcript.turns import TurnSlice
 
@@ -188,6 +188,8 @@ class _Turn:
         self.slice = TurnSlice(self.span.index, self.messages, self.span.session)
         self.calls: dict[int, Step] = {}
         """Tool calls, by the position of their first message."""
+        self.parts: dict[int, int] = {}
+        """What else belongs to a call: position → position of the call."""
         self.children: dict[int, list[int]] = {}
         # One entry for each node.
         self.kinds: list[int] = []
@@ -212,7 +214,7 @@ class _Turn:
             | (Flag.PARTIAL if message.status_code == 206 else 0)
             for message in messages
         ]
-        parts = self._parts()
+        parts = self.parts = self._parts()
         lineage = Lineage.of(messages)
         if lineage.is_flat and not parts:
             return flags, range(int(has_query), len(messages))
@@ -308,10 +310,9 @@ class _Turn:
 
     def _append(self, flags: list[int]) -> None:
         nodes, messages, positions = self.nodes, self.messages, self.positions
-        labels = [content_gist(message) for message in messages]
+        labels = self._labels()
         durations = [nan] * len(messages)
         for position, step in self.calls.items():
-            labels[position] = shorten(tool_gist(step), WIDTH)
             durations[position] = _positive(step.seconds)
             flags[position] |= (step.ok is False and Flag.ERROR) or (self.running and step.ok is None and Flag.RUNNING)
         actor, type_, state, role = nodes.actors.number, nodes.types.number, nodes.states.number, nodes.roles.number
@@ -334,6 +335,25 @@ class _Turn:
         for index, words in self.words.items():
             self._sum_up(first + index, words)
         self._head(first)
+
+    def _labels(self) -> list[str]:
+        """What each message says. A call and its result that are told as JSON say it as the call's node does."""
+        known: dict[int, str] = {}
+        told: dict[int, tuple[str, str]] = {}
+        for position, step in self.calls.items():
+            told[position] = call, output = call_gist(step), output_gist(step)
+            known[position] = shorten(f"{call} {output}".rstrip(), WIDTH)
+        answered: set[int] = set()
+        for position, head in self.parts.items():
+            message = self.messages[position]
+            if not (message.content or "").startswith("{"):
+                continue
+            if _is_call(message):
+                known[position] = told[head][0]
+            elif head not in answered:  # a second result may say something else
+                answered.add(head)
+                known[position] = told[head][1]
+        return [known.get(position) or content_gist(message) for position, message in enumerate(self.messages)]
 
     def _sum_up(self, node: int, words: str) -> None:
         """Label, time, duration and tokens of an actor or a group: those of what is in it."""
@@ -374,6 +394,10 @@ def _fill(column: list[T], values: Iterable[T], without: T, positions: Sequence[
     """Add the value of each node's message; the position -1 is none."""
     by_position = [*values, without]
     column += [by_position[position] for position in positions]
+
+
+def _is_call(message: Message) -> bool:
+    return message.message_type is MessageType.LOCAL_TOOL_CALL or message.state is State.CALLING_TOOL
 
 
 def _stands_alone(message: Message) -> bool:
