@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from secgemini_jupyter.errors import InputError
-from secgemini_jupyter.models import PublicSessionFile
+from secgemini_jupyter.models import Message, PublicSessionFile
 from secgemini_jupyter.render.text import one_line
 
-__all__ = ["AttachSession", "FeedbackSession", "check_session", "destination"]
+__all__ = ["AttachSession", "FeedbackSession", "VisualizeSession", "check_session", "destination"]
 
 
 class FeedbackSession(Protocol):
@@ -73,6 +73,28 @@ def destination(session: Destination) -> str:
     """Where prompts and files go, in words."""
     host = one_line(session.host, 80)
     return f"local analyst, {host}, not Sec-Gemini" if session.is_local else f"Sec-Gemini, {host}"
+
+
+class VisualizeSession(Protocol):
+    """A session that can be looked at while it goes on."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def messages(self) -> Sequence[Message]: ...
+
+    @property
+    def is_running(self) -> bool: ...
+
+    def known_messages(self) -> Sequence[Message] | None: ...
+
+    def watch(self, changed: Callable[[], None]) -> Callable[[], None]: ...
+
+    def refresh(self) -> object: ...
 
 
 def check_session(expected: str, shown: str) -> None:

@@ -11,33 +11,12 @@ from secgemini_jupyter.models import Message
 from secgemini_jupyter.transcript.nodes import Span, spans_of
 from secgemini_jupyter.transcript.tree import SessionTree
 from secgemini_jupyter.transcript.turns import TurnSlice
+from secgemini_jupyter.widgets.session import VisualizeSession
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SessionSource", "Snapshot", "Source", "TableSource", "VisualizeSession"]
-
-
-class VisualizeSession(Protocol):
-    """A session that can be looked at while it goes on."""
-
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def messages(self) -> Sequence[Message]: ...
-
-    @property
-    def is_running(self) -> bool: ...
-
-    def known_messages(self) -> Sequence[Message] | None: ...
-
-    def watch(self, changed: Callable[[], None]) -> Callable[[], None]: ...
-
-    def refresh(self) -> object: ...
+__all__ = ["SessionSource", "Snapshot", "Source", "TableSource", "tree_of"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +25,21 @@ class Snapshot:
 
     messages: Sequence[Message]
     spans: Sequence[Span]
+
+    def at(self, positions: Sequence[int]) -> Snapshot:
+        """Only the messages at these positions, which ascend, in their turns."""
+        messages: list[Message] = []
+        spans: list[Span] = []
+        chosen = iter(positions)
+        position = next(chosen, None)
+        for span in self.spans:
+            start = len(messages)
+            while position is not None and position < span.stop:
+                messages.append(self.messages[position])
+                position = next(chosen, None)
+            if len(messages) > start:
+                spans.append(Span(start, len(messages), span.index, span.session))
+        return Snapshot(messages, spans)
 
     def turns(self) -> list[TurnSlice]:
         return [TurnSlice(span.index, self.messages[span.start : span.stop], span.session) for span in self.spans]

@@ -6,23 +6,25 @@ import json
 import logging
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import msgspec
 import traitlets
 
 from secgemini_jupyter.errors import InputError
-from secgemini_jupyter.indicators.spelling import Plain
-from secgemini_jupyter.models import Message, is_text
-from secgemini_jupyter.render.code import code_html
+from secgemini_jupyter.models import Message
 from secgemini_jupyter.render.text import count, one_line, size
 from secgemini_jupyter.transcript.nodes import Nodes
+from secgemini_jupyter.transcript.search import positions_with
 from secgemini_jupyter.widgets.base import SecGeminiWidget, bundle
 from secgemini_jupyter.widgets.details import detail, parts_of, tsv
+from secgemini_jupyter.widgets.export import Format, exported
 from secgemini_jupyter.widgets.feed import Event, Feed
+from secgemini_jupyter.widgets.outline import outline
 from secgemini_jupyter.widgets.pack import pack
 from secgemini_jupyter.widgets.rpc import Method, Reply, Rpc
-from secgemini_jupyter.widgets.sources import SessionSource, Snapshot, TableSource, VisualizeSession, tree_of
+from secgemini_jupyter.widgets.session import VisualizeSession
+from secgemini_jupyter.widgets.sources import SessionSource, Snapshot, TableSource, tree_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +52,11 @@ class Read(msgspec.Struct, forbid_unknown_fields=True):
 
 class Search(msgspec.Struct, forbid_unknown_fields=True):
     text: Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
+
+
+class Export(msgspec.Struct, forbid_unknown_fields=True):
+    format: Format
+    scope: Literal["selected", "all"]
 
 
 class CopyOf(msgspec.Struct, forbid_unknown_fields=True):
@@ -106,6 +113,7 @@ class VisualizeWidget(SecGeminiWidget):
                 "read_index": Method(Nothing, self._read_index),
                 "read": Method(Read, self._read),
                 "search": Method(Search, self._search),
+                "export": Method(Export, self._export),
                 "copy": Method(CopyOf, self._copy),
                 "refresh": Method(Nothing, self._refresh),
             },
@@ -194,8 +202,7 @@ class VisualizeWidget(SecGeminiWidget):
         super().set_state(sync_data)
 
     def _fallback(self) -> tuple[str, str]:
-        text = str(self)
-        return code_html(text), text
+        return outline(self._known.turns(), self._source.name), str(self)
 
     # --- what is new ---
 
@@ -267,8 +274,18 @@ class VisualizeWidget(SecGeminiWidget):
         import numpy as np
 
         self._has_a_view()
-        found = np.array(search(self._known.messages, request.text), dtype="<i4")
+        found = np.array(positions_with(self._known.messages, request.text), dtype="<i4")
         return Reply({"count": len(found)}, [found.tobytes()])
+
+    def _export(self, request: Export) -> Reply:
+        file = exported(
+            self._known,
+            self.selected if request.scope == "selected" else None,
+            request.format,
+            name=self._source.name,
+            session_id=self.session_id,
+        )
+        return Reply({"name": file.name, "mime_type": file.mime_type}, [file.content])
 
     def _copy(self, request: CopyOf) -> dict[str, Any]:
         (message,) = self._messages_at([request.message])
@@ -309,23 +326,3 @@ def _first_difference(known: Sequence[Message], messages: Sequence[Message]) -> 
     while position < min(len(known), len(messages)) and known[position] == messages[position]:
         position += 1
     return position
-
-
-def search(messages: Sequence[Message], text: str) -> list[int]:
-    """Positions of the messages whose content or title holds `text`, without regard to case.
-
-    What is shown is defanged, and may be typed as it is shown: `text` is also looked for with its marks undone.
-    """
-    needle, plain = text.casefold(), Plain(text).text.casefold()
-    readable: dict[str | None, bool] = {}
-    found = []
-    for position, message in enumerate(messages):
-        kind, content, title = message.mime_type, message.content or "", message.title
-        if kind not in readable:
-            readable[kind] = is_text(kind)
-        text = content.casefold() if readable[kind] else ""
-        if title:
-            text += "\n" + title.casefold()
-        if needle in text or (plain is not needle and plain in text):
-            found.append(position)
-    return found
