@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         ToolError,
         TurnTimeoutError,
     )
-    from secgemini_jupyter.kernel import Answer, chat, current_session
+    from secgemini_jupyter.kernel import Answer, attach, chat, current_session
     from secgemini_jupyter.models import Message, MessageType, Role, State, Usage
     from secgemini_jupyter.settings import Settings
     from secgemini_jupyter.tools import secgemini_tool
@@ -53,7 +53,7 @@ _HOMES = {
         "ToolError",
         "TurnTimeoutError",
     ),
-    "kernel": ("Answer", "chat", "current_session"),
+    "kernel": ("Answer", "attach", "chat", "current_session"),
     "models": ("Message", "MessageType", "Role", "State", "Usage"),
     "settings": ("Settings",),
     "tools": ("secgemini_tool",),
@@ -86,6 +86,7 @@ __all__ = [
     "TurnTimeoutError",
     "Usage",
     "__version__",
+    "attach",
     "chat",
     "current_session",
     "load_ipython_extension",

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from secgemini_jupyter.client.sync import InteractiveSession, SecGemini
     from secgemini_jupyter.models import Message, Usage
     from secgemini_jupyter.tools import Tool
+    from secgemini_jupyter.widgets.attach import AttachWidget
     from secgemini_jupyter.widgets.chat import ChatWidget
 
-__all__ = ["Answer", "KernelSession", "chat", "current_session"]
+__all__ = ["Answer", "KernelSession", "attach", "chat", "current_session"]
 
 log = logging.getLogger(__name__)
 
@@ -466,6 +467,11 @@ def default_kernel() -> KernelSession:
     if _default is None:
         _default = KernelSession(say=print)  # the extension is not loaded
     return _default
+
+
+def attach() -> AttachWidget:
+    """A widget to drop files on: they are attached to the session that `%%secgemini` cells use."""
+    return current_session().attach()
 
 
 def chat(*, tools: Iterable[Tool | Callable[..., Any]] | None = None) -> ChatWidget:

@@ -83,9 +83,9 @@ beforeEach(() => {
   uploader = new Uploader(
     kernel,
     () => ({ id: "s1", limit: 10 * CHUNK }),
-    (now, words) => {
+    (now, news) => {
       uploads = now;
-      if (words) said.push(words);
+      if (news) said.push(news.words);
       for (const { state, words: line } of now) {
         if (seen.at(-1) !== state) seen.push(state);
         if (line) told.push(line);

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
@@ -31,7 +32,9 @@ from secgemini_jupyter.tools import Approver, Tool, Toolbox
 if TYPE_CHECKING:
     import pandas as pd
 
+    from secgemini_jupyter.client.sync import InteractiveSession, SecGemini
     from secgemini_jupyter.transcript.tree import SessionTree
+    from secgemini_jupyter.widgets.attach import AttachWidget
 
 __all__ = ["AsyncInteractiveSession", "AsyncSecGemini"]
 
@@ -166,10 +169,19 @@ class AsyncSecGemini:
         """The models that the key may use, each with its toolsets."""
         return list((await self.user_info()).available_models)
 
+    @cached_property
+    def _plain(self) -> SecGemini:
+        """The synchronous twin, for widgets: they work in threads."""
+        from secgemini_jupyter.client.sync import SecGemini
+
+        return SecGemini._of(self._core)
+
     async def close(self) -> None:
         """Close the connections. The client opens new ones when it is used again."""
         here = self._pools.pop(asyncio.get_running_loop(), None)
         self._close_elsewhere()
+        if "_plain" in self.__dict__:
+            await asyncio.to_thread(self._plain.close)
         if here is not None:
             await here[0].aclose()
 
@@ -269,6 +281,13 @@ class AsyncInteractiveSession(SessionView):
         self.approve: Approver | None = None
         """Approves a call of a local tool whose approval is `ask`, by name and arguments; None denies each."""
 
+    @cached_property
+    def _plain(self) -> InteractiveSession:
+        """The synchronous twin: the same session, the same snapshot."""
+        from secgemini_jupyter.client.sync import InteractiveSession
+
+        return InteractiveSession(self._client._plain, self._state)
+
     @property
     async def messages(self) -> list[Message]:
         """The stored messages, oldest first: from the snapshot, read once where it has none yet. `await` it."""
@@ -302,6 +321,12 @@ class AsyncInteractiveSession(SessionView):
         attached = await self._client._send(endpoints.attach_file(self.id, name, content, mime_type_hint))
         files.arrived(self._state, attached, content)
         return attached
+
+    async def attach(self) -> AttachWidget:
+        """A widget to drop files on; each hash is compared in the browser, here and at the service."""
+        from secgemini_jupyter.widgets.attach import AttachWidget
+
+        return AttachWidget(self._plain)
 
     async def detach_file(self, *arguments: Any, session_id: str | None = None, file_idx: int | None = None) -> None:
         """Remove an attachment: `detach_file(file_idx)` or `detach_file(session_id, file_idx)`.

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from secgemini_jupyter.client.aio import AsyncInteractiveSession, AsyncSecGemini
     from secgemini_jupyter.transcript.tree import SessionTree
+    from secgemini_jupyter.widgets.attach import AttachWidget
     from secgemini_jupyter.widgets.chat import ChatWidget
 
 __all__ = ["InteractiveSession", "SecGemini"]
@@ -190,6 +191,8 @@ class SecGemini:
             loop.stop()
         if "aio" in self.__dict__:
             self.aio._close_elsewhere()
+            if "_plain" in self.aio.__dict__:
+                self.aio._plain.close()
 
     @property
     def _loop_thread(self) -> LoopThread:
@@ -313,6 +316,12 @@ class InteractiveSession(SessionView):
         attached = self._client._send(endpoints.attach_file(self.id, name, content, mime_type_hint))
         files.arrived(self._state, attached, content)
         return attached
+
+    def attach(self) -> AttachWidget:
+        """A widget to drop files on; each hash is compared in the browser, here and at the service."""
+        from secgemini_jupyter.widgets.attach import AttachWidget
+
+        return AttachWidget(self)
 
     def detach_file(self, *arguments: Any, session_id: str | None = None, file_idx: int | None = None) -> None:
         """Remove an attachment: `detach_file(file_idx)` or `detach_file(session_id, file_idx)`.

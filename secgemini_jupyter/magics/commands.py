@@ -171,9 +171,24 @@ def names_of(kernel: KernelSession) -> str:
 
 
 def attach(magics: SecGeminiMagics, options: Namespace) -> Any:
+    if not options.paths:
+        return attach_widget(magics.kernel)
     evidence = read_evidence(magics.kernel, options.paths)
     attach_evidence(magics.kernel.current(), evidence)
     return files(magics, options)
+
+
+def attach_widget(kernel: KernelSession) -> Any:
+    """A place to drop files on.
+
+    Raises:
+        UsageError: a terminal has none.
+    """
+    from secgemini_jupyter.widgets.base import in_notebook
+
+    if not in_notebook():
+        raise UsageError("%secgemini attach: name files or globs. Without any it shows a widget, in a notebook only.")
+    return kernel.current().attach()
 
 
 def read_evidence(kernel: KernelSession, paths: Sequence[str]) -> list[tuple[str, bytes]]:
@@ -344,9 +359,9 @@ COMMANDS = {
         ),
         Command(
             "attach",
-            "attach files to the current session",
+            "attach files to the current session; without a path, a widget to drop them on",
             attach,
-            [arg("paths", nargs="+", help="paths or globs")],
+            [arg("paths", nargs="*", help="paths or globs")],
         ),
         Command("files", "the attachments, as a DataFrame; its index is what detach takes", files),
         Command(

@@ -10,13 +10,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from secgemini_jupyter.widgets.attach import AttachWidget
     from secgemini_jupyter.widgets.chat import ChatWidget
     from secgemini_jupyter.widgets.feedback import FeedbackWidget
     from secgemini_jupyter.widgets.visualize import VisualizeWidget
 
-__all__ = ["ChatWidget", "FeedbackWidget", "VisualizeWidget"]
+__all__ = [
+    "AttachWidget",
+    "ChatWidget",
+    "FeedbackWidget",
+    "VisualizeWidget",
+]
 
-_MODULES = {"ChatWidget": "chat", "FeedbackWidget": "feedback", "VisualizeWidget": "visualize"}
+_MODULES = {
+    "AttachWidget": "attach",
+    "ChatWidget": "chat",
+    "FeedbackWidget": "feedback",
+    "VisualizeWidget": "visualize",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -90,6 +90,12 @@ def test_attach_files_detach(kernel: Kernel, tmp_path: Path) -> None:
     assert kernel.value("list(frame['name'])") == ["c.log"]
 
 
+def test_attach_without_a_path_is_the_widget(kernel: Kernel) -> None:
+    kernel.run("widget = %secgemini attach")
+    assert kernel.value("type(widget).__name__, widget.files, widget.state") == ("AttachWidget", [], "idle")
+    assert "without a path, a widget" in said(kernel, "help attach")
+
+
 def test_history_and_visualize(kernel: Kernel) -> None:
     kernel.run("%%secgemini\nremember")
     kernel.run("frame = %secgemini history")

@@ -68,6 +68,11 @@ def test_out_variable_and_line_magic(shell: InteractiveShell, capsys: pytest.Cap
     assert "hello" not in capsys.readouterr().out
 
 
+def test_a_terminal_has_no_place_to_drop_files_on(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
+    shell.run_cell("%secgemini attach")
+    assert "name files or globs" in "".join(capsys.readouterr())
+
+
 def test_help_names_the_options(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
     shell.run_cell("%%secgemini?")
     said = capsys.readouterr().out

@@ -80,7 +80,7 @@ class Session:
 
     def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
         self.watchers.append(changed)
-        return lambda: self.watchers.remove(changed)
+        return lambda: self.watchers.clear()
 
 
 class Browser:

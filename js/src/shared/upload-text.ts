@@ -5,8 +5,11 @@ import { duration, size } from "./format";
 export const uploadText = {
   choose: "choose files",
   queued: "waiting",
-  hashing: "reading",
-  storing: "sending to the service",
+  hashing: "hashing",
+  storing: "to the service…",
+  stateKnown: "attached already",
+  stateAsking: "attach?",
+  stateFailed: "not attached",
   calledBack: "cancelled: it is detached as soon as it has arrived",
   waiting: "No answer from the kernel: it may be busy with a cell. The upload goes on when it answers.",
   gaveUp: "The kernel did not answer for 10 minutes. Reconnect or restart it, then try again.",

@@ -41,6 +41,12 @@ export interface Upload {
   readonly canRetry: boolean;
 }
 
+/** What happened to a file; `inRow`: its row says it too, so that it need only be heard. */
+export interface Said {
+  words: string;
+  inRow: boolean;
+}
+
 interface Job extends Upload {
   file: File;
   /** The exact name, without the folders that a system may put before it. */
@@ -73,12 +79,12 @@ export class Uploader {
 
   /**
    * @param session The session that is shown when files are added, and what one file may have.
-   * @param changed Told after every change, sometimes with a line for a screen reader.
+   * @param changed Told after every change, and sometimes with what happened in words.
    */
   constructor(
     private readonly rpc: Pick<Rpc, "call">,
     private readonly session: () => { id: string; limit: number },
-    private readonly changed: (uploads: Upload[], said?: string) => void,
+    private readonly changed: (uploads: Upload[], said?: Said) => void,
     private readonly pause = PAUSE,
   ) {}
 
@@ -153,7 +159,7 @@ export class Uploader {
       sent: false,
     };
     this.jobs.push(job);
-    this.tell(words ? text.saidFailed(job.name, words) : undefined);
+    this.tell(words ? { words: text.saidFailed(job.name, words), inRow: true } : undefined);
   }
 
   private async work(): Promise<void> {
@@ -305,17 +311,17 @@ export class Uploader {
     return this.jobs.find((job) => job.id === id);
   }
 
-  private set(job: Job, changes: Partial<Upload>, said?: string): void {
+  private set(job: Job, changes: Partial<Upload>, words?: string): void {
     Object.assign(job, changes);
-    if (this.jobs.includes(job)) this.tell(said);
+    if (this.jobs.includes(job)) this.tell(words ? { words, inRow: true } : undefined);
   }
 
-  private remove(job: Job, said?: string): void {
+  private remove(job: Job, words?: string): void {
     this.jobs = this.jobs.filter((each) => each !== job);
-    this.tell(said);
+    this.tell(words ? { words, inRow: false } : undefined);
   }
 
-  private tell(said?: string): void {
+  private tell(said?: Said): void {
     if (!this.closed)
       this.changed(
         this.jobs.map((job) => ({ ...job })),
