@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -92,8 +91,8 @@ def _time(message: Message) -> str:
     seconds = message.created_at or float(message.timestamp)
     if not EARLIEST <= seconds < LATEST or not seconds:
         return ""
-    fraction = f".{math.floor((seconds % 1) * 1000):03d}"
-    return utc(seconds).replace(" UTC", f"{fraction} UTC")
+    whole, thousandths = divmod(round(seconds * 1000), 1000)
+    return utc(whole).replace(" UTC", f".{thousandths:03d} UTC")
 
 
 def _tokens(usage: Usage) -> str:
@@ -132,7 +131,7 @@ def parts_of(message: Message) -> list[Part]:
 
 
 def _html(markup: Html) -> Part:
-    return Part({"kind": "html", "html": markup})
+    return Part({"kind": "html", "html": str(markup)})
 
 
 def _tool_parts(message: Message) -> list[Part]:

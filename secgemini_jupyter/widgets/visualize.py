@@ -151,17 +151,21 @@ class VisualizeWidget(SecGeminiWidget):
         frame = self.frame
         return frame.iloc[[position for position in self.selected if position < len(frame)]]
 
-    def select(self, rows: pd.DataFrame | Iterable[int] | Iterable[str]) -> None:
-        """Select messages: rows of a table of messages, positions, or ids.
+    def select(self, rows: pd.DataFrame | pd.Series[Any] | Iterable[int] | Iterable[str]) -> None:
+        """Select messages: rows of a table of messages, one row, positions, or ids.
 
         Raises:
             InputError: one of them is not here; the selection stays.
         """
-        if hasattr(rows, "columns"):
-            from secgemini_jupyter.transcript.restore import check_columns
+        import pandas as pd
 
-            check_columns(rows, ("session_id", "message_index"))  # type: ignore[arg-type]
-            positions = self._source.positions(rows)  # type: ignore[arg-type]
+        from secgemini_jupyter.transcript.restore import check_columns
+
+        if isinstance(rows, pd.Series) and "message_index" in rows.index:
+            rows = rows.to_frame().T
+        if isinstance(rows, pd.DataFrame):
+            check_columns(rows, ("session_id", "message_index"))
+            positions = self._source.positions(rows)
         else:
             positions = self._positions([rows] if isinstance(rows, str | int) else list(rows))
         try:
@@ -314,7 +318,9 @@ class VisualizeWidget(SecGeminiWidget):
 
 
 def _source_of(source: VisualizeSession | pd.DataFrame) -> SessionSource | TableSource:
-    return TableSource(source) if hasattr(source, "columns") else SessionSource(source)  # type: ignore[arg-type]
+    import pandas as pd
+
+    return TableSource(source) if isinstance(source, pd.DataFrame) else SessionSource(source)
 
 
 def _first_difference(known: Sequence[Message], messages: Sequence[Message]) -> int:
