@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
     from secgemini_jupyter.kernel import Answer, attach, chat, current_session
     from secgemini_jupyter.models import Message, MessageType, Role, State, Usage
+    from secgemini_jupyter.notebook import feedback, sessions
     from secgemini_jupyter.settings import Settings
     from secgemini_jupyter.tools import secgemini_tool
 
@@ -55,6 +56,7 @@ _HOMES = {
     ),
     "kernel": ("Answer", "attach", "chat", "current_session"),
     "models": ("Message", "MessageType", "Role", "State", "Usage"),
+    "notebook": ("feedback", "sessions"),
     "settings": ("Settings",),
     "tools": ("secgemini_tool",),
 }
@@ -89,8 +91,10 @@ __all__ = [
     "attach",
     "chat",
     "current_session",
+    "feedback",
     "load_ipython_extension",
     "secgemini_tool",
+    "sessions",
     "unload_ipython_extension",
 ]
 

@@ -272,7 +272,17 @@ class KernelSession:
         self._remember(name)
         self._tell()
 
-    # --- sessions by id, for who shows a list of them ---
+    # --- sessions by id, for who shows a list of them: `widgets.session.SessionsHost` ---
+
+    @property
+    def host(self) -> str:
+        """Host that answers come from."""
+        return self.client.settings.host
+
+    @property
+    def is_local(self) -> bool:
+        """Whether answers come from the embedded local service instead of Sec-Gemini."""
+        return self.client.is_local
 
     @property
     def current_id(self) -> str:
@@ -364,6 +374,15 @@ class KernelSession:
     def _object(self, session_id: str) -> InteractiveSession:
         session = self._known.get(session_id)
         return session if session is not None else self._known.one(self.client.resume_session(session_id))
+
+    def visualize(self, session_id: str) -> object:
+        """The session's picture.
+
+        Raises:
+            SessionNotFoundError: it is gone; it is forgotten here.
+        """
+        with self._forgetting_the_lost(session_id):
+            return self._object(session_id).visualize()
 
     @contextlib.contextmanager
     def _forgetting_the_lost(self, session_id: str) -> Iterator[None]:
@@ -462,7 +481,7 @@ def current_session() -> InteractiveSession:
 
 
 def default_kernel() -> KernelSession:
-    """What the magics share with Python code of the notebook."""
+    """What the magics share with Python code of the notebook: the extension's, if it is loaded."""
     global _default
     if _default is None:
         _default = KernelSession(say=print)  # the extension is not loaded

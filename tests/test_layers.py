@@ -29,6 +29,7 @@ ORDER = (
     "client",
     "batch",
     "kernel",
+    "notebook",
     "magics",
     "cli",
     "__init__",

@@ -13,19 +13,16 @@ if TYPE_CHECKING:
     from secgemini_jupyter.widgets.attach import AttachWidget
     from secgemini_jupyter.widgets.chat import ChatWidget
     from secgemini_jupyter.widgets.feedback import FeedbackWidget
+    from secgemini_jupyter.widgets.sessions import SessionsWidget
     from secgemini_jupyter.widgets.visualize import VisualizeWidget
 
-__all__ = [
-    "AttachWidget",
-    "ChatWidget",
-    "FeedbackWidget",
-    "VisualizeWidget",
-]
+__all__ = ["AttachWidget", "ChatWidget", "FeedbackWidget", "SessionsWidget", "VisualizeWidget"]
 
 _MODULES = {
     "AttachWidget": "attach",
     "ChatWidget": "chat",
     "FeedbackWidget": "feedback",
+    "SessionsWidget": "sessions",
     "VisualizeWidget": "visualize",
 }
 

@@ -9,7 +9,15 @@ from secgemini_jupyter.errors import InputError
 from secgemini_jupyter.models import Message, PublicSessionFile
 from secgemini_jupyter.render.text import one_line
 
-__all__ = ["AttachSession", "FeedbackSession", "VisualizeSession", "check_session", "destination"]
+__all__ = [
+    "AttachSession",
+    "FeedbackSession",
+    "ListedSession",
+    "SessionsHost",
+    "VisualizeSession",
+    "check_session",
+    "destination",
+]
 
 
 class FeedbackSession(Protocol):
@@ -67,6 +75,73 @@ class Destination(Protocol):
 
     @property
     def is_local(self) -> bool: ...
+
+
+class ListedSession(Protocol):
+    """A session in a list: what is known of it costs no request."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def description(self) -> str: ...
+
+    @property
+    def turns(self) -> int: ...
+
+    @property
+    def num_messages(self) -> int: ...
+
+    @property
+    def files(self) -> list[PublicSessionFile]: ...
+
+    @property
+    def can_log(self) -> bool: ...
+
+    @property
+    def is_local(self) -> bool: ...
+
+    @property
+    def is_deleted(self) -> bool: ...
+
+    @property
+    def create_time(self) -> float: ...
+
+    @property
+    def update_time(self) -> float: ...
+
+    @property
+    def expires_at(self) -> float: ...
+
+
+class SessionsHost(Protocol):
+    """Who has sessions, one of them current. Its methods are called from threads of the widget's."""
+
+    @property
+    def host(self) -> str: ...
+
+    @property
+    def is_local(self) -> bool: ...
+
+    @property
+    def current_id(self) -> str: ...
+
+    def list_sessions(self) -> Sequence[ListedSession]: ...
+
+    def own_sessions(self) -> Sequence[ListedSession]: ...
+
+    def resume_session(self, session_id: str) -> object: ...
+
+    def update_session(self, session_id: str, *, name: str | None = None, ttl: int | None = None) -> None: ...
+
+    def delete_session(self, session_id: str) -> None: ...
+
+    def visualize(self, session_id: str) -> object: ...
+
+    def watch(self, changed: Callable[[], None]) -> Callable[[], None]: ...
 
 
 def destination(session: Destination) -> str:

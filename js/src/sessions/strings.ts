@@ -1,0 +1,73 @@
+import { count } from "../shared/format";
+
+/** What SessionsWidget says. */
+export const text = {
+  title: (destination: string) => `Sessions at ${destination}`,
+  search: "Search sessions",
+  searchHint: "Search by name, description or id",
+  found: (shown: number, listed: number, total: number) => {
+    const all =
+      total > listed ? `the newest ${listed.toLocaleString("en")} of ${count(total, "session")}` : "";
+    if (shown === listed) return all || count(listed, "session");
+    return `${shown.toLocaleString("en")} of ${all || listed.toLocaleString("en")}`;
+  },
+  refresh: "Refresh",
+  refreshed: "The list is up to date.",
+  working: "Working…",
+  empty: "There is no session yet. Ask something in a %%secgemini cell: it makes one, and it appears here.",
+  noMatch: "No session matches. Clear the search to see all.",
+  columns: {
+    name: "Name",
+    turns: "Turns",
+    files: "Files",
+    created_at: "Created",
+    expires_at: "Expires",
+    retained: "Retained",
+  },
+  current: "current",
+  yes: "yes",
+  no: "no",
+  expired: "expired",
+  soon: (when: string) => `soon, ${when}`,
+  unknownExpiry: "not known",
+  unknownExpiryWhy: "Its time to live was extended elsewhere; the service does not tell until when.",
+  expiryWhy: (when: string) => `${when} at the earliest: it may have been extended elsewhere.`,
+  nothingSelected: "Select a session to resume, open, rename, extend or delete it.",
+  actions: (name: string) => `Actions on ${name}`,
+  facts: (turns: number, messages: number, files: number, retained: boolean) =>
+    `${count(turns, "turn")} · ${count(messages, "message")} · ${count(files, "file")} · ${retained ? "retained" : "not retained"}`,
+  created: (when: string) => `created ${when}`,
+  expires: (when: string) => `expires ${when}`,
+  copyId: "Copy id",
+  copied: "The id is in the clipboard.",
+  notCopied: "The browser does not let it be copied. Select the id, then copy it.",
+  resume: "Resume",
+  isCurrent: "It is the current session already: %%secgemini cells ask in it.",
+  open: "Open",
+  rename: "Rename",
+  extend: "Extend",
+  delete: "Delete",
+  newName: (name: string) => `New name of ${name}. Enter saves, Escape keeps the old one`,
+  emptyName: "The name is empty. Type one, or press Escape to keep the old one.",
+  extendTitle: (name: string) => `Let ${name} live, counted from now:`,
+  day: "1 day",
+  week: "7 days",
+  amount: "Another time",
+  unit: "Unit",
+  units: { 60: "minutes", 3600: "hours", 86400: "days" } as const,
+  set: "Set",
+  cancel: "Cancel",
+  until: (when: string) => `until ${when}`,
+  sooner: "sooner than now",
+  noTime: "Type how long it shall live: 5 minutes to 366 days.",
+  confirmDelete: (name: string, turns: number, files: number) =>
+    `Delete ${name} for good, with ${count(turns, "turn")} and ${count(files, "file")}?`,
+  keep: "Keep it",
+  reallyDelete: "Delete for good",
+  openedTitle: (name: string) => `Session ${name}`,
+  close: "Close",
+  opening: "Opening…",
+  noChild: "This front end shows no widget within another. In a cell, run:",
+  childFailed: "It could not be shown in here. In a cell, run:",
+  read: (when: string) => `read ${when}`,
+};
