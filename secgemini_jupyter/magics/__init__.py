@@ -43,6 +43,7 @@ class SecGeminiMagics(Magics):
     """The magics, and the kernel's sessions behind them."""
 
     short_errors = Bool(True, help="Errors are one line; False shows the traceback.").tag(config=True)
+    feedback = Bool(False, help="A strip under each answer takes feedback by click.").tag(config=True)
 
     shell: InteractiveShell
 
@@ -134,6 +135,8 @@ class SecGeminiMagics(Magics):
         if error:
             answer.error = error
             raise error
+        if self.feedback and view.takes_widgets:
+            show_strip(answer)
         return answer.shown(self.shell.execution_count)
 
     def _finish(
@@ -150,6 +153,18 @@ class SecGeminiMagics(Magics):
             self.shell.user_ns[out] = answer
         view.finish(response.facts(inputs or ()), status)
         return answer
+
+
+def show_strip(answer: Answer) -> None:
+    """Thumbs under the answer, for its turn."""
+    from IPython.display import display
+
+    from secgemini_jupyter.models import MessageType
+    from secgemini_jupyter.notebook import feedback_widget
+
+    results = [message for message in answer.messages if message.message_type is MessageType.RESULT]
+    if results:  # else there is nothing to rate
+        display(feedback_widget(answer.session, answer.response.turn_index, results[-1].group, compact=True))
 
 
 INTERRUPTED = "stopped listening; what had arrived is kept. The service goes on: %secgemini reconnect listens again."

@@ -13,6 +13,8 @@ from IPython.core.error import UsageError
 
 from secgemini_jupyter.errors import InputError, one_line
 from secgemini_jupyter.magics.options import Parser, choose, split_words
+from secgemini_jupyter.magics.view import is_terminal
+from secgemini_jupyter.notebook import answered_turn, feedback_widget
 
 if TYPE_CHECKING:
     from secgemini_jupyter.client.sync import InteractiveSession
@@ -108,10 +110,14 @@ def label(name: str, session: InteractiveSession) -> str:
     return f"session {session.name}" if session.name == name else f"session {name} ({session.name})"
 
 
-def sessions(magics: SecGeminiMagics, _: Namespace) -> Any:
+def sessions(magics: SecGeminiMagics, options: Namespace) -> Any:
     import pandas as pd
 
     kernel = magics.kernel
+    if options.browse:
+        from secgemini_jupyter.widgets import SessionsWidget
+
+        return SessionsWidget(kernel)
     current = kernel.get(kernel.current_name)
     rows = [
         {
@@ -275,28 +281,24 @@ def chat(magics: SecGeminiMagics, _: Namespace) -> Any:
     return magics.kernel.chat()
 
 
-def feedback(magics: SecGeminiMagics, options: Namespace) -> Line:
+def feedback(magics: SecGeminiMagics, options: Namespace) -> Any:
     session = magics.kernel.current()
+    turn, group = (0, None) if options.session else answered_turn(session.messages)
+    if options.verdict is None:
+        if is_terminal(magics.shell):
+            raise UsageError("%secgemini feedback: say up or down, and a remark if you like.")
+        return feedback_widget(session, turn, group)
     scores = {"up": 1, "down": -1}
     score = scores[choose("verdict", options.verdict, list(scores))]
-    group = None if options.session else last_result_group(session)
     session.send_feedback(score, group, comment=" ".join(options.comment))
-    target = "the session" if group is None else f"turn {session.turns}"
+    target = "the session" if group is None else f"turn {turn}"
     return Line(one_line(f"Sent: {'helpful' if score > 0 else 'not helpful'}, for {target} of {session.name}."))
 
 
 def bug(magics: SecGeminiMagics, options: Namespace) -> Line:
     session = magics.kernel.current()
-    session.send_bug_report(" ".join(options.text), last_result_group(session))
+    session.send_bug_report(" ".join(options.text), answered_turn(session.messages)[1])
     return Line(one_line(f"Sent: a bug report for {session.name}."))
-
-
-def last_result_group(session: InteractiveSession) -> str | None:
-    """The group of the last answer, or None before there is one."""
-    from secgemini_jupyter.models import MessageType
-
-    results = [message for message in session.messages if message.message_type is MessageType.RESULT]
-    return results[-1].group if results else None
 
 
 def reconnect(magics: SecGeminiMagics, _: Namespace) -> Any:
@@ -317,7 +319,12 @@ COMMANDS = {
     command.name: command
     for command in (
         Command("status", "the current session and where prompts go", status),
-        Command("sessions", "all active sessions of this key, as a DataFrame", sessions),
+        Command(
+            "sessions",
+            "all active sessions of this key, as a DataFrame",
+            sessions,
+            [arg("--browse", action="store_true", help="to search, resume, rename, extend, delete and open by click")],
+        ),
         Command(
             "new",
             "a fresh session, made current",
@@ -375,10 +382,10 @@ COMMANDS = {
         Command("chat", "talk in the current session, in one output", chat),
         Command(
             "feedback",
-            "say how the last answer was",
+            "say how the last answer was; without arguments, by click",
             feedback,
             [
-                arg("verdict", metavar="up|down"),
+                arg("verdict", nargs="?", metavar="up|down"),
                 arg("comment", nargs="*", help="a remark"),
                 arg("--session", action="store_true", help="for the whole session instead of the last answer"),
             ],

@@ -33,6 +33,11 @@ class View(Protocol):
         """The turn is over: leave what shall be saved. The error itself is raised, and shown by IPython."""
         ...
 
+    @property
+    def takes_widgets(self) -> bool:
+        """Whether somebody may click on what is shown after the answer."""
+        ...
+
 
 def view_for(shell: InteractiveShell, facts: Facts, *, quiet: bool) -> View:
     """The view that fits where the output goes."""
@@ -61,6 +66,8 @@ def owns_cell(shell: InteractiveShell) -> bool:
 class QuietView:
     """`-q`: nothing is shown."""
 
+    takes_widgets = False
+
     def add(self, message: Message) -> None: ...
 
     def tick(self) -> None: ...
@@ -70,6 +77,8 @@ class QuietView:
 
 class FinalView:
     """Under `%%capture`, where an update would be one more output: the answer once, at the end."""
+
+    takes_widgets = False
 
     def __init__(self) -> None:
         self._messages: list[Message] = []
@@ -88,6 +97,8 @@ class FinalView:
 
 class TerminalView:
     """Terminal IPython: text is appended, since an update would print everything again."""
+
+    takes_widgets = False
 
     def __init__(self) -> None:
         from secgemini_jupyter.render.terminal import TerminalStream
@@ -122,6 +133,12 @@ class NotebookView:
         self._view = LiveView(facts, started=self._started)
         self._owns_cell = owns_cell
         self._handles: list[str] = []
+
+    @property
+    def takes_widgets(self) -> bool:
+        from secgemini_jupyter.widgets.base import is_attended
+
+        return is_attended()
 
     def add(self, message: Message) -> None:
         self._view.add(message)

@@ -49,9 +49,9 @@ class Kernel:
         self.manager = manager
         self.client = client
 
-    def start(self, code: str) -> str:
-        """Send a cell; gives the id of its request."""
-        return str(self.client.execute(code, allow_stdin=False))
+    def start(self, code: str, *, attended: bool = False) -> str:
+        """Send a cell; gives the id of its request. `attended`: somebody could be asked, as in Lab."""
+        return str(self.client.execute(code, allow_stdin=attended))
 
     def finish(self, request: str, timeout: float = 20) -> Ran:
         """Collect what a cell published until its kernel is idle."""
@@ -99,8 +99,8 @@ class Kernel:
             if message["parent_header"].get("msg_id") == request:
                 return message
 
-    def run(self, code: str, timeout: float = 20) -> Ran:
-        return self.finish(self.start(code), timeout)
+    def run(self, code: str, timeout: float = 20, *, attended: bool = False) -> Ran:
+        return self.finish(self.start(code, attended=attended), timeout)
 
     def value(self, expression: str) -> Any:
         """A plain value out of the kernel."""
