@@ -225,7 +225,7 @@ test("a session is extended by a day, a week, or another time within bounds", as
   await press("Set");
   expect(status()).toContain("5 minutes to 366 days");
   await type(".sg-sessions-amount", "1,5");
-  expect(el.textContent).toContain("until 2026-01-31 23:11:07 UTC, sooner than now");
+  expect(el.textContent).toContain("until 2026-01-31 23:11:07 UTC, earlier than it expires now");
   await press("Set");
   expect(last()?.params).toEqual({ session_id: "id-phish", ttl: 5400 });
 });

@@ -8,8 +8,11 @@ window.stage = {
   get(name) {
     return this.traits[name];
   },
+  /** Tells of a new value, as Backbone does. */
   set(name, value) {
+    if (this.traits[name] === value) return;
     this.traits[name] = value;
+    this.emit(`change:${name}`);
   },
   save_changes() {},
   on(event, callback) {
@@ -26,7 +29,7 @@ window.stage = {
     for (const callback of this.listeners[event] ?? []) callback(...args);
   },
   change(name, value) {
-    this.set(name, value);
+    this.traits[name] = value;
     this.emit(`change:${name}`);
   },
   reply(answer) {

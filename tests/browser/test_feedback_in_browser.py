@@ -188,3 +188,43 @@ def test_a_notebook_from_somebody_else_shows_the_fallback(lab, lab_server, local
     received = lab_server.show(notebook.page, saved)
     received.output(0).get_by_text('%secgemini feedback up|down "comment"').wait_for()
     assert received.page.locator(".sg-feedback").count() == 0
+
+
+def test_in_lab_a_vote_under_an_answer_is_for_its_turn(lab, local_service):
+    variables = {
+        "SEC_GEMINI_API_HTTP_URL": local_service.http,
+        "SEC_GEMINI_API_WEBSOCKET_URL": local_service.ws,
+        "SEC_GEMINI_API_KEY": local_service.key,
+        "SECGEMINI_BACKEND": "service",
+    }
+    notebook = lab(
+        f"import os\nos.environ |= {variables!r}\n%load_ext secgemini_jupyter",
+        "%%secgemini -o before\nno strip here",
+        "%config SecGeminiMagics.feedback = True",
+        "%%secgemini -o one\nsecond turn",
+        "%%secgemini -o two\nthird turn [[messages=12 bytes=8]] [[delay=0.04]]",
+    )
+    notebook.run_all()
+    page = notebook.page
+    page.locator(".sg-feedback-strip").nth(1).wait_for()
+    assert notebook.output(1).count() == 1
+    answer, strip = notebook.output(3).all()
+    answer.get_by_text("second turn").first.wait_for()
+    strip.get_by_text("turn 2").wait_for()
+    strip.get_by_role("button", name="Not helpful").click()
+    strip.get_by_text("Sent for turn 2").wait_for()
+    last = notebook.output(4).nth(1)
+    last.get_by_role("button", name="Helpful", exact=True).click()
+    last.get_by_text("Sent for turn 3").wait_for()
+    last.get_by_role("button", name="Comment or bug").click()
+    last.get_by_label("Comment").fill("quick")
+    page.keyboard.press("Enter")
+    last.get_by_role("listitem").nth(1).wait_for()
+    groups = json.loads(notebook.python("import json\nprint(json.dumps([a.messages[-2].group for a in (one, two)]))"))
+    mine = [(each["group_id"], each["score"], each["comment"]) for each in stored_feedback(local_service)]
+    assert mine[-3:] == [(groups[0], 0, ""), (groups[1], 1, ""), (groups[1], 1, "quick")]
+
+    saved = notebook.save().cells[3].outputs
+    assert [output.output_type for output in saved] == ["display_data", "display_data"]
+    assert saved[0].metadata["secgemini"]["turn"] == 2
+    assert "Feedback on turn 2" in saved[1].data["text/plain"]

@@ -33,6 +33,7 @@ export function Actions({ session, now, acting }: ActionsProps) {
 function Facts({ session, now, acting }: { session: Listed; now: number; acting: Acting }) {
   const { name, session_id, description } = session;
   const expires = fullTime(session.expires_at);
+  const asking = acting.form === "extend" || acting.form === "delete"; // the question stands in the line's place
   const copy = async () => {
     const copied = await copyText(session_id);
     acting.say(copied ? "done" : "failed", copied ? text.copied : text.notCopied);
@@ -51,13 +52,15 @@ function Facts({ session, now, acting }: { session: Listed; now: number; acting:
           </span>
         )}
       </div>
-      <div class="sg-sessions-line sg-muted">
-        <span>{text.facts(session.turns, session.messages, session.files, session.retained)}</span>
-        <span title={fullTime(session.created_at)}>{text.created(shortTime(session.created_at, now))}</span>
-        <span title={expires ? text.expiryWhy(expires) : text.unknownExpiryWhy}>
-          {text.expires(expiry(session.expires_at, now).words)}
-        </span>
-      </div>
+      {!asking && (
+        <div class="sg-sessions-line sg-muted">
+          <span>{text.facts(session.turns, session.messages, session.files, session.retained)}</span>
+          <span title={fullTime(session.created_at)}>{text.created(shortTime(session.created_at, now))}</span>
+          <span title={expires ? text.expiryWhy(expires) : text.unknownExpiryWhy}>
+            {text.expires(expiry(session.expires_at, now).words)}
+          </span>
+        </div>
+      )}
     </div>
   );
 }

@@ -20,7 +20,7 @@ export const text = {
     name: "Name",
     turns: "Turns",
     files: "Files",
-    created_at: "Created",
+    created_at: "Created, UTC",
     expires_at: "Expires",
     retained: "Retained",
   },
@@ -58,7 +58,7 @@ export const text = {
   set: "Set",
   cancel: "Cancel",
   until: (when: string) => `until ${when}`,
-  sooner: "sooner than now",
+  sooner: "earlier than it expires now",
   noTime: "Type how long it shall live: 5 minutes to 366 days.",
   confirmDelete: (name: string, turns: number, files: number) =>
     `Delete ${name} for good, with ${count(turns, "turn")} and ${count(files, "file")}?`,

@@ -137,8 +137,14 @@ class Row extends Component<RowProps> {
         onDblClick={() => acting.open()}
       >
         <th scope="row" class="sg-col-name" title={renaming ? undefined : row.name}>
-          {renaming ? <NameField row={row} acting={acting} /> : <span>{row.name}</span>}
-          {row.current && !renaming && <b class="sg-sessions-current">{text.current}</b>}
+          {renaming ? (
+            <NameField row={row} acting={acting} />
+          ) : (
+            <div class="sg-sessions-name">
+              <span>{row.name}</span>
+              {row.current && <b class="sg-sessions-current">{text.current}</b>}
+            </div>
+          )}
         </th>
         <td class="sg-col-turns">{row.turns.toLocaleString("en")}</td>
         <td class="sg-col-files">{row.files.toLocaleString("en")}</td>
