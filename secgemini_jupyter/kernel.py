@@ -405,29 +405,31 @@ class KernelSession:
     # --- for a chat ---
 
     def chat(self, *, tools: Iterable[Tool | Callable[..., Any]] | None = None) -> ChatWidget:
-        """A widget to talk in the current session; with `tools`, in a new one that has them."""
+        """A widget to talk in the current session; with `tools`, in a new one that has them, and else is like it."""
         from secgemini_jupyter.widgets.chat import ChatWidget
 
         if tools is None:
             self.current()
         else:
-            self.new(tools=tools)
+            self.new_chat(tools=tools)
         return ChatWidget(self)
 
     def chat_session(self) -> InteractiveSession | None:
         """The current session, if there is one by now."""
         return self._sessions.get(self.current_name)
 
-    def new_chat(self) -> InteractiveSession:
-        """A new session with the current one's model, language, retention, tools and agents, made current."""
+    def new_chat(self, *, tools: Iterable[Tool | Callable[..., Any]] | None = None) -> InteractiveSession:
+        """A new session with the current one's model, language, retention, agents, and tools if none are given."""
         with self._lock:
-            now = self.current()
+            now = self.chat_session()
+            if now is None:
+                return self.new(tools=tools or ())
             return self.new(
                 ttl=now.ttl,
                 enable_logging=now.can_log,
                 model=now.model,
                 language=now.language,
-                tools=now.toolbox.values(),
+                tools=now.toolbox.values() if tools is None else tools,
                 agents_config=now.agents_config,
             )
 
