@@ -88,6 +88,11 @@ class RunningTurn:
         return self._work.done() and self._messages.empty()
 
     @property
+    def is_held_up(self) -> bool:
+        """Whether the prompt waits until the service has ended an earlier turn, which was stopped here."""
+        return self.turn.skipping
+
+    @property
     def elapsed(self) -> float:
         return time.monotonic() - self.started
 

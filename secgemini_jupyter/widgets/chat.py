@@ -12,13 +12,14 @@ import traitlets
 from secgemini_jupyter.errors import InputError
 from secgemini_jupyter.render import html
 from secgemini_jupyter.render.text import one_line
-from secgemini_jupyter.widgets.base import SecGeminiWidget, bundle
-from secgemini_jupyter.widgets.conversation import Conversation, Said
+from secgemini_jupyter.widgets.base import VIEW, SecGeminiWidget, bundle
+from secgemini_jupyter.widgets.conversation import Conversation
 from secgemini_jupyter.widgets.feed import Event, Feed
 from secgemini_jupyter.widgets.host import ChatHost, ChatSession
 from secgemini_jupyter.widgets.rpc import Method, Rpc, encodable
-from secgemini_jupyter.widgets.saved import SavedOutput, conversation_html, conversation_text
+from secgemini_jupyter.widgets.saved import Chapter, SavedOutput, saved_forms
 from secgemini_jupyter.widgets.session import check_session, destination
+from secgemini_jupyter.widgets.uploads import Uploads
 
 __all__ = ["ChatWidget", "OneSession"]
 
@@ -96,6 +97,8 @@ class ChatWidget(SecGeminiWidget):
         earlier: how many older turns are not among them; `history()` has all.
         destination: who answers, and where prompts go.
         retained: whether the service keeps prompts and answers.
+        files: what is attached to the session, in order: as `AttachWidget.files`.
+        max_bytes: what one file may have.
         approvals: what waits for a yes or no: `id`, `kind`, `name`, `arguments` (pairs), `session`, `expires_at`.
 
     Args:
@@ -113,12 +116,15 @@ class ChatWidget(SecGeminiWidget):
     destination = traitlets.Unicode().tag(sync=True)
     retained = traitlets.Bool().tag(sync=True)
     approvals = traitlets.List(traitlets.Dict()).tag(sync=True)
+    files = traitlets.List(traitlets.Dict()).tag(sync=True)
+    max_bytes = traitlets.Int().tag(sync=True)
 
     def __init__(self, host: ChatHost) -> None:
         super().__init__()
         self._host = host
         self._showing = threading.RLock()
         self._saved: list[SavedOutput] = []
+        self._last_saved: list[Chapter] = []
         self._sent = ("", 0)
         self._ends: list[Callable[[], None]] = []
         self._opened: dict[str, Conversation] = {}
@@ -126,6 +132,7 @@ class ChatWidget(SecGeminiWidget):
         if session is None:
             raise InputError("There is no session to talk with.")
         self._feed = Feed(self, self._collect, lambda: self._conversation.is_running)
+        self._uploads = Uploads(lambda: self.session, self._feed.wake)
         self._open(session)
         self._ends.append(host.watch(self._feed.wake))
         self._list()
@@ -141,6 +148,7 @@ class ChatWidget(SecGeminiWidget):
                 "switch": Method(OfSession, self._switch),
                 "new_session": Method(Nothing, self._new_session),
                 "resync": Method(Nothing, self._resync),
+                **self._uploads.methods,
             },
         )
 
@@ -174,8 +182,9 @@ class ChatWidget(SecGeminiWidget):
         """Take the chat away. When no other shows the session, what waits for approval is denied."""
         for end in getattr(self, "_ends", []):
             end()
-        if hasattr(self, "_feed"):
+        if hasattr(self, "_uploads"):
             self._feed.close()
+            self._uploads.close()
         super().close()
 
     # --- what is shown ---
@@ -197,19 +206,16 @@ class ChatWidget(SecGeminiWidget):
             conversation, session = self._conversation, self._conversation.session
             self.session_id, self.session_name = session.id, one_line(session.name, 80)
             self.destination, self.retained = destination(session), session.can_log
+            self.files, self.max_bytes = self._uploads.files, session.max_attachment_bytes
             approvals = [item for each in self._opened.values() for item in questions(each)]
             if approvals != self.approvals:
                 self.approvals = approvals
-            said = conversation.shown()
-            turns = [each.as_dict() for each in said]
-            has_changed = turns != self.turns
-            if has_changed:
+            turns = [each.as_dict() for each in conversation.shown()]
+            if turns != self.turns:
                 self.earlier, self.turns = conversation.earlier, turns
             is_asked = any(not each.answer.done() for each in conversation.questions.open)
             self.state = "waiting for approval" if is_asked else "running" if conversation.is_running else "idle"
-        if has_changed:
-            for output in self._saved:
-                output.update(self._saved_bundle(said))
+        self._save()
 
     def _collect(self) -> Event | None:
         current = self._host.chat_session()
@@ -283,21 +289,40 @@ class ChatWidget(SecGeminiWidget):
     def _ipython_display_(self) -> None:
         """The widget, and below it what was said, which the kernel keeps up to date."""
         data, metadata = self._repr_mimebundle_()
-        self._saved.append(SavedOutput.display(data, metadata, self._saved_bundle(self._conversation.shown())))
+        if VIEW in data:
+            where = f"A chat with {self.destination}, session {self.session_name}"
+            data |= static_form(f"{where}. What was said stands below. To go on, run ")
+        with self._showing:
+            self._saved.append(SavedOutput.display(data, metadata, saved_forms(self._said())))
 
-    def _saved_bundle(self, said: Sequence[Said]) -> tuple[str, str]:
-        return (
-            conversation_html(said, self._conversation.earlier, self.session_name),
-            conversation_text(said, self._conversation.earlier, self.session_name),
-        )
+    def _said(self) -> list[Chapter]:
+        """What was said in each session that this chat has shown, the one that it shows now last."""
+        now = self._conversation
+        all_ = [each for each in self._opened.values() if each is not now]
+        return [chapter for each in (*all_, now) if (chapter := Chapter.of(each)).said]
+
+    def _save(self) -> None:
+        with self._showing:
+            said = self._said()
+            if self._saved and said != self._last_saved:
+                self._last_saved = said
+                forms = saved_forms(said)
+                for output in self._saved:
+                    output.update(forms)
 
     def _fallback(self) -> tuple[str, str]:
-        said = self._conversation.shown()
+        said = self._said()
         if said:
-            return self._saved_bundle(said)
-        words = f"A chat with {self.destination}, session {self.session_name}: nothing was said yet. Run "
-        code = "secgemini_jupyter.chat()"
-        return html.tag("p", words, html.tag("code", code), " in a cell."), f"{words}{code} in a cell."
+            return saved_forms(said)
+        where = f"A chat with {self.destination}, session {self.session_name}"
+        form = static_form(f"{where}. Nothing was said yet. To begin, run ")
+        return form["text/html"], form["text/plain"]
+
+
+def static_form(words: str) -> dict[str, str]:
+    code = "secgemini_jupyter.chat()"
+    markup = html.tag("div", words, html.tag("code", code, style=html.CODE), " in a cell.", style=html.QUIET)
+    return {"text/html": markup, "text/plain": f"{words}{code} in a cell."}
 
 
 def questions(conversation: Conversation) -> list[dict[str, Any]]:

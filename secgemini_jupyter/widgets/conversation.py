@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 from secgemini_jupyter.errors import InputError, SecGeminiError, redact, without_keys
 from secgemini_jupyter.models import Message, MessageType, turn_usage
 from secgemini_jupyter.render import html
-from secgemini_jupyter.render.answer import Bundle, Facts, answer_bundle
+from secgemini_jupyter.render.answer import Bundle, Facts, answer_bundle, framed
 from secgemini_jupyter.render.live import LiveView
 from secgemini_jupyter.render.text import count, defanged, one_line, safe_text
 from secgemini_jupyter.transcript.turns import TurnSlice, turn_slices
@@ -30,6 +30,7 @@ SHOWN_TOTAL = 2_000_000
 """Characters of the turns that are shown, together; the newest is shown whatever it has."""
 SHOWN_TURN = 1_000_000
 SHOWN_PROMPT = 20_000
+HELD_UP = "Waiting for the service to end the turn that was stopped before"
 STOPPED = "stopped here; what had arrived is kept. The service may go on working."
 
 Status = Literal["running", "ok", "error", "interrupted"]
@@ -85,7 +86,15 @@ class _Live:
     """What came so far, where it was asked elsewhere."""
     outputs: dict[int, tuple[int, str]] = field(default_factory=dict)
     changes: int = 0
+    started: float = field(default_factory=time.time)
     is_stopped: bool = False
+    inputs: Sequence[tuple[str, int]] = ()
+    """Names and sizes of what was attached since the turn before."""
+
+    def put(self, index: int, markup: str) -> None:
+        if self.outputs.get(index, (0, ""))[1] != markup:
+            self.changes += 1
+            self.outputs[index] = (self.changes, markup)
 
 
 class Conversation:
@@ -107,6 +116,7 @@ class Conversation:
         self._known: set[str] = set()
         self._live: _Live | None = None
         self._last: ChatTurn | None = None
+        self._asked_about = self._files()
         self._is_dirty = self._is_reading = False
         self._watchers: list[Callable[[], None]] = []
         self._ends: list[Callable[[], None]] = []
@@ -225,9 +235,12 @@ class Conversation:
         self._tell()
 
     def _draw(self, live: _Live) -> None:
+        if live.running is not None and live.running.is_held_up:
+            note = html.tag("div", f"{HELD_UP} · {int(time.time() - live.started)} s", style=html.QUIET)
+            live.put(0, framed(note, status="running"))
+            return
         for output in live.view.snapshot(time.time()):
-            live.changes += 1
-            live.outputs[output.index] = (live.changes, without_keys(output.bundle.html))
+            live.put(output.index, without_keys(output.bundle.html))
 
     # --- turns that are asked here ---
 
@@ -247,7 +260,10 @@ class Conversation:
                 raise InputError(f"A turn is running in session {name}: wait for it, or stop it. Nothing was sent.")
             self._last = running = self.session.start(prompt)
             said = Said(running.query_id or uuid.uuid4().hex, prompt, index=self.session.turns + 1, is_ours=True)
-            self._live = _Live(said, LiveView(self._facts(), started=time.time()), running)
+            files = self._files()
+            inputs = [(name, size) for name, size, sha256 in files if (name, size, sha256) not in self._asked_about]
+            self._asked_about = files
+            self._live = _Live(said, LiveView(self._facts(), started=time.time()), running, inputs=inputs)
             self._add(said)
         threading.Thread(target=self._follow, args=(self._live, running), name="secgemini-chat", daemon=True).start()
         self._tell()
@@ -287,14 +303,15 @@ class Conversation:
         if live.is_stopped:
             running.wait_stopped(timeout=2)  # the turn counts itself when it lets go of the session
         response = running.response()
+        facts = response.facts(live.inputs)
         # What was drawn holds the pieces of an answer whose whole did not come.
         if error is None and live.is_stopped:
-            self._finish(live, live.view.messages, response.facts(), "interrupted", STOPPED)
+            self._finish(live, live.view.messages, facts, "interrupted", STOPPED)
         elif error is None:
-            self._finish(live, response.messages, response.facts(), "ok")
+            self._finish(live, response.messages, facts, "ok")
         else:
             said = str(error) if isinstance(error, SecGeminiError) else redact(f"{type(error).__name__}: {error}")
-            self._finish(live, live.view.messages, response.facts(), "error", said)
+            self._finish(live, live.view.messages, facts, "error", said)
 
     def _finish(self, live: _Live, messages: Sequence[Message], facts: Facts, status: Status, error: str = "") -> None:
         bundle = _capped(answer_bundle(messages, facts, status=status, error=error))
@@ -366,6 +383,9 @@ class Conversation:
                 self.earlier += len(self._turns) - kept
                 del self._turns[: len(self._turns) - kept]
                 return
+
+    def _files(self) -> list[tuple[str, int, str]]:
+        return [(file.name, file.size, file.sha256) for file in self.session.files]
 
     def _facts(self, whole: TurnSlice | None = None) -> Facts:
         session = self.session

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol
 
 from secgemini_jupyter.models import Message, ModelInfo
@@ -22,7 +22,7 @@ class ChatResponse(Protocol):
     @property
     def turn_index(self) -> int: ...
 
-    def facts(self) -> Facts: ...
+    def facts(self, inputs: Iterable[tuple[str, int]] = ()) -> Facts: ...
 
 
 class ChatTurn(Protocol):
@@ -33,6 +33,9 @@ class ChatTurn(Protocol):
 
     @property
     def is_over(self) -> bool: ...
+
+    @property
+    def is_held_up(self) -> bool: ...
 
     def next(self, timeout: float) -> Message | None: ...
 

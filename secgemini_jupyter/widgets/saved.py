@@ -5,21 +5,23 @@ A widget's own static form is made when it is displayed; a conversation goes on 
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from secgemini_jupyter.errors import redact
 from secgemini_jupyter.render import html
 from secgemini_jupyter.render.html import Html
 from secgemini_jupyter.render.text import count, one_line
-from secgemini_jupyter.widgets.conversation import Said, shown_prompt
+from secgemini_jupyter.widgets.conversation import Conversation, Said, shown_prompt
 
 if TYPE_CHECKING:
     from IPython.core.displaypub import DisplayPublisher
 
-__all__ = ["SavedOutput", "conversation_html", "conversation_text"]
+__all__ = ["Chapter", "SavedOutput", "saved_forms"]
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +41,11 @@ class SavedOutput:
 
     @classmethod
     def display(cls, data: dict[str, Any], metadata: dict[str, Any], said: tuple[str, str]) -> SavedOutput:
-        """Show a widget's bundle, and below it, or instead of it where nobody looks, what was said."""
+        """Show a widget's bundle, and below it what was said.
+
+        Args:
+            data: with the static form that shall stand above; where nobody looks at widgets, the whole static form.
+        """
         from IPython.core.interactiveshell import InteractiveShell
 
         from secgemini_jupyter.widgets.base import VIEW
@@ -47,9 +53,9 @@ class SavedOutput:
         # This cell's publisher: a later cell may capture what is published.
         output = cls(InteractiveShell.instance().display_pub)
         if VIEW in data:
-            words = "A chat: what was said stands below."
-            own = {**data, "text/html": html.tag("div", words, style=html.QUIET), "text/plain": words}
-            output._publisher.publish(own, metadata)
+            output._publisher.publish(data, metadata)
+        else:
+            said = data["text/html"], data["text/plain"]
         output._publish(said, update=False)
         return output
 
@@ -66,44 +72,65 @@ class SavedOutput:
         )
 
 
-def conversation_html(said: Sequence[Said], earlier: int, session: str) -> Html:
-    """The conversation, collapsed; nothing if nothing was said."""
-    if not said:
-        return Html()
-    rows = _newest([_turn_html(each) for each in said])
-    total = earlier + len(said)
-    title = f"Conversation in session {one_line(session, 80)}, saved with this notebook ({count(total, 'turn')})"
-    note = _left_out(total - len(rows))
+@dataclass(frozen=True)
+class Chapter:
+    """What was said in one session, as it is now: two are equal if they are shown alike."""
+
+    session: str
+    earlier: int
+    said: tuple[Said, ...]
+
+    @classmethod
+    def of(cls, conversation: Conversation) -> Chapter:
+        said = tuple(dataclasses.replace(each) for each in conversation.shown())
+        return cls(one_line(conversation.session.name, 80), conversation.earlier, said)
+
+    @property
+    def title(self) -> str:
+        turns = count(self.earlier + len(self.said), "turn")
+        return f"Conversation in session {self.session}, saved with this notebook ({turns})"
+
+
+def saved_forms(chapters: Sequence[Chapter]) -> tuple[str, str]:
+    """As HTML, collapsed, and as text; nothing if nothing was said."""
+    if not chapters:
+        return "", ""
+    limit = SAVED_TOTAL // len(chapters)
+    return (
+        html.join(*(_html(each, limit) for each in chapters)),
+        "\n\n".join(_text(each, limit) for each in chapters),
+    )
+
+
+def _html(chapter: Chapter, limit: int) -> Html:
+    rows = _newest([_turn_html(each) for each in chapter.said], limit)
+    note = _left_out(chapter, rows)
     return html.tag(
         "details",
-        html.tag("summary", title, style=html.SUMMARY),
+        html.tag("summary", chapter.title, style=html.SUMMARY),
         html.tag("div", note, style=html.QUIET) if note else "",
         *rows,
         style=html.SAVED,
     )
 
 
-def conversation_text(said: Sequence[Said], earlier: int, session: str) -> str:
-    """The same as text."""
-    if not said:
-        return ""
-    rows = _newest([f"You: {shown_prompt(each.prompt)}\n\n{_words(each)}" for each in said])
-    total = earlier + len(said)
-    title = f"Conversation in session {one_line(session, 80)} ({count(total, 'turn')})"
-    return "\n\n".join(part for part in (title, _left_out(total - len(rows)), *rows) if part)
+def _text(chapter: Chapter, limit: int) -> str:
+    rows = _newest([f"You: {shown_prompt(each.prompt)}\n\n{_words(each)}" for each in chapter.said], limit)
+    return "\n\n".join(part for part in (chapter.title, _left_out(chapter, rows), *rows) if part)
 
 
-def _newest(rows: list[Row]) -> list[Row]:
+def _newest(rows: list[Row], limit: int) -> list[Row]:
     """As many of the last ones as fit."""
     size = 0
     for kept, row in enumerate(reversed(rows)):
         size += len(row)
-        if kept and size > SAVED_TOTAL:
+        if kept and size > limit:
             return rows[-kept:]
     return rows
 
 
-def _left_out(number: int) -> str:
+def _left_out(chapter: Chapter, rows: Sequence[str]) -> str:
+    number = chapter.earlier + len(chapter.said) - len(rows)
     return f"[{count(number, 'earlier turn')} in history()]" if number else ""
 
 

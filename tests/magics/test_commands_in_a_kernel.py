@@ -20,6 +20,13 @@ def said(kernel: Kernel, line: str) -> str:
     return ran.text
 
 
+def test_chat_shows_what_was_said_where_nobody_looks_at_widgets(kernel: Kernel) -> None:
+    kernel.run("%%secgemini -q\nWho logged in?")
+    (shown,) = kernel.run("%secgemini chat").outputs
+    assert "You: Who logged in?" in shown["data"]["text/plain"]
+    assert shown["data"]["text/html"].startswith("<details")
+
+
 def test_status_before_and_after_the_first_prompt(kernel: Kernel) -> None:
     assert "No session yet" in said(kernel, "")
     kernel.run("%%secgemini\nhello")

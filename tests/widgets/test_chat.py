@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
 import threading
 import time
@@ -58,11 +59,11 @@ class Shown:
     def __init__(self, widget: ChatWidget, browser: Any) -> None:
         self.widget, self.browser = widget, browser
 
-    def call(self, method: str, **params: Any) -> Any:
+    def call(self, method: str, _buffers: list[bytes] | None = None, **params: Any) -> Any:
         """The result, or the line of an error; events that come meanwhile are kept in `events`."""
         uuid = f"{time.monotonic_ns():032x}"
         request = {"kind": "secgemini-request", "uuid": uuid, "method": method, "params": params}
-        self.browser.deliver({"method": "custom", "content": request})
+        self.browser.deliver({"method": "custom", "content": request}, _buffers)
         while True:
             reply = self.browser.custom.get(timeout=10)
             if reply.get("uuid") == uuid:
@@ -187,6 +188,33 @@ def test_a_service_that_is_gone_fails_the_turn_in_one_line(talk: Shown, monkeypa
 def test_nothing_was_asked_and_retry_says_so(talk: Shown) -> None:
     assert "Nothing was asked" in talk.of_session("retry")
     assert "No turn is running" in talk.of_session("stop")
+
+
+def test_a_prompt_that_waits_for_a_stopped_turn_says_so(talk: Shown) -> None:
+    talk.send(LONG)
+    wait_for(lambda: "thought" in str(talk.call("resync")), "a message of it")
+    talk.of_session("stop")
+    talk.wait()
+    talk.send("and now?")
+    wait_for(lambda: "Waiting for the service to end the turn that was stopped" in str(talk.call("resync")))
+    talk.of_session("stop")
+    assert [turn["status"] for turn in talk.wait()] == ["interrupted"] * 2
+
+
+def test_what_is_attached_in_the_chat_goes_into_the_next_turn_and_is_named_there(talk: Shown) -> None:
+    content = b"10 logons"
+    sha256 = hashlib.sha256(content).hexdigest()
+    upload = "0" * 32
+    begun = talk.of_session("upload_begin", upload=upload, name="kerberos.log", size=9, sha256=sha256)
+    assert begun["missing"] == [0]
+    talk.call("upload_chunk", _buffers=[content], upload=upload, offset=0)
+    assert talk.call("upload_finish", upload=upload)["state"] == "attached"
+    (file,) = wait_for(lambda: talk.widget.files)
+    assert (file["name"], file["verified"]) == ("kerberos.log", True)
+    assert "in: kerberos.log 9 B" in plain(talk.ask("who?")["html"])
+    assert "in: " not in plain(talk.ask("and then?")["html"])
+    assert talk.of_session("detach_file", file_idx=0, name="kerberos.log", sha256=sha256) is None
+    wait_for(lambda: talk.widget.files == [])
 
 
 # --- beside cells, other chats, other sessions ---
@@ -591,15 +619,26 @@ def test_what_is_said_later_is_in_the_notebook(talk: Shown, notebook: Publisher)
     assert len(notebook.outputs) == 2
 
 
+def test_what_was_said_in_a_session_before_stays_in_the_notebook(talk: Shown, notebook: Publisher) -> None:
+    talk.widget._ipython_display_()
+    talk.ask("in the first")
+    talk.call("new_session")
+    talk.ask("in the second")
+    text = wait_for(lambda: "in the second\n\n—" in (said := notebook.outputs[1]["text/plain"]) and said)
+    assert text.index("You: in the first") < text.index("You: in the second")
+
+
 def test_a_kernel_without_a_user_saves_the_conversation_alone(
     talk: Shown, notebook: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("secgemini_jupyter.widgets.base.is_attended", lambda: False)
-    talk.ask("Who logged in?")
     talk.widget._ipython_display_()
-    (saved,) = notebook.outputs
-    assert set(saved) == {"text/html", "text/plain"}
-    assert "Who logged in?" in saved["text/plain"]
+    (empty,) = notebook.outputs
+    assert set(empty) == {"text/html", "text/plain"}
+    assert "Nothing was said yet" in empty["text/plain"]
+    talk.ask("Who logged in?")
+    wait_for(lambda: "You: Who logged in?" in notebook.outputs[0]["text/plain"])
+    assert len(notebook.outputs) == 1
 
 
 def test_the_saved_conversation_has_a_limit(talk: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -615,8 +654,8 @@ def test_the_saved_conversation_has_a_limit(talk: Shown, monkeypatch: pytest.Mon
 
 def test_an_empty_chat_s_static_form_says_how_to_begin(talk: Shown) -> None:
     html, text = talk.widget._fallback()
-    assert "<code>secgemini_jupyter.chat()</code>" in html
-    assert "nothing was said yet" in text
+    assert ">secgemini_jupyter.chat()</code>" in html
+    assert "Nothing was said yet. To begin, run secgemini_jupyter.chat() in a cell." in text
 
 
 def test_the_view_knows_the_same_traits_and_limits() -> None:

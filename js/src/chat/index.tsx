@@ -24,6 +24,9 @@ function Connected({ model, rpc }: { model: AnyModel<ChatTraits>; rpc: Rpc }) {
       destination={model.get("destination")}
       retained={model.get("retained")}
       approvals={model.get("approvals")}
+      files={model.get("files")}
+      max_bytes={model.get("max_bytes")}
+      rpc={rpc}
       stream={stream}
       kept={kept}
       calls={{
@@ -31,6 +34,8 @@ function Connected({ model, rpc }: { model: AnyModel<ChatTraits>; rpc: Rpc }) {
         stop: () => rpc.call("stop", { session_id }),
         retry: () => rpc.call("retry", { session_id }),
         rate: (turn, score, comment) => rpc.call("rate", { session_id, turn, score, comment }),
+        detach: (file_idx, { name, sha256 }) =>
+          rpc.call("detach_file", { session_id, file_idx, name, sha256 }),
         decide: (question, approve) => rpc.call("decide", { question, approve }),
         listSessions: () => rpc.call("list_sessions", {}),
         switchTo: (id) => rpc.call("switch", { session_id: id }),
@@ -43,6 +48,7 @@ function Connected({ model, rpc }: { model: AnyModel<ChatTraits>; rpc: Rpc }) {
 export default mount<ChatTraits>(
   [
     "state", "session_id", "session_name", "sessions", "turns", "earlier", "destination", "retained", "approvals",
+    "files", "max_bytes",
   ], // biome-ignore format: a list to be read at a glance
   (model, rpc) => <Connected model={model} rpc={rpc} />,
 );

@@ -1,3 +1,5 @@
+import type { AttachedFile } from "../attach/model";
+
 /** The traits of `ChatWidget`, spelled as in Python; `tests/widgets/test_chat.py` compares the two. */
 export interface ChatTraits {
   state: "idle" | "running" | "waiting for approval";
@@ -12,6 +14,10 @@ export interface ChatTraits {
   destination: string;
   retained: boolean;
   approvals: Question[];
+  /** What the session has, oldest first. */
+  files: AttachedFile[];
+  /** What one file may have. */
+  max_bytes: number;
 }
 
 export interface Session {

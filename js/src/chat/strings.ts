@@ -41,6 +41,14 @@ export const text = {
   busy: "A turn is running: wait for it, or stop it. Your text is kept.",
   stopElsewhere: "This turn was asked in a cell: ■ in the toolbar stops it.",
 
+  attach: "Attach files",
+  dropNow: "Drop to attach to this session",
+  attached: "Attached files",
+  attachedMore: (count: string) => `and ${count} more`,
+  detach: (name: string) => `Detach ${name}`,
+  detached: (name: string) => `${name} is detached`,
+  underWay: "A file is still on its way. Send when it is attached, or cancel it.",
+
   retry: "Retry",
   retryTitle: "Ask the same again, as a new turn",
   helpful: "Helpful",

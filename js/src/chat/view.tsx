@@ -1,5 +1,9 @@
 import { useEffect, useRef, useState } from "preact/hooks";
+import type { AttachedFile } from "../attach/model";
 import { count } from "../shared/format";
+import type { Rpc } from "../shared/rpc";
+import { useDrop, useUploads } from "../shared/uploads";
+import { Attachments, isUnderWay } from "./attachments";
 import { Composer, type Status } from "./composer";
 import { Header } from "./header";
 import { Log } from "./log";
@@ -16,6 +20,7 @@ export interface ChatCalls {
   retry(): Promise<unknown>;
   rate(turn: string, score: Score, comment: string): Promise<unknown>;
   decide(question: string, approve: boolean): Promise<unknown>;
+  detach(file_idx: number, file: AttachedFile): Promise<unknown>;
   listSessions(): Promise<unknown>;
   switchTo(session_id: string): Promise<unknown>;
   newSession(): Promise<unknown>;
@@ -30,6 +35,7 @@ export interface ChatProps extends ChatTraits {
   calls: ChatCalls;
   stream: Stream;
   kept: Draft;
+  rpc: Pick<Rpc, "call">;
 }
 
 /** A conversation: its session, what was said, what waits for a yes or no, where one writes. */
@@ -42,6 +48,10 @@ export function Chat(props: ChatProps) {
   const field = useRef<HTMLTextAreaElement>(null);
   const last = turns.at(-1);
   kept.text = draft;
+  const uploads = useUploads(props.rpc, props.session_id, props.max_bytes, ({ words }) =>
+    setStatus({ words }),
+  );
+  const { over, handlers } = useDrop(uploads.add);
 
   useSpoken(props, setStatus);
 
@@ -69,8 +79,13 @@ export function Chat(props: ChatProps) {
   }
 
   function send() {
-    if (draft.trim()) ask(draft);
-    else fail(text.empty);
+    if (!draft.trim()) fail(text.empty);
+    else if (uploads.uploads.some(isUnderWay)) fail(text.underWay);
+    else ask(draft);
+  }
+
+  async function detach(index: number, file: AttachedFile) {
+    if (await run(calls.detach(index, file))) setStatus({ words: text.detached(file.name) });
   }
 
   // A busy kernel may take a prompt after the call gave up: then it stands in the conversation, not in the field.
@@ -105,10 +120,11 @@ export function Chat(props: ChatProps) {
   return (
     <section
       ref={root}
-      class="sg-widget sg-chat"
+      class={`sg-widget sg-chat ${over ? "sg-over" : ""}`}
       aria-label={text.title(session_name)}
       data-lm-suppress-shortcuts="true"
       onKeyDown={(event) => event.stopPropagation()}
+      {...handlers}
     >
       <Header
         {...props}
@@ -152,7 +168,9 @@ export function Chat(props: ChatProps) {
         setDraft={setDraft}
         send={send}
         stop={() => (last?.stoppable ? run(calls.stop()) : fail(text.stopElsewhere))}
-      />
+      >
+        <Attachments files={props.files} uploads={uploads} over={over} detach={detach} />
+      </Composer>
     </section>
   );
 }
@@ -163,19 +181,19 @@ function useSpoken({ state, turns, approvals, session_id }: ChatProps, setStatus
   const asked = approvals[0];
   const before = useRef<string>();
   useEffect(() => {
-    const now = `${session_id} ${state}`;
+    const now = `${session_id} ${state} ${last?.status}`;
     const changed = before.current !== now;
     const other = before.current?.split(" ")[0] !== session_id;
     before.current = now;
     if (state === "waiting for approval") setStatus({ words: asked ? text.asking(asked.name) : "" });
     else if (state === "running") setStatus({ words: text.answering });
     else if (other) setStatus({ words: "" });
-    else if (changed)
+    else if (changed && last && last.status !== "running")
       setStatus({
-        words: last?.status === "error" ? text.failed : last?.status === "ok" ? text.complete : text.stopped,
-        failed: last?.status === "error",
+        words: { error: text.failed, ok: text.complete, interrupted: text.stopped }[last.status],
+        failed: last.status === "error",
       });
-  }, [session_id, state, last?.key, asked?.id]);
+  }, [session_id, state, last?.key, last?.status, asked?.id]);
 }
 
 interface EmptyProps extends Pick<ChatTraits, "destination" | "retained"> {
