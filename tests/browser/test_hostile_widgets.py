@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from . import pictures
 from .conftest import STATIC, THEMES
 
 pytestmark = pytest.mark.browser
@@ -69,8 +70,56 @@ def rate_and_report(widget: Any) -> None:
     widget.get_by_role("status").filter(has_not_text="Sending").wait_for()
 
 
+def picture_traits(text: str) -> dict[str, Any]:
+    return {"session_id": text, "session_name": text, "index": [], "selected": [], "running": True, "embedded": {}}
+
+
+def picture_answers(text: str) -> dict[str, dict[str, Any]]:
+    whole, text = text, text[:5000]  # a megabyte in every field would be a gigabyte: the whole stands in two
+    names = {"type": text, "actor": text, "role": text, "state": text}
+    lines = [pictures.Node(whole, pictures.TURN, **names, below=[pictures.Node(text, flags=31, time=1e9, **names)] * 2)]
+    table = {"kind": "table", "title": text, "columns": [text] * 3, "rows": [[text] * 3] * 2, "numeric": [True, False],
+             "more": 1}  # fmt: skip
+    event = {"label": text, "group": text, "start": 1e9, "end": 2e9}
+    node = {"id": text, "label": text, "type": text}
+    parts = [
+        {"kind": "html", "html": text},
+        {"kind": "html", "html": f"<p>{whole}"},
+        table,
+        {"kind": "timeline", "title": text, "events": [event, {**event, "end": None}], "table": table},
+        {"kind": "graph", "title": text, "nodes": [node, node], "edges": [{"source": 0, "target": 1, "label": text}],
+         "table": table},
+    ]  # fmt: skip
+    details = [
+        {"message": n, "heading": text, "title": text, "facts": [[text, text]] * 6, "parts": parts} for n in range(3)
+    ]
+    return {
+        "read_index": {"result": {"seq": 0}, "buffers": [list(pictures.pack(lines))]},
+        "read": {"result": {"details": details}},
+        "search": {"result": {"count": 1}, "buffers": [[1, 0, 0, 0]]},
+        "copy": {"result": {"text": text, "is_cut": False}},
+    }
+
+
+def look_at_everything(widget: Any) -> None:
+    widget.get_by_text("zqx").or_(widget.get_by_role("treeitem")).first.wait_for()
+    if widget.get_by_role("treeitem").count() == 0:
+        return  # the kernel answered nothing, and that is told
+    widget.get_by_role("searchbox").fill("zqx")
+    widget.get_by_role("status").filter(has_text="1 of 3").first.wait_for()
+    widget.get_by_role("button", name="Clear", exact=True).click()
+    widget.get_by_role("button", name="Open all").click()
+    for line in range(3):
+        widget.get_by_role("treeitem").nth(line).click()
+    widget.locator("article").wait_for()
+    for summary in widget.locator("summary").all():
+        summary.dispatch_event("click")
+    widget.get_by_role("slider").hover()
+
+
 CASES = {
     "feedback": Case(feedback_traits, rate_and_report),
+    "visualize": Case(picture_traits, look_at_everything, picture_answers),
 }
 
 

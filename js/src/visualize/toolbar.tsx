@@ -1,0 +1,199 @@
+import type { Ref } from "preact";
+import { FACETS, type Facet, isFiltering, NO_FILTER, toggled } from "./filter";
+import { Menu } from "./menu";
+import type { Picture } from "./picture";
+import { exportText, pictureText as text } from "./strings";
+
+export type ExportFormat = "markdown" | "jsonl";
+export type ExportScope = "selected" | "all";
+
+export interface ToolbarProps {
+  picture: Picture;
+  /** What stands in the search field; the picture's `query` follows when the answer is there. */
+  typed: string;
+  isSearching: boolean;
+  hasSession: boolean;
+  selectedCount: number;
+  field: Ref<HTMLInputElement>;
+  onType(text: string): void;
+  onStep(step: 1 | -1): void;
+  onClear(): void;
+  onRefresh(): void;
+  onExport(format: ExportFormat, scope: ExportScope): void;
+}
+
+/** Types that have a button of their own, each for one or more message types. */
+const QUICK = [
+  { words: "results", of: /^result/ },
+  { words: "tools", of: /tool/ },
+  { words: "thinking", of: /think/ },
+  { words: "info", of: /^info/ },
+];
+
+/** So many choices of a menu are listed; an actor's name may be anything. */
+const LISTED = 100;
+
+export function Toolbar(props: ToolbarProps) {
+  const { picture, typed, onStep } = props;
+  const canStep = picture.isFiltering && picture.matched.count > 0;
+  return (
+    <div class="sg-bar-top">
+      <div class="sg-search">
+        <input
+          class="sg-field"
+          type="search"
+          ref={props.field}
+          aria-label={text.search}
+          placeholder={text.searchHint}
+          maxLength={1000}
+          value={typed}
+          onInput={(event) => props.onType(event.currentTarget.value)}
+          onKeyDown={(event) => {
+            if (event.key === "Enter") onStep(event.shiftKey ? -1 : 1);
+            if (event.key === "Escape" && typed) props.onType("");
+          }}
+        />
+        <IconButton
+          title={text.previous}
+          path="m3 9 4-4 4 4"
+          isDisabled={!canStep}
+          onPress={() => onStep(-1)}
+        />
+        <IconButton title={text.next} path="m3 5 4 4 4-4" isDisabled={!canStep} onPress={() => onStep(1)} />
+        <span class="sg-count" role="status">
+          {countWords(props)}
+        </span>
+      </div>
+      <Commands {...props} />
+      <fieldset class="sg-filters" aria-label={text.quick}>
+        {QUICK.map((quick) => (
+          <QuickButton key={quick.words} picture={picture} {...quick} />
+        ))}
+        {FACETS.map((facet) => (
+          <FacetMenu key={facet} picture={picture} facet={facet} />
+        ))}
+        {(picture.isNarrowed || typed) && (
+          <button type="button" class="sg-button sg-clear" title={text.clearTitle} onClick={props.onClear}>
+            {text.clear}
+          </button>
+        )}
+      </fieldset>
+    </div>
+  );
+}
+
+function countWords({ picture, isSearching }: ToolbarProps): string {
+  if (isSearching) return text.searching;
+  const { count } = picture.matched;
+  const words = text.messages(picture.isFiltering ? count : picture.index.messages, picture.index.messages);
+  const number = picture.matchNumber();
+  return number
+    ? `${text.match(number, count)} · ${text.messages(picture.index.messages, picture.index.messages)}`
+    : words;
+}
+
+function QuickButton({ picture, words, of }: { picture: Picture; words: string; of: RegExp }) {
+  const { filter, index, matched } = picture;
+  const choices = matched.choices.type.filter(({ value }) => of.test(index.names.type[value] ?? ""));
+  if (choices.length === 0) return null;
+  const isChosen = choices.every(({ value }) => filter.type.has(value));
+  function press() {
+    const type = new Set(filter.type);
+    for (const { value } of choices) {
+      if (isChosen) type.delete(value);
+      else type.add(value);
+    }
+    picture.setFilter({ ...filter, type });
+  }
+  return (
+    <button type="button" class="sg-button sg-chip" aria-pressed={isChosen} onClick={press}>
+      {words}
+    </button>
+  );
+}
+
+function FacetMenu({ picture, facet }: { picture: Picture; facet: Facet }) {
+  const { filter, matched } = picture;
+  const choices = matched.choices[facet];
+  if (choices.length < 2 && filter[facet].size === 0) return null; // it would change nothing
+  const listed = choices.slice(0, LISTED);
+  return (
+    <Menu
+      words={text.filters[facet]}
+      title={text.filterBy(text.filters[facet], filter[facet].size)}
+      isPressed={filter[facet].size > 0}
+      items={listed.map(({ value, words, count }) => ({
+        key: value,
+        words,
+        note: count.toLocaleString("en"),
+        isChecked: filter[facet].has(value),
+      }))}
+      more={choices.length > LISTED ? text.more(choices.length - LISTED) : undefined}
+      onPick={(value) => picture.setFilter(toggled(filter, facet, Number(value)))}
+    />
+  );
+}
+
+function Commands({ picture, hasSession, selectedCount, onRefresh, onExport }: ToolbarProps) {
+  const isNothing = selectedCount === 0;
+  return (
+    <div class="sg-commands">
+      <IconButton
+        title={text.openAll}
+        path="m3 3 4 4 4-4M3 8l4 4 4-4"
+        onPress={() => picture.openAll(true)}
+      />
+      <IconButton
+        title={text.closeAll}
+        path="m3 6 4-4 4 4M3 12l4-4 4 4"
+        onPress={() => picture.openAll(false)}
+      />
+      {hasSession && (
+        <IconButton title={text.refresh} path="M12 7a5 5 0 1 1-1.6-3.7M12 1.5V4H9.5" onPress={onRefresh} />
+      )}
+      <Menu
+        words={exportText.menu}
+        title={exportText.menu}
+        items={[
+          { key: "markdown selected", words: exportText.selectedMarkdown, isDisabled: isNothing },
+          { key: "jsonl selected", words: exportText.selectedJson, isDisabled: isNothing },
+          { key: "markdown all", words: exportText.allMarkdown },
+          { key: "jsonl all", words: exportText.allJson },
+        ]}
+        onPick={(key) => {
+          const [format, scope] = String(key).split(" ") as [ExportFormat, ExportScope];
+          onExport(format, scope);
+        }}
+      />
+    </div>
+  );
+}
+
+interface IconButtonProps {
+  title: string;
+  path: string;
+  isDisabled?: boolean;
+  onPress(): void;
+}
+
+export function IconButton({ title, path, isDisabled = false, onPress }: IconButtonProps) {
+  return (
+    <button
+      type="button"
+      class="sg-button sg-icon-button"
+      title={title}
+      aria-label={title}
+      aria-disabled={isDisabled}
+      onClick={() => !isDisabled && onPress()}
+    >
+      <svg class="sg-icon" viewBox="0 0 14 14" aria-hidden="true">
+        <path d={path} />
+      </svg>
+    </button>
+  );
+}
+
+export function clearAll(picture: Picture): void {
+  if (isFiltering(picture.filter)) picture.setFilter(NO_FILTER);
+  if (picture.hits) picture.setHits("", null);
+}
