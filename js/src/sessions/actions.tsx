@@ -43,7 +43,7 @@ function Facts({ session, now, acting }: { session: Listed; now: number; acting:
       <div class="sg-sessions-line">
         <b title={name}>{name}</b>
         <code title={session_id}>{middle(session_id, 13)}</code>
-        <button type="button" class="sg-link" onClick={copy}>
+        <button type="button" class="sg-sessions-copy" onClick={copy}>
           {text.copyId}
         </button>
         {description && (
