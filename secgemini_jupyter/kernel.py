@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from secgemini_jupyter.client.sync import InteractiveSession, SecGemini
     from secgemini_jupyter.models import Message, Usage
     from secgemini_jupyter.tools import Tool
+    from secgemini_jupyter.widgets import VisualizeWidget
     from secgemini_jupyter.widgets.attach import AttachWidget
     from secgemini_jupyter.widgets.chat import ChatWidget
 
@@ -375,14 +376,19 @@ class KernelSession:
         session = self._known.get(session_id)
         return session if session is not None else self._known.one(self.client.resume_session(session_id))
 
-    def visualize(self, session_id: str) -> object:
-        """The session's picture.
+    def visualize(self, session_id: str) -> VisualizeWidget:
+        """The session's picture, read afresh.
 
         Raises:
             SessionNotFoundError: it is gone; it is forgotten here.
         """
+        from secgemini_jupyter.widgets import VisualizeWidget
+
         with self._forgetting_the_lost(session_id):
-            return self._object(session_id).visualize()
+            session = self._object(session_id)
+            if not session.is_running:
+                session.refresh()
+            return VisualizeWidget(session)
 
     @contextlib.contextmanager
     def _forgetting_the_lost(self, session_id: str) -> Iterator[None]:

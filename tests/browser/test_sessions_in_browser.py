@@ -245,22 +245,13 @@ def test_in_lab_one_browses_resumes_renames_extends_deletes_and_opens(lab: Any, 
     assert notebook.python("print(stored(), end='')") == "['lab-first', 'lab-third', 'other']"
     assert notebook.python("print(w.selected == secgemini_jupyter.current_session().id, end='')") == "True"
 
-    notebook.python(OPENS_FEEDBACK)
     widget.get_by_role("button", name="Open").click()
-    child = widget.locator(".sg-sessions-child .sg-feedback")
-    child.get_by_role("button", name="Helpful", exact=True).click()
-    child.get_by_text("Sent for this session").wait_for()
-    assert notebook.python("print(w.opened.score, w.opened_id == w.selected, end='')") == "1 True"
-    widget.get_by_role("button", name="Close").click()
-    child.wait_for(state="detached")
+    tree = widget.locator(".sg-sessions-child").get_by_role("tree")
+    tree.get_by_text("again").first.wait_for()
+    assert notebook.python("print(w.opened_id == w.opened.session_id == w.selected, end='')") == "True"
+    widget.locator(".sg-sessions-opened").get_by_role("button", name="Close", exact=True).click()
+    tree.wait_for(state="detached")
     assert notebook.python("print(w.opened, end='')") == "None"
-
-
-OPENS_FEEDBACK = """
-from secgemini_jupyter.kernel import KernelSession
-from secgemini_jupyter.widgets import FeedbackWidget
-KernelSession.visualize = lambda kernel, session_id: FeedbackWidget(kernel._object(session_id))
-"""
 
 
 def test_in_lab_a_session_deleted_elsewhere_goes_and_the_list_follows_the_kernel(lab: Any, local_service: Any) -> None:

@@ -13,31 +13,21 @@ import traitlets
 
 from secgemini_jupyter.errors import NetworkError
 from secgemini_jupyter.kernel import KernelSession
-from secgemini_jupyter.widgets import FeedbackWidget, SessionsWidget, sessions
+from secgemini_jupyter.widgets import SessionsWidget, VisualizeWidget, sessions
 from tests.conftest import LocalService
 
 ROOT = Path(__file__).parents[2]
 
 
-class Kernel(KernelSession):
-    """A kernel whose pictures are widgets, as in a notebook."""
-
-    def visualize(self, session_id: str) -> object:
-        with self._forgetting_the_lost(session_id):
-            session = self._object(session_id)
-            session.refresh()
-            return FeedbackWidget(session)
-
-
 @pytest.fixture
-def kernel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, local_service: LocalService) -> Iterator[Kernel]:
+def kernel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, local_service: LocalService) -> Iterator[KernelSession]:
     """Its sessions are told from those of other tests by their description."""
     monkeypatch.setenv("SEC_GEMINI_API_HTTP_URL", local_service.http)
     monkeypatch.setenv("SEC_GEMINI_API_KEY", local_service.key)
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
     for name in ("SEC_GEMINI_API_WEBSOCKET_URL", "SECGEMINI_BACKEND", "JPY_SESSION_NAME"):
         monkeypatch.delenv(name, raising=False)
-    made = Kernel()
+    made = KernelSession()
     for session in made.client.list_sessions():
         session.delete()
     yield made
@@ -71,7 +61,7 @@ def until(true: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_the_sessions_are_listed_newest_first(kernel: Kernel, shown: Any) -> None:
+def test_the_sessions_are_listed_newest_first(kernel: KernelSession, shown: Any) -> None:
     kernel.new("older", description="mail from evil.example")
     session = kernel.new("newer", ttl=600)
     session.query("hello")
@@ -88,7 +78,7 @@ def test_the_sessions_are_listed_newest_first(kernel: Kernel, shown: Any) -> Non
     assert widget.destination.startswith("Sec-Gemini, 127.0.0.1:")
 
 
-def test_resume_is_what_cells_ask_in(kernel: Kernel, shown: Any) -> None:
+def test_resume_is_what_cells_ask_in(kernel: KernelSession, shown: Any) -> None:
     first = kernel.new("first")
     kernel.new("second")
     widget, browser = shown(kernel)
@@ -99,7 +89,7 @@ def test_resume_is_what_cells_ask_in(kernel: Kernel, shown: Any) -> None:
     assert not row(widget, "second")["current"]
 
 
-def test_rename_and_extend(kernel: Kernel, shown: Any) -> None:
+def test_rename_and_extend(kernel: KernelSession, shown: Any) -> None:
     session = kernel.new("before", ttl=600)
     widget, browser = shown(kernel)
     reply = browser.call("rename", {"session_id": session.id, "name": "  after \ud83d "})
@@ -114,7 +104,7 @@ def test_rename_and_extend(kernel: Kernel, shown: Any) -> None:
     assert widget.sessions[0]["expires_at"] == expires, "what was set from here is known after a fresh list too"
 
 
-def test_delete_says_what_went_and_what_is_current(kernel: Kernel, shown: Any) -> None:
+def test_delete_says_what_went_and_what_is_current(kernel: KernelSession, shown: Any) -> None:
     main = kernel.current()
     doomed = kernel.new("doomed")
     doomed.query("hello")
@@ -132,7 +122,7 @@ def test_delete_says_what_went_and_what_is_current(kernel: Kernel, shown: Any) -
 
 
 @pytest.mark.parametrize("method", ["resume", "rename", "extend", "delete", "open"])
-def test_a_session_that_is_gone_is_told_and_taken_off(kernel: Kernel, shown: Any, method: str) -> None:
+def test_a_session_that_is_gone_is_told_and_taken_off(kernel: KernelSession, shown: Any, method: str) -> None:
     kernel.new("kept")
     session = kernel.new("gone")
     widget, browser = shown(kernel)
@@ -144,13 +134,14 @@ def test_a_session_that_is_gone_is_told_and_taken_off(kernel: Kernel, shown: Any
     assert kernel.get("gone") is None
 
 
-def test_open_shows_a_widget_within_and_close_ends_it(kernel: Kernel, shown: Any) -> None:
+def test_open_shows_a_widget_within_and_close_ends_it(kernel: KernelSession, shown: Any) -> None:
     session, other = kernel.new("one"), kernel.new("two")
     widget, browser = shown(kernel)
     reply = browser.call("open", {"session_id": session.id})
     assert reply["result"]["said"] == "Opened one."
     assert reply["result"]["code"] == f"SecGemini().resume_session('{session.id}').visualize()"
     first = widget.opened
+    assert isinstance(first, VisualizeWidget)
     assert (first.session_id, widget.opened_id) == (session.id, session.id)
     assert widget.get_state()["opened"] == f"IPY_MODEL_{first.model_id}"
     browser.call("open", {"session_id": other.id})
@@ -163,7 +154,7 @@ def test_open_shows_a_widget_within_and_close_ends_it(kernel: Kernel, shown: Any
     assert widget.opened is None
 
 
-def test_what_is_no_widget_is_refused_with_the_line_to_run(kernel: Kernel, shown: Any) -> None:
+def test_what_is_no_widget_is_refused_with_the_line_to_run(kernel: KernelSession, shown: Any) -> None:
     session = kernel.new("one")
     widget, browser = shown(kernel)
     kernel.visualize = lambda session_id: "a tree of text"  # type: ignore[method-assign]
@@ -192,7 +183,7 @@ def test_what_is_no_widget_is_refused_with_the_line_to_run(kernel: Kernel, shown
     ],
 )
 def test_a_request_outside_the_view_s_means_changes_nothing(
-    kernel: Kernel, shown: Any, method: str, params: dict[str, Any], words: str
+    kernel: KernelSession, shown: Any, method: str, params: dict[str, Any], words: str
 ) -> None:
     session = kernel.new("mine", ttl=600)
     _, browser = shown(kernel)
@@ -203,7 +194,7 @@ def test_a_request_outside_the_view_s_means_changes_nothing(
     assert (stored.name, stored.ttl) == ("mine", 600)
 
 
-def test_a_session_made_elsewhere_must_be_listed_before_it_is_acted_on(kernel: Kernel, shown: Any) -> None:
+def test_a_session_made_elsewhere_must_be_listed_before_it_is_acted_on(kernel: KernelSession, shown: Any) -> None:
     widget, browser = shown(kernel)
     session = kernel.client.create_session("elsewhere")
     assert "Refresh it" in browser.call("delete", {"session_id": session.id})["error"]
@@ -212,7 +203,7 @@ def test_a_session_made_elsewhere_must_be_listed_before_it_is_acted_on(kernel: K
     assert browser.call("delete", {"session_id": session.id})["result"].startswith("Deleted elsewhere")
 
 
-def test_the_list_follows_what_the_kernel_does(kernel: Kernel, shown: Any) -> None:
+def test_the_list_follows_what_the_kernel_does(kernel: KernelSession, shown: Any) -> None:
     widget, _ = shown(kernel)
     assert names(widget) == []
     session = kernel.new("made in a cell")
@@ -229,7 +220,7 @@ def test_the_list_follows_what_the_kernel_does(kernel: Kernel, shown: Any) -> No
     assert kernel._watchers == []
 
 
-def test_a_list_that_cannot_be_read_raises_and_later_keeps_what_was_listed(kernel: Kernel, shown: Any) -> None:
+def test_a_list_that_cannot_be_read_raises_and_later_keeps_what_was_listed(kernel: KernelSession, shown: Any) -> None:
     kernel.new("kept")
     widget, browser = shown(kernel)
 
@@ -243,7 +234,7 @@ def test_a_list_that_cannot_be_read_raises_and_later_keeps_what_was_listed(kerne
         SessionsWidget(kernel)
 
 
-def test_selected_is_set_by_the_view_and_by_python_and_only_to_what_is_listed(kernel: Kernel, shown: Any) -> None:
+def test_selected_is_set_by_view_and_python_to_what_is_listed_alone(kernel: KernelSession, shown: Any) -> None:
     session = kernel.new("mine")
     widget, browser = shown(kernel)
     seen: list[str] = []
@@ -311,7 +302,7 @@ def test_many_sessions_are_capped_and_counted(shown: Any) -> None:
     assert "1,400 more sessions at the service" in data["text/plain"]
 
 
-def test_the_static_form_is_a_folded_table(kernel: Kernel, shown: Any) -> None:
+def test_the_static_form_is_a_folded_table(kernel: KernelSession, shown: Any) -> None:
     kernel.new("triage")
     widget, _ = shown(kernel)
     data, _ = widget._repr_mimebundle_()
@@ -321,7 +312,7 @@ def test_the_static_form_is_a_folded_table(kernel: Kernel, shown: Any) -> None:
     assert "%secgemini sessions --browse" in data["text/plain"]
 
 
-def test_state_and_repr_hold_no_key(kernel: Kernel, shown: Any, local_service: LocalService) -> None:
+def test_state_and_repr_hold_no_key(kernel: KernelSession, shown: Any, local_service: LocalService) -> None:
     session = kernel.new("mine")
     widget, browser = shown(kernel)
     browser.call("open", {"session_id": session.id})
