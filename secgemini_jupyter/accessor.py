@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -16,6 +17,9 @@ from secgemini_jupyter.transcript.jsonl import to_jsonl, write_jsonl
 from secgemini_jupyter.transcript.restore import messages_of, turns_of
 from secgemini_jupyter.transcript.tree import SessionTree
 from secgemini_jupyter.transcript.turns import TurnSlice, frame_of_turns
+
+if TYPE_CHECKING:
+    from secgemini_jupyter.widgets.visualize import VisualizeWidget
 
 __all__ = ["NoTranscriptError", "TranscriptAccessor"]
 
@@ -56,6 +60,21 @@ class TranscriptAccessor:
         if len(sessions) < 2:
             return SessionTree.of([("", turns) for turns in sessions.values()] or [("", [])])
         return SessionTree.of(list(sessions.items()))
+
+    def visualize(self, *, embed: bool = False) -> VisualizeWidget | SessionTree:
+        """The messages as a tree and a timeline, without a session: a widget in a notebook, text elsewhere.
+
+        Args:
+            embed: a widget that keeps all messages (up to 2 MB) in the saved notebook, so that exported HTML stays
+                interactive.
+        """
+        from secgemini_jupyter.widgets.base import in_notebook
+
+        if not (embed or in_notebook()):
+            return self.tree()
+        from secgemini_jupyter.widgets.visualize import VisualizeWidget
+
+        return VisualizeWidget(self._table, embed=embed)
 
     def usage(self) -> pd.DataFrame:
         """Tokens by session, as the service counts them. Cached and thinking tokens are parts of other counts."""

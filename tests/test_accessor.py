@@ -66,6 +66,16 @@ def test_tree(history: pd.DataFrame) -> None:
     assert "└─ 2 › Thanks" in repr(history.secgemini.tree())
 
 
+def test_visualize_is_the_tree_where_no_notebook_is_and_a_widget_where_it_is(
+    history: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert str(history.secgemini.visualize()) == str(history.secgemini.tree())
+    monkeypatch.setattr("secgemini_jupyter.widgets.base.in_notebook", lambda: True)
+    widget = history.secgemini.visualize()
+    widget.selected = [1]
+    pd.testing.assert_frame_equal(widget.selection, history.iloc[[1]])
+
+
 def test_search_finds_text_in_content_and_title(history: pd.DataFrame) -> None:
     assert history.secgemini.search("BAD.example").index.tolist() == [1, 2]
     assert history.secgemini.search("plan").index.tolist() == [1]

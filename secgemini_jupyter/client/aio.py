@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from secgemini_jupyter.client.sync import InteractiveSession, SecGemini
     from secgemini_jupyter.transcript.tree import SessionTree
     from secgemini_jupyter.widgets.attach import AttachWidget
+    from secgemini_jupyter.widgets.visualize import VisualizeWidget
 
 __all__ = ["AsyncInteractiveSession", "AsyncSecGemini"]
 
@@ -503,11 +504,14 @@ class AsyncInteractiveSession(SessionView):
 
         return messages_frame(await self._fetch(), session_id=self.id)
 
-    async def visualize(self) -> SessionTree:
-        """The session as a tree: turns, within them tool calls and messages; read afresh."""
-        from secgemini_jupyter.transcript.tree import SessionTree
+    async def visualize(self, *, embed: bool = False) -> VisualizeWidget | SessionTree:
+        """The session as a tree, read afresh: a widget in a notebook, text elsewhere.
 
-        return SessionTree(await self._fetch(), name=self.name)
+        Args:
+            embed: a widget that keeps all messages (up to 2 MB) in the saved notebook, so that exported HTML stays
+                interactive.
+        """
+        return base.drawn(self._plain, await self._fetch(), embed=embed)
 
     async def send_feedback(self, score: int, group_id: str | None = None, comment: str = "") -> None:
         """Tell the service how the answer was.

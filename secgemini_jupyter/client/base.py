@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -25,6 +25,11 @@ from secgemini_jupyter.protocol import names
 from secgemini_jupyter.protocol.turn import Turn
 from secgemini_jupyter.settings import MIN_TTL, Key, Settings, checked_key, find_key, missing_key_message
 from secgemini_jupyter.tools import Toolbox
+
+if TYPE_CHECKING:
+    from secgemini_jupyter.client.sync import InteractiveSession
+    from secgemini_jupyter.transcript.tree import SessionTree
+    from secgemini_jupyter.widgets.visualize import VisualizeWidget
 
 DEFAULT_MODEL = "sec-gemini-stable"
 DEFAULT_TTL = 86400
@@ -273,6 +278,19 @@ def new_turn(state: SessionState, settings: Settings, prompt: str | None, *, par
         partial=partial,
         results=state.tool_results,
     )
+
+
+def drawn(session: InteractiveSession, messages: Sequence[Message], *, embed: bool) -> VisualizeWidget | SessionTree:
+    """What `visualize` gives: a widget where there is a place for it."""
+    from secgemini_jupyter.widgets.base import in_notebook
+
+    if embed or in_notebook():
+        from secgemini_jupyter.widgets.visualize import VisualizeWidget
+
+        return VisualizeWidget(session, embed=embed)
+    from secgemini_jupyter.transcript.tree import SessionTree
+
+    return SessionTree(messages, name=session.name)
 
 
 def registered(draft: PublicSession, stored: PublicSession, tools: Toolbox) -> SessionState:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from secgemini_jupyter.transcript.tree import SessionTree
     from secgemini_jupyter.widgets.attach import AttachWidget
     from secgemini_jupyter.widgets.chat import ChatWidget
+    from secgemini_jupyter.widgets.visualize import VisualizeWidget
 
 __all__ = ["InteractiveSession", "SecGemini"]
 
@@ -522,11 +523,14 @@ class InteractiveSession(SessionView):
 
         return messages_frame(self._fetch(), session_id=self.id)
 
-    def visualize(self) -> SessionTree:
-        """The session as a tree: turns, within them tool calls and messages; read afresh."""
-        from secgemini_jupyter.transcript.tree import SessionTree
+    def visualize(self, *, embed: bool = False) -> VisualizeWidget | SessionTree:
+        """The session as a tree, read afresh: a widget in a notebook, text elsewhere.
 
-        return SessionTree(self._fetch(), name=self.name)
+        Args:
+            embed: a widget that keeps all messages (up to 2 MB) in the saved notebook, so that exported HTML stays
+                interactive.
+        """
+        return base.drawn(self, self._fetch(), embed=embed)
 
     def send_feedback(self, score: int, group_id: str | None = None, comment: str = "") -> None:
         """Tell the service how the answer was.

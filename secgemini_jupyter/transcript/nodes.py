@@ -182,10 +182,11 @@ class _Turn:
     """The nodes of one turn. Positions in here count from the turn's first message."""
 
     def __init__(self, nodes: Nodes, number: int, *, running: bool) -> None:
-        self.nodes, self.number, self.running = nodes, number, running
+        self.nodes, self.number = nodes, number
         self.span = nodes.spans[number]
         self.messages = nodes.messages[self.span.start : self.span.stop]
         self.slice = TurnSlice(self.span.index, self.messages, self.span.session)
+        self.running = running and self.slice.end is None  # the prompt of the next one may be on its way
         self.calls: dict[int, Step] = {}
         """Tool calls, by the position of their first message."""
         self.parts: dict[int, int] = {}

@@ -96,7 +96,7 @@ def test_plain_stream_takes_what_the_asynchronous_one_takes() -> None:
         (InteractiveSession.delete, ""),
         (InteractiveSession.query, "prompt"),
         (InteractiveSession.history, ""),
-        (InteractiveSession.visualize, ""),
+        (InteractiveSession.visualize, "*, embed=False"),  # the reference's has no arguments
         (InteractiveSession.send_bug_report, "bug, group_id=None"),
         (InteractiveSession.send_feedback, "score, group_id=None, comment=''"),
     ],

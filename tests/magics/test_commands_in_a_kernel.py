@@ -108,6 +108,9 @@ def test_history_and_visualize(kernel: Kernel) -> None:
     kernel.run("frame = %secgemini history")
     assert kernel.value("frame.message_type.iloc[0], frame.content.iloc[0]") == ("query", "remember")
     assert "remember" in said(kernel, "visualize")
+    kernel.run("picture = %secgemini visualize")
+    kernel.run("picture.select(frame[frame.message_type == 'result'])")
+    assert kernel.value("picture.selection.content.tolist()") == ["remember"]
 
 
 def test_feedback_and_bug(kernel: Kernel) -> None:
