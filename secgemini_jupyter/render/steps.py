@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -21,6 +22,10 @@ ARGUMENTS = ("tool_args", "args", "arguments")
 OUTPUTS = ("response", "output", "result", "content")
 """Keys of a call and of a result under which the values are."""
 _MAX_JSON = 1_000_000
+# Looking up an enum's member costs more than the comparison.
+_END, _CALLING_TOOL, _TOOL_RESULT = State.END, State.CALLING_TOOL, State.TOOL_RESULT
+_LOCAL_CALL, _LOCAL_RESULT = MessageType.LOCAL_TOOL_CALL, MessageType.LOCAL_TOOL_RESULT
+_NO_STEPS = frozenset({MessageType.QUERY, MessageType.RESULT})
 _CALLING = re.compile(r"\Acalling\s+", re.IGNORECASE)
 _PROCESSING = re.compile(r"processing\s+(.{1,80}?)\s+result\s*$", re.IGNORECASE)
 _MAX_WORDS = 1_000
@@ -92,24 +97,24 @@ class Steps:
 
     def add(self, message: Message) -> Step | None:
         """The step that `message` makes or goes on with; None where it is no step."""
-        kind = message.message_type
-        if kind in (MessageType.QUERY, MessageType.RESULT) or message.is_end:
+        kind, state = message.message_type, message.state
+        if kind in _NO_STEPS or state is _END:
             return None
-        if message.actor and kind is not MessageType.LOCAL_TOOL_RESULT:
+        if message.actor and kind is not _LOCAL_RESULT:
             self.agent = message.actor
-        if message.is_partial:
-            return None  # the aggregate follows
+        if message.status_code == 206:
+            return None  # a piece: the aggregate follows
         if kind is MessageType.THINKING:
             return self._think(message)
         if kind is MessageType.ERROR:
             if message.is_error:  # it ends the turn and is its status; from the other the service recovered
                 return None
             return self._note("error", message.title or "Error", message, ok=False)
-        if kind is MessageType.LOCAL_TOOL_CALL or message.state is State.CALLING_TOOL:
+        if kind is _LOCAL_CALL or state is _CALLING_TOOL:
             return self._call(message)
-        if kind is MessageType.LOCAL_TOOL_RESULT or message.state is State.TOOL_RESULT:
+        if kind is _LOCAL_RESULT or state is _TOOL_RESULT:
             return self._result(message)
-        if message.state is State.RUNNING_AGENT:
+        if state is State.RUNNING_AGENT:
             name = (message.content or "").strip().removeprefix("Executing ").strip()
             self.agent = one_line(name, 60) or self.agent
             return None
@@ -132,14 +137,15 @@ class Steps:
     def _call(self, message: Message) -> Step | None:
         value = tool_object(message)
         name = str(value.get("tool_name") or value.get("name") or message.title or "") if value else ""
-        name = name or _CALLING.sub("", (message.content or "").strip()[:_MAX_WORDS])
-        name = one_line(name, 80)
-        if is_hand_over(name):
+        name, hands_over = _tool_name(
+            name[:_MAX_WORDS] or _CALLING.sub("", (message.content or "").strip()[:_MAX_WORDS])
+        )
+        if hands_over:
             return None
         arguments = next((value[key] for key in ARGUMENTS if key in value), None)
         if not isinstance(arguments, dict):
             arguments = None if arguments is None else {"": arguments}
-        call_id = message.id if message.message_type is MessageType.LOCAL_TOOL_CALL else str(value.get("id") or "")
+        call_id = message.id if message.message_type is _LOCAL_CALL else str(value.get("id") or "")
         # One call is told twice, as a line and as a debug frame: the second adds its arguments to the first.
         for step in reversed(self._open[-_WINDOW:]):
             told_once = (step.arguments is None) != (arguments is None)
@@ -157,8 +163,8 @@ class Steps:
         value = tool_object(message)
         named = None if value else _PROCESSING.match((message.content or "")[:_MAX_WORDS].strip())
         name = str(value.get("tool_name") or value.get("name") or message.title or "") if value else ""
-        name = name or (named[1] if named else message.title or "")
-        if is_hand_over(name):
+        name = (name or (named[1] if named else message.title or ""))[:_MAX_WORDS]
+        if _tool_name(name)[1]:
             return None
         output = next((value[key] for key in OUTPUTS if key in value), None)
         if output is None and not named:
@@ -170,7 +176,7 @@ class Steps:
         if step is None and self._open:
             step = self._open[0] if not name else None
         if step is None:
-            step = Step("tool", one_line(name, 80) or "tool", message.actor, group=message.group)
+            step = Step("tool", _tool_name(name)[0] or "tool", message.actor, group=message.group)
             self.items.append(step)
         if step.is_open:
             self._close(step)
@@ -190,12 +196,23 @@ class Steps:
 
     @staticmethod
     def _find(steps: list[Step], ids: set[str], name: str) -> Step | None:
-        tools = [step for step in steps if step.kind == "tool"]
-        by_id = next((step for step in tools if step.call_id and step.call_id in ids), None)
-        if by_id or not name:
-            return by_id
-        same = [step for step in tools if step.is_called(name)]
-        return next((step for step in same if not step.detail), None)
+        """The call with one of the ids, else the first of this name that has no result yet."""
+        same = None
+        for step in steps:
+            if step.kind != "tool":
+                continue
+            if step.call_id and step.call_id in ids:
+                return step
+            if same is None and name and not step.detail and step.is_called(name):
+                same = step
+        return same
+
+
+@lru_cache(1024)
+def _tool_name(name: str) -> tuple[str, bool]:
+    """A tool's name on one line, and whether it is a hand-over. A session has few, and says them often."""
+    name = one_line(name, 80)
+    return name, is_hand_over(name)
 
 
 def is_hand_over(name: str) -> bool:
