@@ -77,14 +77,12 @@ class Names:
     def __init__(self, limit: int) -> None:
         self.words = [""]
         self._limit = limit
-        self._numbers: dict[str, int] = {}
+        self._numbers: dict[str, int] = {"": 0}
         """By the word as it came, and as it is shown."""
 
-    def number(self, word: str) -> int:
-        if not word:
-            return 0
-        number = self._numbers.get(word)
-        return self._new(word) if number is None else number
+    def numbers(self, words: Iterable[str]) -> list[int]:
+        known = self._numbers
+        return [known[word] if word in known else self._new(word) for word in words]
 
     def _new(self, word: str) -> int:
         safe = gist(word, 60) or "?"
@@ -276,9 +274,11 @@ class _Turn:
     def _draw_groups(self, run: Iterable[int], depth: int) -> None:
         """Tool calls that were made together, under one node."""
         calls, messages = self.calls, self.messages
-        if not calls:
-            for position in run:
-                self._draw_tree(position, depth)
+        if not calls and not self.children:
+            positions = list(run)
+            self.positions += positions
+            self.kinds += [Kind.MESSAGE] * len(positions)
+            self.depths += [depth] * len(positions)
             return
         for group, together in groupby(run, lambda position: messages[position].group if position in calls else ""):
             positions = list(together)
@@ -316,16 +316,15 @@ class _Turn:
         for position, step in self.calls.items():
             durations[position] = _positive(step.seconds)
             flags[position] |= (step.ok is False and Flag.ERROR) or (self.running and step.ok is None and Flag.RUNNING)
-        actor, type_, state, role = nodes.actors.number, nodes.types.number, nodes.states.number, nodes.roles.number
         _fill(nodes.flags, flags, 0, positions)
-        _fill(nodes.actor, (actor(message.actor) for message in messages), 0, positions)
-        _fill(nodes.type, (type_(str(message.message_type)) for message in messages), 0, positions)
-        _fill(nodes.state, (state(str(message.state)) for message in messages), 0, positions)
-        _fill(nodes.role, (role(str(message.role)) for message in messages), 0, positions)
-        _fill(nodes.status, (message.status_code for message in messages), 0, positions)
-        _fill(nodes.time, map(_time, messages), nan, positions)
+        _fill(nodes.actor, nodes.actors.numbers([message.actor for message in messages]), 0, positions)
+        _fill(nodes.type, nodes.types.numbers([str(message.message_type) for message in messages]), 0, positions)
+        _fill(nodes.state, nodes.states.numbers([str(message.state) for message in messages]), 0, positions)
+        _fill(nodes.role, nodes.roles.numbers([str(message.role) for message in messages]), 0, positions)
+        _fill(nodes.status, [message.status_code for message in messages], 0, positions)
+        _fill(nodes.time, [_time(message) for message in messages], nan, positions)
         _fill(nodes.duration, durations, nan, positions)
-        _fill(nodes.tokens, (m.usage.total_tokens if m.usage else 0 for m in messages), 0, positions)
+        _fill(nodes.tokens, [m.usage.total_tokens if m.usage else 0 for m in messages], 0, positions)
         _fill(nodes.label, labels, "", positions)
         first = len(nodes)
         start = self.span.start
@@ -391,10 +390,10 @@ _LOCAL = frozenset({MessageType.LOCAL_TOOL_CALL, MessageType.LOCAL_TOOL_RESULT})
 _ALONE = frozenset({MessageType.RESULT, MessageType.UPDATE, MessageType.DELETE, MessageType.QUERY})
 
 
-def _fill(column: list[T], values: Iterable[T], without: T, positions: Sequence[int]) -> None:
+def _fill(column: list[T], values: list[T], without: T, positions: Sequence[int]) -> None:
     """Add the value of each node's message; the position -1 is none."""
-    by_position = [*values, without]
-    column += [by_position[position] for position in positions]
+    values.append(without)
+    column += map(values.__getitem__, positions)
 
 
 def _is_call(message: Message) -> bool:
@@ -407,10 +406,11 @@ def _stands_alone(message: Message) -> bool:
 
 def _time(message: Message) -> float:
     """`created_at`, else `timestamp`; 0 is how a time that could not be read is told, and means none."""
-    for seconds in (message.created_at, float(message.timestamp)):
-        if seconds and EARLIEST <= seconds < LATEST:
-            return seconds
-    return nan
+    seconds = message.created_at
+    if seconds and EARLIEST <= seconds < LATEST:
+        return seconds
+    whole = message.timestamp
+    return float(whole) if whole and EARLIEST <= whole < LATEST else nan
 
 
 def _positive(seconds: float | None) -> float:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import msgspec
@@ -36,6 +38,8 @@ log = logging.getLogger(__name__)
 MAX_SAVED = 256_000
 """Bytes of the index that a saved notebook keeps."""
 MAX_EMBEDDED = 2_000_000
+MAX_TEXT = 3_000
+"""Messages that the text in a saved notebook tells of."""
 MAX_READ = 20
 MAX_COPY = 1_000_000
 
@@ -206,7 +210,7 @@ class VisualizeWidget(SecGeminiWidget):
         super().set_state(sync_data)
 
     def _fallback(self) -> tuple[str, str]:
-        return outline(self._known.turns(), self._source.name), str(self)
+        return outline(self._known.turns(), self._source.name), _beginning(self._known, self._source.name)
 
     # --- what is new ---
 
@@ -321,6 +325,17 @@ def _source_of(source: VisualizeSession | pd.DataFrame) -> SessionSource | Table
     import pandas as pd
 
     return TableSource(source) if isinstance(source, pd.DataFrame) else SessionSource(source)
+
+
+def _beginning(known: Snapshot, name: str) -> str:
+    """The text tree, of a long session that of its first turns: it is made for each display, and seldom seen."""
+    turns = bisect_right(known.spans, MAX_TEXT, key=attrgetter("stop"))
+    if turns == len(known.spans):
+        return str(tree_of(known, name))
+    stop = known.spans[turns - 1].stop if turns else 0
+    text = str(tree_of(Snapshot(known.messages[:stop], known.spans[:turns]), name))
+    rest = f"{count(len(known.spans) - turns, 'more turn')} with {count(len(known.messages) - stop, 'message')}"
+    return f"{text}\n… {rest}: print the widget to see all"
 
 
 def _first_difference(known: Sequence[Message], messages: Sequence[Message]) -> int:

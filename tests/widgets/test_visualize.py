@@ -430,6 +430,15 @@ def test_a_long_session_s_fallback_ends_and_says_how_much_is_left_out(shown):
         assert re.search(r"… \d+ more messages\. Run the cell again", html)
 
 
+def test_the_text_of_a_long_session_ends_at_a_turn_and_says_what_follows(shown):
+    turns = [m for n in range(300) for m in turn(f"t{n}-")]
+    widget, _ = shown(Session(turns))
+    text = widget._repr_mimebundle_()[0]["text/plain"]
+    assert text.startswith("triage · 250 turns · 3,000 messages\n")
+    assert text.endswith("\n… 50 more turns with 600 messages: print the widget to see all")
+    assert str(widget).startswith("triage · 300 turns · 3,600 messages\n")
+
+
 def test_markup_and_escapes_in_the_fallback_are_text(shown):
     hostile = "<img src=x onerror=alert(1)><script>1</script>\x1b]52;c;AAAA\x07 http://evil.example/"
     kinds = ["query", "thinking", "info", "result", "error", "debug", "local_tool_call", "source"]
