@@ -14,14 +14,10 @@ from secgemini_jupyter.transcript.jsonl import from_jsonl
 from secgemini_jupyter.transcript.messages import messages_frame
 from secgemini_jupyter.transcript.nodes import Nodes
 from secgemini_jupyter.transcript.tree import text_tree
-from secgemini_jupyter.widgets.base import STATIC, VIEW
+from secgemini_jupyter.widgets.base import VIEW
+from secgemini_jupyter.widgets.visualize import VisualizeWidget
 from tests.transcript.frames import message, turn
 from tests.widgets.picture import Session, unpacked
-
-if not (STATIC / "visualize.js").exists():
-    pytest.skip("the view is not built", allow_module_level=True)
-
-from secgemini_jupyter.widgets.visualize import VisualizeWidget
 
 ROOT = Path(__file__).parents[2]
 
