@@ -86,7 +86,7 @@ test("before anything is sent it says what to drop, how large, to whom, into whi
   await show();
   expect(text()).toContain("Drop evidence here, or choose files · up to 105 MB each");
   expect(text()).toContain("to Sec-Gemini, api.secgemini.google · session triage · retained by the service");
-  expect(text()).toContain("Each hash is compared on its way.");
+  expect(text()).toContain("Each hash is compared.");
   expect(el.querySelector("ul")).toBeNull();
   await act(() => model.change("retained", false));
   await act(() => model.change("destination", "local analyst, 127.0.0.1:4321, not Sec-Gemini"));
@@ -102,7 +102,7 @@ test("files are listed with type, size, hash and whether it was compared", async
     "report.pdftext/plain6.1 kB3f9a…c1d2 copy the sha256 of report.pdfnot compared",
   ]);
   expect(text()).toContain("2 files, 12.2 kB");
-  expect(text()).not.toContain("Each hash is compared on its way.");
+  expect(text()).not.toContain("Each hash is compared.");
 });
 
 test("the whole hash is copied", async () => {

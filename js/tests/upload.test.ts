@@ -175,6 +175,15 @@ test("a cancelled upload stops sending, is cancelled in the kernel, and the next
   expect(kernel.count("upload_cancel")).toBe(1);
 });
 
+test("a cancelled upload keeps nobody waiting for a kernel that does not answer", async () => {
+  kernel.before = (method, params) =>
+    method === "upload_begin" && params.name === "a" ? new Promise(() => {}) : undefined;
+  uploader.add([file(10, "a"), file(10, "b")]);
+  await vi.waitFor(() => expect(kernel.count("upload_begin")).toBe(1));
+  await uploader.cancel(uploads[0]?.id ?? "");
+  await vi.waitFor(() => expect(kernel.attached.map(({ name }) => name)).toEqual(["b"]));
+});
+
 test("cancelling what waits in the queue sends nothing at all", async () => {
   uploader.add([file(10, "a"), file(10, "b")]);
   await uploader.cancel(uploads[1]?.id ?? "");

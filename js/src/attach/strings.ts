@@ -7,7 +7,7 @@ export const text = {
   drop: "Drop evidence here, or",
   dropNow: "Let go to attach, or",
   each: (limit: number) => `up to ${size(limit)} each`,
-  hint: "Logs, reports, captures, samples: the answers of this session may use them. Each hash is compared on its way.",
+  hint: "Logs, reports, captures, samples: this session's answers may use them. Each hash is compared.",
   retained: "retained by the service",
   notRetained: "not retained",
   list: "Attached files",

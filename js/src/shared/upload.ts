@@ -174,11 +174,16 @@ export class Uploader {
   }
 
   private async run(job: Job): Promise<void> {
+    const { signal } = job.abort;
+    // A cancelled upload must not keep the next one waiting for a kernel that does not answer.
+    const cancelled = new Promise<never>((_, reject) =>
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true }),
+    );
     try {
       this.set(job, { state: "hashing" });
-      await this.upload(job, await this.hash(job));
+      await Promise.race([this.hash(job).then((digest) => this.upload(job, digest)), cancelled]);
     } catch (error) {
-      if (job.abort.signal.aborted || this.closed) return;
+      if (signal.aborted || this.closed) return;
       const words = error instanceof Error ? error.message : String(error);
       this.set(
         job,
