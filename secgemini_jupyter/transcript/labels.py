@@ -11,6 +11,9 @@ __all__ = ["call_gist", "content_gist", "gist", "output_gist", "tool_gist"]
 
 WIDTH = 100
 SPARE = 40
+_RICH = {
+    f"sec-gemini/{kind}": kind for kind in ("table", "timeline", "graph", "code", "json", "html", "canvas", "image")
+}
 
 
 def gist(text: str, limit: int = WIDTH) -> str:
@@ -24,6 +27,9 @@ def content_gist(message: Message) -> str:
     if not is_text(message.mime_type):
         return f"({gist(message.mime_type or '', 60)}, not text)"
     content = message.content or ""
+    # JSON says by itself neither what it is nor what it is about.
+    if kind := _RICH.get(message.mime_type or ""):
+        content = f"{kind}: {content}"
     return gist(f"{message.title}: {content}" if message.title else content)
 
 

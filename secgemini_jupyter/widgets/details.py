@@ -231,13 +231,10 @@ def _graph(message: Message) -> Part | None:
         return Part(_table(table), table)
     total = len(set(names))
     title = cell_text(value.get("title") if isinstance(value.get("title"), str) else "") or "Graph"
-    title += f": {_of(len(nodes), total, 'node')}, {_of(len(edges), len(links), 'edge')}"
+    if (len(nodes), len(edges)) != (total, len(links)):
+        title += f" ({len(nodes):,} of {count(total, 'node')} and {len(edges):,} of {count(len(links), 'edge')} drawn)"
     return Part({"kind": "graph", "title": title, "nodes": nodes, "edges": edges, "table": _table(table, "Edges")},
                 table)  # fmt: skip
-
-
-def _of(shown: int, total: int, what: str) -> str:
-    return count(total, what) if shown == total else f"{shown:,} of {count(total, what)}"
 
 
 def _nodes_and_links(value: dict[str, Any]) -> tuple[dict[str, tuple[str, str]], list[tuple[str, str, str]]]:

@@ -150,6 +150,12 @@ def test_indicators_are_defanged_also_at_the_end_of_a_cut_label() -> None:
     assert nodes.label[1].endswith("evil[.]exampl…")
 
 
+def test_rich_content_is_named() -> None:
+    table = message("result", "agent_done", '[{"host": "web-7"}]', id="a", at=0, mime_type="sec-gemini/table")
+    image = message("result", "agent_done", "aGk=", id="b", at=0, mime_type="image/png")
+    assert nodes_of([table, image]).label[1:] == ['table: [{"host": "web-7"}]', "(image/png, not text)"]
+
+
 @pytest.mark.parametrize("field", ["content", "title", "actor", "message_type", "state", "role", "mime_type", "group"])
 def test_hostile_text_is_safe_on_one_short_line(field: str) -> None:
     for kind in ("query", "thinking", "result", "error", "local_tool_call", "info"):
