@@ -31,6 +31,7 @@ WIDGETS = {
         ".sg-feedback",
         '%secgemini feedback up|down "comment"',
     ),
+    "visualize": ("session.visualize()", ".sg-visualize", "· 1 turn ·"),
 }
 
 
