@@ -117,8 +117,38 @@ def look_at_everything(widget: Any) -> None:
     widget.get_by_role("slider").hover()
 
 
+def session_traits(text: str) -> dict[str, Any]:
+    texts = ("session_id", "name", "description", "created_at", "updated_at", "expires_at")
+    row = {**dict.fromkeys(texts, text), "turns": 1, "messages": 2, "files": 3, "retained": True, "current": True}
+    return {
+        "sessions": [row, {**row, "session_id": "another"}],
+        "selected": text,
+        "opened": f"IPY_MODEL_{text}",
+        "opened_id": text,
+        "state": text,
+        "total": 2,
+        "listed_at": text,
+        "destination": text,
+    }
+
+
+def act_on_a_session(widget: Any) -> None:
+    widget.locator("tbody tr").nth(1).click()
+    for form in ("Rename", "Extend", "Delete"):
+        widget.get_by_role("button", name=form, exact=True).click()
+        widget.page.keyboard.press("Escape")
+    for words in ("Refresh", "Open"):
+        widget.get_by_role("button", name=words, exact=True).click()
+        widget.locator(".sg-sessions-status").filter(has_not_text="Working").wait_for()
+
+
 CASES = {
     "feedback": Case(feedback_traits, rate_and_report),
+    "sessions": Case(
+        session_traits,
+        act_on_a_session,
+        lambda text: {"open": {"result": {"said": text, "code": text}}, "refresh": {"result": None}},
+    ),
     "visualize": Case(picture_traits, look_at_everything, picture_answers),
 }
 

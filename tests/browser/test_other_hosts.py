@@ -39,6 +39,31 @@ def test_in_marimo_a_vote_reaches_the_service(marimo, local_service, shown):
     assert notebook.python("print([item['text'] for item in widget.sent], end='')") == "['Found it at once']"
 
 
+def test_in_marimo_sessions_are_browsed_and_the_line_that_opens_one_is_told(marimo, local_service):
+    """marimo shows no widget within another."""
+    notebook = marimo(
+        session_cell(local_service),
+        "from secgemini_jupyter.kernel import KernelSession\nkernel = KernelSession()\nkernel._client = client",
+        "from secgemini_jupyter.widgets import SessionsWidget\nbrowser = SessionsWidget(kernel)\nbrowser",
+    )
+    widget = notebook.page.locator(".sg-sessions")
+    widget.wait_for()
+    session_id = notebook.python("print(session.id, end='')")
+    widget.get_by_label("Search").fill(session_id)
+    widget.locator("tbody tr").click()
+    widget.get_by_role("button", name="Extend").click()
+    widget.get_by_role("button", name="7 days").click()
+    widget.get_by_text("triage now lives until").wait_for()
+    assert notebook.python("print(browser.selected == session.id, end='')") == "True"
+    widget.get_by_role("button", name="Open").click()
+    widget.get_by_text(f"SecGemini().resume_session('{session_id}').visualize()").wait_for()
+    widget.get_by_role("button", name="Close").click()
+    widget.locator(".sg-sessions-opened").wait_for(state="detached")
+    widget.get_by_role("button", name="Delete").click()
+    widget.get_by_role("button", name="Delete for good").click()
+    widget.get_by_text("Deleted triage with 1 turn and 0 files.").wait_for()
+
+
 PROBE = '''
 import hashlib
 import msgspec
