@@ -331,6 +331,18 @@ test("more sessions than are listed are counted", async () => {
   expect(count()).toBe("the newest 3 of 4,321 sessions");
 });
 
+test("of many sessions 200 are drawn, the rest on demand; a selected one always", async () => {
+  const sessions = Array.from({ length: 500 }, (_, n) => session(`session ${n}`));
+  await show({ sessions, total: 500 });
+  expect([rows().length, count()]).toEqual([200, "500 sessions"]);
+  await act(() => model.change("selected", "id-session 300"));
+  expect(rows()).toHaveLength(301);
+  expect(one("table").getAttribute("aria-rowcount")).toBe("501");
+  await press("Show 199 more");
+  expect(rows()).toHaveLength(500);
+  expect(document.activeElement).toBe(rows()[301]);
+});
+
 test("markup in names, descriptions and errors is text", async () => {
   const evil = '<img src=x onerror="alert(1)"><b>x</b>';
   await show({ sessions: [session(evil, { description: evil })], destination: evil });

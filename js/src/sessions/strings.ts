@@ -11,6 +11,7 @@ export const text = {
     if (shown === listed) return all || count(listed, "session");
     return `${shown.toLocaleString("en")} of ${all || listed.toLocaleString("en")}`;
   },
+  more: (count: number) => `Show ${count.toLocaleString("en")} more`,
   refresh: "Refresh",
   refreshed: "The list is up to date.",
   working: "Working…",

@@ -7,6 +7,9 @@ import type { Acting } from "./use-sessions";
 
 interface TableProps {
   rows: Listed[];
+  /** How many there are that are not among `rows`. */
+  more: number;
+  showMore(): void;
   selected: string;
   order: Order;
   now: number;
@@ -21,8 +24,15 @@ const COLUMNS = Object.keys(text.columns) as Column[];
 const PAGE = 10;
 
 /** The sessions as a grid: Tab leads to its headers and to one row, arrows lead from row to row and select. */
-export function Table({ rows, selected, order, now, acting, sortBy, select }: TableProps) {
+export function Table(props: TableProps) {
+  const { rows, more, selected, order, now, acting, sortBy, select } = props;
   const body = useRef<HTMLTableSectionElement>(null);
+  const firstNew = useRef<number | null>(null);
+  useLayoutEffect(() => {
+    const row = firstNew.current === null ? null : body.current?.children[firstNew.current];
+    firstNew.current = null;
+    if (row instanceof HTMLElement) row.focus(); // the button that had the focus is gone
+  }, [rows.length]);
   const at = rows.findIndex((row) => row.session_id === selected);
 
   function go(index: number) {
@@ -45,6 +55,11 @@ export function Table({ rows, selected, order, now, acting, sortBy, select }: Ta
     Delete: () => acting.ask("delete", "row"),
   };
 
+  function showMore() {
+    firstNew.current = rows.length;
+    props.showMore();
+  }
+
   function onKey(event: KeyboardEvent) {
     const run = keys[event.key];
     const onRow = event.target instanceof HTMLTableRowElement;
@@ -56,7 +71,7 @@ export function Table({ rows, selected, order, now, acting, sortBy, select }: Ta
   return (
     <div class="sg-sessions-scroll">
       {/* biome-ignore lint/a11y/noNoninteractiveElementToInteractiveRole: a table is what WAI-ARIA makes grids of */}
-      <table class="sg-sessions-table" role="grid" aria-rowcount={rows.length + 1} onKeyDown={onKey}>
+      <table class="sg-sessions-table" role="grid" aria-rowcount={rows.length + more + 1} onKeyDown={onKey}>
         <thead>
           <tr>
             {COLUMNS.map((column) => (
@@ -80,6 +95,11 @@ export function Table({ rows, selected, order, now, acting, sortBy, select }: Ta
           ))}
         </tbody>
       </table>
+      {more > 0 && (
+        <button type="button" class="sg-button sg-sessions-more" onClick={showMore}>
+          {text.more(more)}
+        </button>
+      )}
     </div>
   );
 }

@@ -14,16 +14,21 @@ export interface SessionsProps extends SessionsTraits {
   select(id: string): void;
 }
 
+/** Rows that are drawn before one asks for more: a browser lays out a table of 1,000 in half a second. */
+const ROWS = 200;
+
 /** A user's sessions: a table to search and sort, the selected one's actions, and perhaps one that is opened. */
 export function Sessions(props: SessionsProps) {
   const { sessions, total, opened, opened_id, manager, call, select } = props;
   const [query, setQuery] = useState("");
   const [order, setOrder] = useState<Order>({ column: "created_at", descending: true });
+  const [limit, setLimit] = useState(ROWS);
   const root = useRef<HTMLElement>(null);
   const now = useNow();
 
   const rows = useMemo(() => listed(sessions, query, order), [sessions, query, order]);
   const at = rows.findIndex((row) => row.session_id === props.selected);
+  const drawn = rows.slice(0, Math.max(limit, at + 1));
   const neighbour = () => (rows[at + 1] ?? rows[at - 1])?.session_id ?? "";
   const acting = useActing(call, rows[at], root, neighbour, select);
 
@@ -56,7 +61,13 @@ export function Sessions(props: SessionsProps) {
         </button>
       </div>
       {rows.length > 0 ? (
-        <Table {...{ rows, order, now, acting, sortBy }} selected={props.selected} select={select} />
+        <Table
+          {...{ order, now, acting, sortBy, select }}
+          rows={drawn}
+          more={rows.length - drawn.length}
+          selected={props.selected}
+          showMore={() => setLimit(Number.POSITIVE_INFINITY)}
+        />
       ) : (
         <p class="sg-sessions-empty sg-muted">{sessions.length > 0 ? text.noMatch : text.empty}</p>
       )}
