@@ -52,11 +52,10 @@ KERNEL = """([holds, refuses]) => {
 }"""
 
 # Drops files made in the page: [name, size] or [name, text].
-DROP = """([selector, files]) => {
+DROP = """(target, files) => {
     const carried = new DataTransfer();
     for (const [name, what] of files)
         carried.items.add(new File([typeof what === "number" ? new Uint8Array(what).fill(65) : what], name));
-    const target = document.querySelector(selector);
     for (const type of ["dragenter", "dragover", "drop"])
         target.dispatchEvent(new DragEvent(type, { dataTransfer: carried, bubbles: true, cancelable: true }));
 }"""
@@ -70,8 +69,8 @@ def choose(widget: Any, *files: dict[str, Any]) -> None:
     widget.locator("input[type=file]").set_input_files(list(files))
 
 
-def drop(page: Any, *files: list[Any], on: str = ".sg-attach") -> None:
-    page.evaluate(DROP, [on, list(files)])
+def drop(widget: Any, *files: list[Any]) -> None:
+    widget.evaluate(DROP, list(files))
 
 
 @pytest.mark.parametrize("theme", ["light", "dark", "dark-high-contrast", None])
@@ -100,7 +99,7 @@ def test_files_held_above_it_are_welcomed_and_text_is_not(stage, page):
         if (kind === "file") carried.items.add(new File(["x"], "x"));
         else carried.items.add("x", "text/plain");
         const event = new DragEvent("dragover", { dataTransfer: carried, bubbles: true, cancelable: true });
-        document.querySelector(".sg-drop").dispatchEvent(event);
+        document.querySelector(".sg-attach-drop").dispatchEvent(event);
         return event.defaultPrevented;
     }"""
     assert page.evaluate(over, "text") is False
@@ -177,7 +176,7 @@ def test_nothing_scrolls_sideways_at_any_width(stage, page, width):
     choose(attach.widget, given("twin.log"), given("m" * 255 + ".log", b"abc"))
     attach.widget.get_by_role("button", name="Attach anyway").wait_for()
     over = page.evaluate(
-        """[...document.querySelectorAll("#widget :is(section, div, button, p, ul, li, progress, .sg-row span)")]
+        """[...document.querySelectorAll("#widget :is(section, div, button, p, ul, li, progress, .sg-file-row span)")]
             .filter((e) => !e.closest(".sg-hidden"))
             .filter((e) => e.getBoundingClientRect().right > widget.getBoundingClientRect().right + 0.5)
             .map((e) => e.outerHTML.slice(0, 80))"""
@@ -219,7 +218,7 @@ def test_in_lab_dropped_and_chosen_files_are_in_the_session_and_go_again(lab, lo
     widget.get_by_text("up to 105 MB each").wait_for()
     widget.get_by_text("retained by the service").wait_for()
     text = "failed password for root\n"
-    drop(notebook.page, ["auth.log", text], ["empty.bin", ""], ["a\u202egpj.exe", "MZ"], ["n" * 300, "x"])
+    drop(widget, ["auth.log", text], ["empty.bin", ""], ["a\u202egpj.exe", "MZ"], ["n" * 300, "x"])
     widget.get_by_text("filename has 300 characters, at most 255 are taken").first.wait_for()
     choose(widget, given("chosen log.txt", b"chosen " * 400_000), given("auth.log", text.encode()))
     widget.get_by_text("it was not sent again").wait_for()
@@ -255,14 +254,14 @@ def test_in_lab_a_hundred_megabytes_are_cancelled_midway_then_sent(lab, local_se
     page, widget = notebook.page, notebook.page.locator(".sg-attach")
     widget.wait_for()
     size = 100 * 10**6
-    drop(page, ["memory.raw", size])
+    drop(widget, ["memory.raw", size])
     widget.locator(".sg-upload-uploading").wait_for()
     widget.get_by_role("button", name="Cancel memory.raw").click()
     widget.get_by_text("memory.raw was cancelled").wait_for()
     assert attached(notebook) == []
     assert notebook.python("print(len(widget._uploads._uploads), widget.state, end='')") == "0 idle"
 
-    drop(page, ["memory.raw", size])
+    drop(widget, ["memory.raw", size])
     page.wait_for_function(
         "document.querySelector('.sg-attach [role=status]').textContent.includes('is attached')", timeout=60_000
     )
@@ -287,7 +286,7 @@ def test_in_lab_a_connection_cut_midway_goes_on_with_what_is_missing(lab, local_
             };
         }"""
     )
-    drop(page, ["capture.pcap", 30 * MIB])
+    drop(widget, ["capture.pcap", 30 * MIB])
     widget.get_by_text("No answer from the kernel").wait_for()
     page.wait_for_function(
         "document.querySelector('.sg-attach [role=status]').textContent.includes('is attached')", timeout=60_000

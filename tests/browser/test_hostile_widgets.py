@@ -142,7 +142,30 @@ def act_on_a_session(widget: Any) -> None:
         widget.locator(".sg-sessions-status").filter(has_not_text="Working").wait_for()
 
 
+def attach_traits(text: str) -> dict[str, Any]:
+    file = {"name": text, "size": -1e300, "sha256": text, "mime_type": text, "content_type_label": text}
+    return {
+        "session_id": text, "session_name": text, "destination": text, "retained": True, "max_bytes": 1e9,
+        "files": [{**file, "verified": verified} for verified in (True, False)], "state": text,
+    }  # fmt: skip
+
+
+def attach_and_detach(widget: Any) -> None:
+    files = [{"name": name, "mimeType": "text/plain", "buffer": b"x"} for name in ("a.log", "b.log")]
+    widget.locator("input[type=file]").set_input_files(files)
+    widget.get_by_role("button", name="a.log").first.wait_for()
+    widget.get_by_role("button", name="Detach").first.click()
+
+
 CASES = {
+    "attach": Case(
+        attach_traits,
+        attach_and_detach,
+        lambda text: {
+            "upload_begin": {"result": {"known": None, "same_content": text, "missing": []}},
+            "detach_file": {"error": text},
+        },
+    ),
     "feedback": Case(feedback_traits, rate_and_report),
     "sessions": Case(
         session_traits,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
+from .test_attach_in_browser import drop
 from .test_feedback_in_browser import WIDGET, session_cell, stored_feedback
 
 pytestmark = pytest.mark.browser
@@ -62,6 +65,37 @@ def test_in_marimo_sessions_are_browsed_and_the_line_that_opens_one_is_told(mari
     widget.get_by_role("button", name="Delete").click()
     widget.get_by_role("button", name="Delete for good").click()
     widget.get_by_text("Deleted triage with 1 turn and 0 files.").wait_for()
+
+
+EVIDENCE = ["evidence.bin", 9 * 2**20 + 5]
+ATTACHED = "print([(f.name, f.size, f.sha256) for f in session.files], [f['verified'] for f in widget.files], end='')"
+
+
+def check_the_evidence(notebook):
+    """Ten pieces in whatever order the host delivers them; then away by a click."""
+    widget = notebook.page.locator(".sg-attach")
+    widget.get_by_text("up to 105 MB each").wait_for()
+    drop(widget, EVIDENCE, ["empty.log", ""])
+    widget.get_by_role("button", name="Detach empty.log").wait_for()
+    name, size = EVIDENCE
+    here = [(name, size, hashlib.sha256(b"A" * size).hexdigest()), ("empty.log", 0, hashlib.sha256().hexdigest())]
+    assert notebook.python(ATTACHED) == f"{here} [True, True]"
+    widget.get_by_role("button", name="Detach evidence.bin").click()
+    widget.get_by_text("evidence.bin is detached").wait_for()
+    assert notebook.python(ATTACHED) == f"{here[1:]} [True]"
+
+
+def test_in_notebook_7_a_dropped_file_is_in_the_session(notebook7, local_service):
+    notebook = notebook7(session_cell(local_service), "widget = session.attach()\nwidget")
+    notebook.run_all()
+    check_the_evidence(notebook)
+
+
+@pytest.mark.parametrize("shown", ["widget", "mo.ui.anywidget(widget)"])
+def test_in_marimo_a_dropped_file_is_in_the_session(marimo, local_service, shown):
+    check_the_evidence(
+        marimo("import marimo as mo", session_cell(local_service), f"widget = session.attach()\n{shown}")
+    )
 
 
 PROBE = '''

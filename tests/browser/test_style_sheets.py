@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from .conftest import STATIC
+from .test_attach_in_browser import FILES
+from .test_attach_in_browser import TRAITS as ATTACH
 from .test_feedback_in_browser import SENT
 from .test_feedback_in_browser import TRAITS as FEEDBACK
 from .test_sessions_in_browser import SESSIONS
@@ -26,11 +28,12 @@ LOOKS = """[...document.querySelectorAll("#widget *")].map((e) => {
     [
         ("feedback", {**FEEDBACK, "sent": SENT}, ["Report a bug"]),
         ("feedback", {**FEEDBACK, "sent": SENT, "score": 1, "compact": True}, ["Comment or bug…"]),
+        ("attach", {**ATTACH, "files": FILES}, []),
         ("sessions", {**LIST, "selected": SESSIONS[1]["session_id"], "opened": "IPY_MODEL_x"}, ["Rename"]),
         ("sessions", {**LIST, "selected": SESSIONS[1]["session_id"]}, ["Extend"]),
         ("sessions", {**LIST, "selected": SESSIONS[1]["session_id"]}, ["Delete"]),
     ],
-    ids=["feedback", "strip", "renaming", "extending", "deleting"],
+    ids=["feedback", "strip", "attach", "renaming", "extending", "deleting"],
 )
 def test_other_widgets_style_sheets_change_nothing(stage: Any, page: Any, name: str, traits: Any, press: Any) -> None:
     shown = stage(name, traits)

@@ -40,7 +40,7 @@ export function FileList({ files, session_id, rpc, say }: FileListProps) {
 
   if (!files.length) return null;
   return (
-    <ul class="sg-rows" aria-label={text.list} ref={list}>
+    <ul class="sg-file-rows" aria-label={text.list} ref={list}>
       {keyed(files).map(({ key, file }, index) => (
         <FileRow
           key={key}
@@ -75,9 +75,9 @@ interface FileRowProps {
 function FileRow({ file, busy, copy, detach }: FileRowProps) {
   const { name, sha256, verified } = file;
   return (
-    <li class="sg-row">
+    <li class="sg-file-row">
       <FileName name={name} />
-      <span class="sg-row-rest">
+      <span class="sg-file-rest">
         <span class="sg-file-type sg-muted" title={file.mime_type}>
           {middle(file.content_type_label || file.mime_type, 40)}
         </span>

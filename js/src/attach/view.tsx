@@ -24,7 +24,7 @@ export function Attach(props: AttachProps) {
       onKeyDown={(event) => event.stopPropagation()}
       {...handlers}
     >
-      <div class="sg-drop">
+      <div class="sg-attach-drop">
         <p>
           {over ? text.dropNow : text.drop} <ChooseFiles add={uploads.add} /> · {text.each(max_bytes)}
         </p>

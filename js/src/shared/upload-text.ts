@@ -11,7 +11,9 @@ export const uploadText = {
   stateAsking: "attach?",
   stateFailed: "not attached",
   calledBack: "cancelled: it is detached as soon as it has arrived",
-  waiting: "No answer from the kernel: it may be busy with a cell. The upload goes on when it answers.",
+  waiting:
+    "No answer from the kernel: it may be busy with a cell. The upload goes on when it answers. " +
+    "If the kernel was restarted, run this cell again.",
   gaveUp: "The kernel did not answer for 10 minutes. Reconnect or restart it, then try again.",
   forgotten: "The kernel does not know this upload any more. Try again.",
   known: "Attached already, with the same content: it was not sent again.",

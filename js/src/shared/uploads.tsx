@@ -134,7 +134,7 @@ export function UploadList({ uploads, ...api }: Uploads) {
   useKeptFocus(list, uploads.length);
   if (!uploads.length) return null;
   return (
-    <ul class="sg-rows" aria-label={text.list} ref={list}>
+    <ul class="sg-file-rows" aria-label={text.list} ref={list}>
       {uploads.map((upload) => (
         <UploadRow key={upload.id} upload={upload} {...api} />
       ))}
@@ -148,9 +148,9 @@ function UploadRow({ upload, cancel, dismiss, retry, attachAnyway }: RowProps) {
   const { id, state, name, words } = upload;
   const isOver = state === "failed" || state === "known" || state === "asking";
   return (
-    <li class={`sg-row sg-upload-${state}`}>
+    <li class={`sg-file-row sg-upload-${state}`}>
       <FileName name={name} />
-      <span class="sg-row-rest">
+      <span class="sg-file-rest">
         <span class="sg-file-type" />
         <span class="sg-file-size">{size(upload.size)}</span>
         <UploadProgress upload={upload} />
@@ -160,7 +160,7 @@ function UploadRow({ upload, cancel, dismiss, retry, attachAnyway }: RowProps) {
         />
       </span>
       {words && (
-        <p class="sg-row-words">
+        <p class="sg-file-words">
           <span>{words}</span>
           {upload.canRetry && <Choice words={text.retry} name={name} onClick={() => retry(id)} />}
           {state === "asking" && (
