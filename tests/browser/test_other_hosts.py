@@ -208,3 +208,47 @@ def test_in_marimo_buffers_events_and_traits_travel(marimo):
     check_the_wire(notebook)
     notebook.output(4).get_by_text("selected: [3, 4]").wait_for()
     assert notebook.python("print(widget.selected, widget.label, end='')") == "[3, 4] changed"
+
+
+EVIDENCE = {"name": "auth.log", "mimeType": "text/plain", "buffer": b"sshd: accepted\n" * 200_000}
+"""3 MB: several pieces, which marimo delivers in any order."""
+
+ATTACHED = """
+import hashlib
+(file,) = session.files
+print(file.name, file.size, file.sha256 == widget.files[0]["sha256"], widget.files[0]["verified"], end="")
+"""
+
+
+def drop(page, zone):
+    """Drop the evidence as a hand with a mouse would."""
+    transfer = page.evaluate_handle(
+        """([name, line, count]) => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([line.repeat(count)], name, { type: "text/plain" }));
+            return transfer;
+        }""",
+        [EVIDENCE["name"], "sshd: accepted\n", 200_000],
+    )
+    for event in ("dragenter", "dragover", "drop"):
+        zone.dispatch_event(event, {"dataTransfer": transfer})
+
+
+def test_in_notebook_7_a_dropped_file_is_in_the_session(notebook7, local_service):
+    notebook = notebook7(session_cell(local_service), "widget = session.attach()\nwidget")
+    notebook.run_all()
+    drop(notebook.page, notebook.page.locator(".sg-attach .sg-drop"))
+    notebook.page.locator(".sg-attach").get_by_text("hash verified", exact=True).wait_for()
+    assert notebook.python(ATTACHED) == "auth.log 3000000 True True"
+
+
+def test_in_marimo_a_dropped_file_is_in_the_session(marimo, local_service):
+    notebook = marimo(
+        "import marimo as mo",
+        session_cell(local_service),
+        "widget = session.attach()",
+        "shown = mo.ui.anywidget(widget)\nshown",
+    )
+    drop(notebook.page, notebook.page.locator(".sg-attach .sg-drop"))
+    notebook.page.locator(".sg-attach").get_by_text("hash verified", exact=True).wait_for()
+    assert notebook.python(ATTACHED) == "auth.log 3000000 True True"
