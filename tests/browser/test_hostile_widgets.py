@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from secgemini_jupyter import widgets
+
 from . import pictures
 from .conftest import STATIC, THEMES
 
@@ -56,9 +58,10 @@ class Case:
     answers: Callable[[str], dict[str, dict[str, Any]]] = lambda text: {}
 
 
-def feedback_traits(text: str) -> dict[str, Any]:
+def feedback_traits(text: str, **more: Any) -> dict[str, Any]:
     sent = [{"kind": kind, "score": 1, "text": text, "sent_at": text} for kind in ("feedback", "bug", text)]
-    return {"session_id": text, "session_name": text, "label": text, "sent": sent}
+    kept = {"session_id": text, "session_name": text, "label": text, "sent": sent}
+    return kept | {"score": None, "state": "idle", "compact": False} | more
 
 
 def rate_and_report(widget: Any) -> None:
@@ -117,29 +120,94 @@ def look_at_everything(widget: Any) -> None:
     widget.get_by_role("slider").hover()
 
 
-def session_traits(text: str) -> dict[str, Any]:
-    texts = ("session_id", "name", "description", "created_at", "updated_at", "expires_at")
-    row = {**dict.fromkeys(texts, text), "turns": 1, "messages": 2, "files": 3, "retained": True, "current": True}
+def open_strip_and_rate(widget: Any) -> None:
+    widget.get_by_role("button", name="Comment or bug").click()
+    widget.get_by_role("button", name="Helpful", exact=True).click()
+    widget.get_by_role("status").filter(has_not_text="Sending").wait_for()
+
+
+def attach_traits(text: str) -> dict[str, Any]:
+    names = ("name", "sha256", "mime_type", "content_type_label")
+    files = [dict.fromkeys(names, text) | {"size": 5, "verified": verified} for verified in (True, False)]
     return {
-        "sessions": [row, {**row, "session_id": "another"}],
+        "session_id": text,
+        "session_name": text,
+        "destination": text,
+        "retained": True,
+        "max_bytes": 100_000_000,
+        "files": files,
+        "state": "idle",
+    }
+
+
+def attach_copy_detach(widget: Any) -> None:
+    name = "zqx<img src=x onerror=ran(1)>\u202egnp.exe"
+    file = {"name": name, "mimeType": "text/<script>ran(2)</script>", "buffer": b"evidence"}
+    widget.locator("input[type=file]").set_input_files(file)
+    widget.locator(".sg-row-words").first.wait_for()
+    widget.locator(".sg-file-hash").first.click()
+    widget.locator(".sg-row .sg-cross").first.click()
+    widget.get_by_role("status").filter(has_not_text="Detaching").wait_for()
+
+
+def chat_traits(text: str) -> dict[str, Any]:
+    whole, text = text, text[:60_000]  # one megabyte is enough in a prompt and in an answer
+
+    def turn(key: str, status: str) -> dict[str, Any]:
+        kept = {"key": key, "index": 1, "prompt": text, "html": text, "status": status, "group": text}
+        kept |= {"a": {"prompt": whole}, "b": {"html": whole}}.get(key, {})
+        return kept | {"rating": 1, "stoppable": True}
+
+    question = {"name": text, "arguments": [[text, text]] * 2, "session": text, "expires_at": 1.7e9}
+    return {
+        "state": "waiting for approval",
+        "session_id": "s1",
+        "session_name": text,
+        "sessions": [{"id": "s1", "name": text}, {"id": text, "name": text}],
+        "turns": [turn("a", "ok"), turn("b", "error"), turn("c", "interrupted"), turn("d", "running")],
+        "earlier": 3,
+        "destination": text,
+        "retained": False,
+        "approvals": [{"id": kind, "kind": kind, **question} for kind in ("tool", "confirmation")],
+        "files": attach_traits(text)["files"],
+        "max_bytes": 100_000_000,
+    }
+
+
+def list_rate_approve(widget: Any) -> None:
+    widget.locator(".sg-chat-session").click()
+    widget.locator(".sg-chat-sessions li button").last.click()
+    widget.locator(".sg-turn-thumb").first.click()
+    widget.get_by_role("button", name="Approve").first.click()
+    widget.get_by_label("Prompt").fill("Who logged in?")
+    widget.get_by_role("button", name="Stop").click()
+
+
+def sessions_traits(text: str) -> dict[str, Any]:
+    whole, text = text, text[:60_000]
+    words = ("name", "description", "created_at", "updated_at", "expires_at")
+    counts = {"turns": 3, "messages": 41, "files": 2, "retained": True, "current": True}
+    listed = [dict.fromkeys(words, text) | counts | {"session_id": id_} for id_ in (text, "s2")]
+    listed[1]["description"] = whole
+    return {
+        "sessions": listed,
         "selected": text,
         "opened": f"IPY_MODEL_{text}",
         "opened_id": text,
-        "state": text,
+        "state": "idle",
         "total": 2,
         "listed_at": text,
         "destination": text,
     }
 
 
-def act_on_a_session(widget: Any) -> None:
-    widget.locator("tbody tr").nth(1).click()
-    for form in ("Rename", "Extend", "Delete"):
-        widget.get_by_role("button", name=form, exact=True).click()
-        widget.page.keyboard.press("Escape")
-    for words in ("Refresh", "Open"):
-        widget.get_by_role("button", name=words, exact=True).click()
-        widget.locator(".sg-sessions-status").filter(has_not_text="Working").wait_for()
+def extend_open_delete(widget: Any) -> None:
+    for steps in (["Rename"], ["Copy id"], ["Refresh"], ["Extend", "1 day"], ["Open"], ["Delete", "Delete for good"]):
+        for name in steps:
+            widget.get_by_role("button", name=name, exact=True).click()
+        widget.locator(".sg-sessions-status").filter(has_not_text="Working").wait_for(state="attached")
+        if widget.locator(".sg-sessions-form, .sg-sessions :is(td, th) input").count():
+            widget.page.keyboard.press("Escape")
 
 
 def attach_traits(text: str) -> dict[str, Any]:
@@ -167,12 +235,28 @@ CASES = {
         },
     ),
     "feedback": Case(feedback_traits, rate_and_report),
-    "sessions": Case(
-        session_traits,
-        act_on_a_session,
-        lambda text: {"open": {"result": {"said": text, "code": text}}, "refresh": {"result": None}},
-    ),
     "visualize": Case(picture_traits, look_at_everything, picture_answers),
+    "feedback, strip": Case(lambda text: feedback_traits(text, compact=True), open_strip_and_rate),
+    "attach": Case(
+        attach_traits,
+        attach_copy_detach,
+        lambda text: {"upload_begin": {"result": {"known": None, "same_content": text, "missing": []}}},
+    ),
+    "sessions": Case(
+        sessions_traits,
+        extend_open_delete,
+        lambda text: {
+            "refresh": {"result": None},
+            "extend": {"result": text},
+            "open": {"result": {"said": text, "code": text}},
+            "delete": {"result": text},
+        },
+    ),
+    "chat": Case(
+        chat_traits,
+        list_rate_approve,
+        lambda text: {"resync": {"result": {"seq": 0, "turn": "d", "outputs": [[0, text], [1, text]]}}},
+    ),
 }
 
 
@@ -245,7 +329,7 @@ class Trap:
 @pytest.fixture
 def trap(browser: Any) -> Iterator[Trap]:
     page = browser.new_page(viewport={"width": 600, "height": 700}, reduced_motion="reduce")
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(20_000)
     trap = Trap(page)
     page.route("**/*", lambda route: (trap.caught.append(f"asked for {route.request.url[:200]}"), route.abort()))
     page.on("dialog", lambda dialog: (trap.caught.append(f"dialog {dialog.message}"), dialog.dismiss()))
@@ -266,12 +350,19 @@ def test_hostile_text_in_every_field_is_only_text(trap, name, what):
         f"(request) => ({answers})[request.method] ?? {{ error: {error} }}",
         f"() => ({{ error: {error} }})",
     ):
-        widget = trap.show(name, case.traits(text), answer)
+        widget = trap.show(name.split(",")[0], case.traits(text), answer)
         case.drive(widget)
         assert "zqx" in widget.text_content(), "the text was shown"
         trap.provoke()
         assert trap.overflow() == []
     assert trap.caught == []
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_no_trait_is_left_out(name):
+    (widget,) = (each for each in widgets.__all__ if each.lower() == f"{name.split(',')[0]}widget")
+    ours = {name for name in getattr(widgets, widget).class_own_traits(sync=True) if not name.startswith("_")}
+    assert set(CASES[name].traits("zqx")) == ours
 
 
 def test_the_trap_catches_what_it_is_made_for(trap):
