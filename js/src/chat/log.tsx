@@ -18,6 +18,7 @@ export function Log({ news, asked, children }: LogProps) {
   const place = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const atEnd = useRef(true);
+  const lastTop = useRef(0);
   const [below, setBelow] = useState(false);
 
   const toEnd = () => {
@@ -26,8 +27,12 @@ export function Log({ news, asked, children }: LogProps) {
   const read = () => {
     const node = place.current;
     if (!node) return;
-    atEnd.current = node.scrollHeight - node.scrollTop - node.clientHeight < NEAR;
-    if (atEnd.current) setBelow(false);
+    // Only who scrolls up leaves the end: it also moves away when a turn is drawn, and gets its real height.
+    if (node.scrollHeight - node.scrollTop - node.clientHeight < NEAR) {
+      atEnd.current = true;
+      setBelow(false);
+    } else if (node.scrollTop < lastTop.current) atEnd.current = false;
+    lastTop.current = node.scrollTop;
   };
 
   useLayoutEffect(() => {

@@ -3,6 +3,7 @@ import { utc } from "../shared/format";
 import { useUid } from "../shared/use-uid";
 import type { Question } from "./model";
 import { text } from "./strings";
+import { isLong } from "./turn";
 
 export interface QuestionProps {
   question: Question;
@@ -34,7 +35,7 @@ export function QuestionView({ question, session, takesFocus, decide }: Question
             <div key={`${index} ${name}`}>
               <dt>{name}</dt>
               <dd>
-                <pre tabIndex={value.length > 200 ? 0 : undefined}>{value}</pre>
+                <pre tabIndex={isLong(value) ? 0 : undefined}>{value}</pre>
               </dd>
             </div>
           ))}

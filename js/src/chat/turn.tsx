@@ -14,6 +14,11 @@ export interface TurnProps {
   retry(): void;
 }
 
+/** Whether a text may be more than its place shows, so that it scrolls: then the keyboard must get there. */
+export function isLong(text: string): boolean {
+  return text.length > 200 || text.split("\n").length > 8;
+}
+
 /** A prompt, what came of it, and what one may do about it. */
 export function TurnView({ turn, outputs, isLast, busy, rate, retry }: TurnProps) {
   const running = turn.status === "running";
@@ -21,7 +26,7 @@ export function TurnView({ turn, outputs, isLast, busy, rate, retry }: TurnProps
     <article class={`sg-turn sg-turn-${turn.status}`} aria-label={text.turn(turn.index)}>
       <div class="sg-turn-prompt">
         <span class="sg-turn-you">{text.you}</span>
-        <div class="sg-turn-words" tabIndex={turn.prompt.length > 600 ? 0 : undefined}>
+        <div class="sg-turn-words" tabIndex={isLong(turn.prompt) ? 0 : undefined}>
           {turn.prompt}
         </div>
       </div>

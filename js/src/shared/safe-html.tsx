@@ -70,9 +70,26 @@ function copyStyle(from: CSSStyleDeclaration | undefined, to: CSSStyleDeclaratio
   }
 }
 
+/** What scrolls within can be reached by keyboard; how much there is to see may change when a `details` opens. */
+function letReach(place: HTMLElement): void {
+  for (const node of place.querySelectorAll<HTMLElement>("[style*=overflow]")) {
+    const { overflow, overflowX } = node.style;
+    const isLarger = node.scrollWidth > node.clientWidth || node.scrollHeight > node.clientHeight;
+    if (isLarger && (overflow === "auto" || overflowX === "auto")) node.tabIndex = 0;
+  }
+}
+
 /** The same as a part of a view. */
 export function SafeHtml({ html, class: name = "" }: { html: string; class?: string }) {
   const place = useRef<HTMLDivElement>(null);
-  useLayoutEffect(() => place.current?.replaceChildren(safeNodes(html)), [html]);
+  useLayoutEffect(() => {
+    const node = place.current;
+    if (!node) return;
+    node.replaceChildren(safeNodes(html));
+    letReach(node);
+    const onToggle = () => letReach(node);
+    node.addEventListener("toggle", onToggle, true); // it does not bubble
+    return () => node.removeEventListener("toggle", onToggle, true);
+  }, [html]);
   return <div ref={place} class={`sg-html ${name}`} />;
 }
