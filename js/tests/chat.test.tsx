@@ -254,9 +254,11 @@ test("outputs of another turn replace those before, and nonsense changes nothing
   expect([...merged(before, { turn: "a", outputs: [["0", "z"], [2, 3]] }).outputs]).toEqual([[0, "x"]]); // biome-ignore format: short
 });
 
-// That an answer's markup runs nothing is shown in a real browser: DOMPurify does not work on this DOM.
-test("a prompt is text", async () => {
-  await show({ turns: [{ ...OK, prompt: "<b>bold</b>" }] });
+test("markup of an answer runs nothing, and a prompt is text", async () => {
+  const html = "<img src=x onerror='window.pwned=1'><script>window.pwned=2</script><p onclick='x()'>kept</p>";
+  await show({ turns: [{ ...OK, prompt: "<b>bold</b>", html }] });
+  expect(el.querySelectorAll("script, img, [onclick]")).toHaveLength(0);
+  expect(text()).toContain("kept");
   expect(turns()[0]?.querySelector(".sg-turn-words")?.textContent).toBe("<b>bold</b>");
 });
 
