@@ -144,9 +144,9 @@ def attach_copy_detach(widget: Any) -> None:
     name = "zqx<img src=x onerror=ran(1)>\u202egnp.exe"
     file = {"name": name, "mimeType": "text/<script>ran(2)</script>", "buffer": b"evidence"}
     widget.locator("input[type=file]").set_input_files(file)
-    widget.locator(".sg-row-words").first.wait_for()
-    widget.locator(".sg-file-hash").first.click()
-    widget.locator(".sg-row .sg-cross").first.click()
+    widget.locator(".sg-file-words").first.wait_for()
+    widget.locator("button.sg-file-hash").first.click()
+    widget.locator(".sg-file-row .sg-cross").first.click()
     widget.get_by_role("status").filter(has_not_text="Detaching").wait_for()
 
 
