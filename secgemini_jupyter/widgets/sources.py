@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -54,7 +55,8 @@ class Source(Protocol):
     @property
     def is_running(self) -> bool: ...
 
-    def read(self) -> Snapshot: ...
+    def read(self) -> Snapshot | None:
+        """What is there now; None if that is not known for the moment."""
 
     def refresh(self) -> None: ...
 
@@ -67,10 +69,15 @@ class Source(Protocol):
         """Where the rows of a table of messages are."""
 
 
+PAUSE = 5.0
+"""Seconds after a failed request in which no other is made: a picture asks as often as it is drawn."""
+
+
 class SessionSource:
     def __init__(self, session: VisualizeSession) -> None:
         self._session = session
         self.session_id = session.id
+        self._asks_again_at = 0.0
 
     @property
     def name(self) -> str:
@@ -80,13 +87,19 @@ class SessionSource:
     def is_running(self) -> bool:
         return self._session.is_running
 
-    def read(self) -> Snapshot:
-        known = self._session.known_messages()
-        messages = self._session.messages if known is None else known
+    def read(self) -> Snapshot | None:
+        messages = self._session.known_messages()
+        if messages is None:
+            if time.monotonic() < self._asks_again_at:
+                return None
+            self._asks_again_at = time.monotonic() + PAUSE
+            messages = self._session.messages
+        self._asks_again_at = 0.0
         return Snapshot(messages, spans_of(messages))
 
     def refresh(self) -> None:
         self._session.refresh()
+        self._asks_again_at = 0.0
 
     def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
         return self._session.watch(changed)

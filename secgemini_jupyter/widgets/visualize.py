@@ -102,7 +102,7 @@ class VisualizeWidget(SecGeminiWidget):
         self._frame_lock = threading.Lock()
         self._frame: tuple[Snapshot, pd.DataFrame] | None = None
         running = self._source.is_running
-        self._take(self._source.read(), running=running)
+        self._take(self._source.read() or Snapshot((), ()), running=running)
         super().__init__(
             session_id=self._source.session_id,
             session_name=one_line(self._source.name, 80),
@@ -223,6 +223,8 @@ class VisualizeWidget(SecGeminiWidget):
     def _collect(self) -> Event | None:
         running = self._source.is_running
         snapshot = self._source.read()
+        if snapshot is None:
+            return None
         known = self._known.messages
         self.session_name = one_line(self._source.name, 80)
         is_same = len(known) == len(snapshot.messages) == _first_difference(known, snapshot.messages)

@@ -24,9 +24,11 @@ class Session:
     watchers: list[Callable[[], None]] = field(default_factory=list)
     error: Exception | None = None
     refreshed: int = 0
+    asked: int = 0
 
     @property
     def messages(self) -> Sequence[Message]:
+        self.asked += 1
         if self.error:
             raise self.error
         return list(self.stored)

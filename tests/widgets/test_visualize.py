@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from secgemini_jupyter.errors import InputError, Secret, SessionNotFoundError
+from secgemini_jupyter.errors import InputError, NetworkError, Secret, SessionNotFoundError
 from secgemini_jupyter.transcript.jsonl import from_jsonl
 from secgemini_jupyter.transcript.messages import messages_frame
 from secgemini_jupyter.transcript.nodes import Nodes
 from secgemini_jupyter.transcript.tree import text_tree
 from secgemini_jupyter.widgets.base import VIEW
+from secgemini_jupyter.widgets.sources import SessionSource
 from secgemini_jupyter.widgets.visualize import VisualizeWidget
 from tests.transcript.frames import message, turn
 from tests.widgets.picture import Session, unpacked
@@ -199,6 +200,18 @@ def test_a_session_that_is_gone_says_so_and_what_was_read_stays(shown, caplog):
     session.tell()
     assert browser.call("read", {"messages": [10]})["result"]["details"][0]["heading"] == "result"
     assert len(widget.frame) == 12
+
+
+def test_a_session_that_cannot_be_read_is_not_asked_ten_times_a_second():
+    session = Session(turn(), error=NetworkError("No answer from the service. Try again."))
+    source = SessionSource(session)
+    with pytest.raises(NetworkError):
+        source.read()
+    assert [source.read() for _ in range(20)] == [None] * 20
+    assert session.asked == 1
+    session.error = None
+    source.refresh()
+    assert source.read().messages == turn()
 
 
 def test_two_widgets_of_one_session_live_side_by_side(shown):
