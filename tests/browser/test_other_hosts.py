@@ -98,6 +98,38 @@ def test_in_marimo_a_dropped_file_is_in_the_session(marimo, local_service, shown
     )
 
 
+def check_the_picture(notebook):
+    """Search, choose, read the choice as a table; then a turn that was asked elsewhere."""
+    widget = notebook.page.locator(".sg-visualize")
+    tree = widget.get_by_role("tree")
+    tree.wait_for()
+    widget.get_by_label("Search in messages").fill("WHO LOGGED")
+    tree.locator("mark").first.wait_for()
+    tree.get_by_role("treeitem").filter(has_text="Who logged in?").last.click()
+    widget.get_by_role("region", name="Message").get_by_text("SHA-256").first.wait_for(state="attached")
+    for _ in range(100):
+        if (chosen := notebook.python("print(len(widget.selection), end='')")) != "0":
+            break
+        notebook.page.wait_for_timeout(50)
+    assert chosen == "1"
+    assert "Who logged in?" in notebook.python("print(widget.selection.content.iloc[0], end='')")
+    widget.get_by_role("button", name="Clear", exact=True).first.click()
+    notebook.python("answer = session.query('Anything else?')")
+    tree.get_by_role("treeitem").filter(has_text="2 › Anything else?").wait_for()
+
+
+def test_in_notebook_7_a_picture_is_searched_and_its_selection_is_a_table(notebook7, local_service):
+    notebook = notebook7(session_cell(local_service), "widget = session.visualize()\nwidget")
+    notebook.run_all()
+    check_the_picture(notebook)
+
+
+@pytest.mark.parametrize("shown", ["widget", "mo.ui.anywidget(widget)"])
+def test_in_marimo_a_picture_is_searched_and_its_selection_is_a_table(marimo, local_service, shown):
+    cell = f"widget = session.visualize()\n{shown}"
+    check_the_picture(marimo("import marimo as mo", session_cell(local_service), cell))
+
+
 PROBE = '''
 import hashlib
 import msgspec
