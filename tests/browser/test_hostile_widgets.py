@@ -210,37 +210,17 @@ def extend_open_delete(widget: Any) -> None:
             widget.page.keyboard.press("Escape")
 
 
-def attach_traits(text: str) -> dict[str, Any]:
-    file = {"name": text, "size": -1e300, "sha256": text, "mime_type": text, "content_type_label": text}
-    return {
-        "session_id": text, "session_name": text, "destination": text, "retained": True, "max_bytes": 1e9,
-        "files": [{**file, "verified": verified} for verified in (True, False)], "state": text,
-    }  # fmt: skip
-
-
-def attach_and_detach(widget: Any) -> None:
-    files = [{"name": name, "mimeType": "text/plain", "buffer": b"x"} for name in ("a.log", "b.log")]
-    widget.locator("input[type=file]").set_input_files(files)
-    widget.get_by_role("button", name="a.log").first.wait_for()
-    widget.get_by_role("button", name="Detach").first.click()
-
-
 CASES = {
-    "attach": Case(
-        attach_traits,
-        attach_and_detach,
-        lambda text: {
-            "upload_begin": {"result": {"known": None, "same_content": text, "missing": []}},
-            "detach_file": {"error": text},
-        },
-    ),
     "feedback": Case(feedback_traits, rate_and_report),
     "visualize": Case(picture_traits, look_at_everything, picture_answers),
     "feedback, strip": Case(lambda text: feedback_traits(text, compact=True), open_strip_and_rate),
     "attach": Case(
         attach_traits,
         attach_copy_detach,
-        lambda text: {"upload_begin": {"result": {"known": None, "same_content": text, "missing": []}}},
+        lambda text: {
+            "upload_begin": {"result": {"known": None, "same_content": text, "missing": []}},
+            "detach_file": {"error": text},
+        },
     ),
     "sessions": Case(
         sessions_traits,
