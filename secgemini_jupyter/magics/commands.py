@@ -115,6 +115,8 @@ def sessions(magics: SecGeminiMagics, options: Namespace) -> Any:
 
     kernel = magics.kernel
     if options.browse:
+        if is_terminal(magics.shell):
+            raise UsageError("%secgemini sessions --browse needs a notebook. Without --browse it lists them here.")
         from secgemini_jupyter.widgets import SessionsWidget
 
         return SessionsWidget(kernel)

@@ -53,6 +53,23 @@ def test_hostile_answer_moves_no_cursor(shell: InteractiveShell, capsys: pytest.
     assert "[/x]" in said
 
 
+@pytest.mark.parametrize(
+    ("line", "words"), [("feedback", "say up or down"), ("sessions --browse", "Without --browse it lists them here")]
+)
+def test_what_is_by_click_says_what_to_type(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str], line: str, words: str
+) -> None:
+    assert not shell.run_cell(f"%secgemini {line}").success
+    captured = capsys.readouterr()
+    assert words in captured.out + captured.err
+
+
+def test_no_strip_in_a_terminal(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
+    shell.run_cell("%config SecGeminiMagics.feedback = True")
+    assert shell.run_cell("%%secgemini\nhello").success
+    assert "Feedback" not in capsys.readouterr().out
+
+
 def test_error_is_one_line(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
     assert not shell.run_cell("%%secgemini\n[[error 500]]").success
     captured = capsys.readouterr()
