@@ -127,17 +127,11 @@ def open_strip_and_rate(widget: Any) -> None:
 
 
 def attach_traits(text: str) -> dict[str, Any]:
-    names = ("name", "sha256", "mime_type", "content_type_label")
-    files = [dict.fromkeys(names, text) | {"size": 5, "verified": verified} for verified in (True, False)]
+    file = {"name": text, "size": -1e300, "sha256": text, "mime_type": text, "content_type_label": text}
     return {
-        "session_id": text,
-        "session_name": text,
-        "destination": text,
-        "retained": True,
-        "max_bytes": 100_000_000,
-        "files": files,
-        "state": "idle",
-    }
+        "session_id": text, "session_name": text, "destination": text, "retained": True, "max_bytes": 1e9,
+        "files": [{**file, "verified": verified} for verified in (True, False)], "state": text,
+    }  # fmt: skip
 
 
 def attach_copy_detach(widget: Any) -> None:
