@@ -13,7 +13,7 @@ const DROPPED =
   /^(?:applet|audio|embed|frame|frameset|iframe|math|noembed|noframes|noscript|object|plaintext|script|select|style|svg|template|textarea|title|video|xmp)$/;
 
 const STYLES =
-  /^(?:background-color|border(?!-image).*|color|cursor|font-(?:family|size|style|weight|variant-numeric)|line-height|list-style-type|margin-.+|max-(?:height|width)|opacity|overflow.*|padding-.+|table-layout|text-align|vertical-align|white-space.*)$/;
+  /^(?:background-color|border(?!-image).*|color|cursor|font-(?:family|size|style|weight|variant-numeric)|line-height|list-style-type|margin-.+|max-(?:height|width)|opacity|overflow.*|padding-.+|table-layout|text-align|vertical-align|text-wrap.*|white-space.*|width|height)$/;
 
 /** Elements within each other; the parsers of browsers stop at about the same. */
 const MAX_DEPTH = 500;
@@ -65,7 +65,12 @@ function copyStyle(from: CSSStyleDeclaration | undefined, to: CSSStyleDeclaratio
   for (let n = 0; n < from.length; n++) {
     const name = from[n] ?? "";
     const value = from.getPropertyValue(name);
-    if (STYLES.test(name) && !/\(\s*["']?[a-z]+:|url|image|var\(|\\|^-|\s-\d/i.test(value))
+    const isSize = name === "width" || name === "height";
+    if (
+      STYLES.test(name) &&
+      (!isSize || value === "auto") &&
+      !/^initial$|\(\s*["']?[a-z]+:|url|image|var\(|\\|^-|\s-\d/i.test(value)
+    )
       to.setProperty(name, value);
   }
 }

@@ -1,4 +1,5 @@
 import type { Index } from "./pack";
+import { filterText } from "./strings";
 
 export const FACETS = ["type", "actor", "role", "state", "status"] as const;
 export type Facet = (typeof FACETS)[number];
@@ -103,6 +104,6 @@ class Tally {
 /** `local_tool_call` as `local tool call`. */
 export function valueWords(index: Index, facet: Facet, value: number): string {
   if (facet === "status") return String(value);
-  const name = index.names[facet][value] ?? "";
+  const name = index.names[facet][value] || filterText.none;
   return facet === "actor" ? name : name.replaceAll("_", " ");
 }

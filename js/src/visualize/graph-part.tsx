@@ -9,10 +9,12 @@ import {
 } from "d3-force";
 import { useMemo } from "preact/hooks";
 import { useUid } from "../shared/use-uid";
+import type { Shape } from "./kinds";
 import type { GraphPart } from "./model";
 import { detailText as text } from "./strings";
 import { TableView } from "./table-part";
 import { short } from "./timeline-part";
+import { Mark, SHAPES } from "./tree-row";
 
 const WIDTH = 640;
 const HEIGHT = 360;
@@ -20,7 +22,9 @@ const EDGE = 40;
 /** Beyond these, words would cover each other. */
 const NAMED_NODES = 60;
 const NAMED_EDGES = 40;
+/** Types of nodes differ in colour and shape. */
 const COLOURS = 6;
+const MARKS: Shape[] = ["dot", "square", "diamond", "triangle", "ring", "stack"];
 
 interface Place {
   index?: number;
@@ -31,7 +35,7 @@ interface Place {
 /** A graph, laid out once and always the same way; the table below says the same. */
 export function GraphView({ part, onCopy }: { part: GraphPart; onCopy(): void }) {
   const id = useUid();
-  const { places, edges } = useMemo(() => layOut(part), [part]);
+  const { places, edges, height } = useMemo(() => layOut(part), [part]);
   const types = [...new Set(part.nodes.map(({ type }) => type))];
   const at = (node: number) => places[node] ?? { x: 0, y: 0 };
   return (
@@ -40,7 +44,7 @@ export function GraphView({ part, onCopy }: { part: GraphPart; onCopy(): void })
         <bdi>{part.title}</bdi>
         <span class="sg-muted">{text.graph(part.nodes.length, part.edges.length)}</span>
       </figcaption>
-      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-labelledby={id}>
+      <svg viewBox={`0 0 ${WIDTH} ${height}`} role="img" aria-labelledby={id}>
         <title>{part.title || text.graph(part.nodes.length, part.edges.length)}</title>
         <defs>
           <marker
@@ -75,7 +79,11 @@ export function GraphView({ part, onCopy }: { part: GraphPart; onCopy(): void })
         ))}
         {part.nodes.map((node, number) => (
           <g key={node.id} class={`sg-node sg-colour-${types.indexOf(node.type) % COLOURS}`}>
-            <circle cx={at(number).x} cy={at(number).y} r={6} />
+            <path
+              fill-rule="evenodd"
+              transform={`translate(${at(number).x - 7} ${at(number).y - 7}) scale(1.4)`}
+              d={SHAPES[MARKS[types.indexOf(node.type) % COLOURS] ?? "dot"]}
+            />
             {part.nodes.length <= NAMED_NODES && (
               <text x={at(number).x} y={at(number).y + 18}>
                 {short(node.label || node.id, 20)}
@@ -89,6 +97,7 @@ export function GraphView({ part, onCopy }: { part: GraphPart; onCopy(): void })
         <ul class="sg-legend">
           {types.slice(0, 2 * COLOURS).map((type, number) => (
             <li key={type} class={`sg-colour-${number % COLOURS}`}>
+              <Mark shape={MARKS[number % COLOURS] ?? "dot"} />
               <bdi>{type || "–"}</bdi>
             </li>
           ))}
@@ -120,11 +129,11 @@ function layOut(part: GraphPart) {
     .force("y", forceY(HEIGHT / 2).strength(0.09))
     .stop();
   simulation.tick(part.nodes.length > 150 ? 80 : 200);
-  return { places: fitted(places), edges };
+  return { ...fitted(places), edges };
 }
 
-/** All of them within the picture. */
-function fitted(places: Place[]): { x: number; y: number }[] {
+/** All of them within a picture that is as high as they need. */
+function fitted(places: Place[]): { places: { x: number; y: number }[]; height: number } {
   const xs = places.map(({ x = 0 }) => x);
   const ys = places.map(({ y = 0 }) => y);
   const [left, right, top, bottom] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
@@ -133,8 +142,11 @@ function fitted(places: Place[]): { x: number; y: number }[] {
     (WIDTH - 2 * EDGE) / Math.max(1, right - left),
     (HEIGHT - 2 * EDGE) / Math.max(1, bottom - top),
   );
-  return places.map(({ x = 0, y = 0 }) => ({
-    x: WIDTH / 2 + (x - (left + right) / 2) * scale,
-    y: HEIGHT / 2 + (y - (top + bottom) / 2) * scale,
-  }));
+  return {
+    places: places.map(({ x = 0, y = 0 }) => ({
+      x: WIDTH / 2 + (x - (left + right) / 2) * scale,
+      y: EDGE + (y - top) * scale,
+    })),
+    height: places.length > 0 ? 2 * EDGE + (bottom - top) * scale : 0,
+  };
 }

@@ -9,11 +9,12 @@ const hosts = new WeakMap<Rpc, Host>();
 /** One host a view, the same object each time it is drawn. */
 function hostOf(rpc: Rpc, embedded: Host["embedded"]): Host {
   const host = hosts.get(rpc) ?? { call: rpc.call as Host["call"], embedded };
+  host.embedded = embedded;
   hosts.set(rpc, host);
   return host;
 }
 
-export default mount<VisualizeTraits>(["session_name", "selected", "running"], (model, rpc) => (
+export default mount<VisualizeTraits>(["session_name", "selected", "running", "embedded"], (model, rpc) => (
   <Visualize
     session_id={model.get("session_id")}
     session_name={model.get("session_name")}

@@ -5,7 +5,7 @@ import { kindText } from "./strings";
 /** One meaning each, a colour and a shape for both the tree and the timeline. Later ones win where they share a pixel. */
 export const TONES = ["info", "thinking", "prompt", "tool", "result", "error"] as const;
 export type Tone = (typeof TONES)[number];
-export type Shape = "square" | "ring" | "dot" | "diamond" | "stack" | "triangle" | "bar";
+export type Shape = "square" | "ring" | "dot" | "diamond" | "stack" | "triangle" | "bar" | "person";
 
 const SHAPES: Record<Tone, Shape> = {
   info: "bar",
@@ -49,7 +49,7 @@ export function tone(index: Index, node: number): Tone {
 export function shape(index: Index, node: number): Shape {
   if ((index.flags[node] as number) & Flag.error) return "triangle";
   const kind = index.kind[node];
-  return kind === Kind.group ? "stack" : kind === Kind.actor ? "ring" : SHAPES[tone(index, node)];
+  return kind === Kind.group ? "stack" : kind === Kind.actor ? "person" : SHAPES[tone(index, node)];
 }
 
 /** What a node is, in a word or two. */

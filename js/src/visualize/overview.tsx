@@ -89,7 +89,7 @@ export function Overview({ picture, seen, onHover }: OverviewProps) {
         aria-valuemin={1}
         aria-valuemax={order.length}
         aria-valuenow={place + 1 || 1}
-        aria-valuetext={place < 0 ? "–" : nodeWords(picture, order[place] as number)}
+        aria-valuetext={place < 0 ? text.nowhere : nodeWords(picture, order[place] as number)}
         style={{ height: `${height}px` }}
         onKeyDown={press}
         onClick={(event) => {
@@ -113,6 +113,9 @@ export function Overview({ picture, seen, onHover }: OverviewProps) {
           <span class="sg-now" style={{ left: `${scale.x(index.time[picture.active] as number)}px` }} />
         )}
       </div>
+      <span class="sg-axis-zone" aria-hidden="true">
+        UTC
+      </span>
       <Axis scale={scale} width={width} />
       <span class="sg-lane-colour" ref={palette} aria-hidden="true">
         {TONES.map((each) => (
@@ -168,7 +171,7 @@ function Axis({ scale, width }: { scale: Scale; width: number }) {
     const first = { time: segment.from, words: timeWords(segment.from, isLong ? 3600 : 1) };
     for (const { time, words } of inside.length > 1 ? inside : [first]) {
       const x = scale.x(time);
-      if (x >= (shown.at(-1)?.x ?? -80) + 80 && x < width - 56) shown.push({ x, words });
+      if (x >= (shown.at(-1)?.x ?? -80) + 80 && x < width - 76) shown.push({ x, words });
     }
   }
   return (
@@ -178,7 +181,6 @@ function Axis({ scale, width }: { scale: Scale; width: number }) {
           {words}
         </span>
       ))}
-      <span class="sg-axis-zone">UTC</span>
     </div>
   );
 }
@@ -195,7 +197,14 @@ function colours(palette: HTMLElement): Record<Tone, string> & { lane: string; g
 function useTheme(): number {
   const [number, raise] = useState(0);
   useEffect(() => {
-    const change = () => raise((before) => before + 1);
+    const raiseOnce = () => raise((before) => before + 1);
+    let timer = 0;
+    // Again a moment later: a theme's style sheet may come after its name.
+    const change = () => {
+      raiseOnce();
+      clearTimeout(timer);
+      timer = window.setTimeout(raiseOnce, 400);
+    };
     const observer = new MutationObserver(change);
     observer.observe(document.body, {
       attributes: true,
@@ -206,6 +215,7 @@ function useTheme(): number {
     );
     for (const query of queries) query.addEventListener("change", change);
     return () => {
+      clearTimeout(timer);
       observer.disconnect();
       for (const query of queries) query.removeEventListener("change", change);
     };

@@ -4,6 +4,11 @@ import { count } from "../shared/format";
 
 export const kindText = ["turn", "actor", "calls made together", "tool call", "message"];
 
+export const filterText = {
+  /** The choice for messages without an actor, a state. */
+  none: "none",
+};
+
 export const pictureText = {
   title: (session: string) => `Picture of session ${session}`,
   ofTable: "Picture of a table of messages",
@@ -16,6 +21,7 @@ export const pictureText = {
   match: (number: number, all: number) =>
     `${number.toLocaleString("en")} of ${count(all, "match", "matches")}`,
   searching: "Searching…",
+  meanwhile: "The kernel is busy: titles were searched so far, the rest follows.",
   labelsOnly: (reason: string) => `Only titles were searched. ${reason}`,
   quick: "Show only",
   filters: { type: "Type", actor: "Actor", role: "Role", state: "State", status: "Status" },
@@ -68,17 +74,20 @@ export const detailText = {
 
 export const exportText = {
   menu: "Export",
-  selectedMarkdown: "Selection as Markdown",
-  selectedJson: "Selection as JSON Lines",
-  allMarkdown: "All as Markdown",
-  allJson: "All as JSON Lines",
-  nothing: "Nothing is selected. Choose lines in the tree first.",
+  copyMarkdown: "Copy selection as Markdown",
+  copyJson: "Copy selection as JSON Lines",
+  selectedMarkdown: "Save selection as Markdown",
+  selectedJson: "Save selection as JSON Lines",
+  allMarkdown: "Save all as Markdown",
+  allJson: "Save all as JSON Lines",
   running: "Writing the file…",
+  copied: (messages: number) => `${count(messages, "message")} copied.`,
   done: (name: string) => `Saved as ${name}.`,
 };
 
 export const overviewText = {
   label: "Timeline, messages in order of time",
+  nowhere: "nothing chosen",
   unknown: "No message says when it was sent.",
   tools: "tools",
   others: (actors: number) => count(actors, "other"),

@@ -15,25 +15,21 @@ export function ticks(from: number, to: number, wanted: number): Tick[] {
   if (to === from) return [{ time: from, words: timeWords(from, 1) }];
   const step = STEPS.find((each) => (to - from) / each <= wanted) ?? to - from;
   const found: Tick[] = [];
-  for (let time = Math.ceil(from / step) * step; time <= to && found.length <= wanted; time += step)
-    found.push({ time, words: timeWords(time, step) });
+  const first = Math.ceil(from / step);
+  for (let n = first; n * step <= to && n <= first + wanted; n++)
+    found.push({ time: n * step, words: timeWords(n * step, step) });
   return found;
 }
 
 /** As much of a time as a step of so many seconds needs. */
 export function timeWords(seconds: number, step: number): string {
-  const date = new Date(seconds * 1000);
+  const date = new Date(Math.round(seconds * 1000));
   if (Number.isNaN(date.getTime())) return String(seconds);
   const iso = date.toISOString();
   const day = iso.slice(0, iso.indexOf("T"));
   const clock = iso.slice(iso.indexOf("T") + 1);
   if (step >= DAY) return day;
   if (step >= 3600) return `${day.slice(-5)} ${clock.slice(0, 5)}`;
-  return step >= 60
-    ? clock.slice(0, 5)
-    : step >= 1
-      ? clock.slice(0, 8)
-      : step >= 0.1
-        ? clock.slice(0, 10)
-        : clock.slice(0, 12);
+  if (step >= 1) return clock.slice(0, step >= 60 ? 5 : 8);
+  return clock.slice(0, step >= 0.1 ? 10 : step >= 0.01 ? 11 : 12);
 }

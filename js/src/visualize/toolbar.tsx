@@ -1,11 +1,9 @@
 import type { Ref } from "preact";
+import type { Commands, Format, Scope } from "./commands";
 import { FACETS, type Facet, isFiltering, NO_FILTER, toggled } from "./filter";
 import { Menu } from "./menu";
 import type { Picture } from "./picture";
 import { exportText, pictureText as text } from "./strings";
-
-export type ExportFormat = "markdown" | "jsonl";
-export type ExportScope = "selected" | "all";
 
 export interface ToolbarProps {
   picture: Picture;
@@ -18,8 +16,7 @@ export interface ToolbarProps {
   onType(text: string): void;
   onStep(step: 1 | -1): void;
   onClear(): void;
-  onRefresh(): void;
-  onExport(format: ExportFormat, scope: ExportScope): void;
+  commands: Commands;
 }
 
 /** Types that have a button of their own, each for one or more message types. */
@@ -64,7 +61,7 @@ export function Toolbar(props: ToolbarProps) {
           {countWords(props)}
         </span>
       </div>
-      <Commands {...props} />
+      <CommandButtons {...props} />
       <fieldset class="sg-filters" aria-label={text.quick}>
         {QUICK.map((quick) => (
           <QuickButton key={quick.words} picture={picture} {...quick} />
@@ -134,7 +131,7 @@ function FacetMenu({ picture, facet }: { picture: Picture; facet: Facet }) {
   );
 }
 
-function Commands({ picture, hasSession, selectedCount, onRefresh, onExport }: ToolbarProps) {
+function CommandButtons({ picture, hasSession, selectedCount, commands }: ToolbarProps) {
   const isNothing = selectedCount === 0;
   return (
     <div class="sg-commands">
@@ -149,20 +146,27 @@ function Commands({ picture, hasSession, selectedCount, onRefresh, onExport }: T
         onPress={() => picture.openAll(false)}
       />
       {hasSession && (
-        <IconButton title={text.refresh} path="M12 7a5 5 0 1 1-1.6-3.7M12 1.5V4H9.5" onPress={onRefresh} />
+        <IconButton
+          title={text.refresh}
+          path="M12 7a5 5 0 1 1-1.6-3.7M12 1.5V4H9.5"
+          onPress={commands.refresh}
+        />
       )}
       <Menu
         words={exportText.menu}
         title={exportText.menu}
         items={[
+          { key: "markdown copied", words: exportText.copyMarkdown, isDisabled: isNothing },
+          { key: "jsonl copied", words: exportText.copyJson, isDisabled: isNothing },
           { key: "markdown selected", words: exportText.selectedMarkdown, isDisabled: isNothing },
           { key: "jsonl selected", words: exportText.selectedJson, isDisabled: isNothing },
           { key: "markdown all", words: exportText.allMarkdown },
           { key: "jsonl all", words: exportText.allJson },
         ]}
         onPick={(key) => {
-          const [format, scope] = String(key).split(" ") as [ExportFormat, ExportScope];
-          onExport(format, scope);
+          const [format, what] = String(key).split(" ") as [Format, Scope | "copied"];
+          if (what === "copied") commands.copySelection(format);
+          else commands.save(format, what);
         }}
       />
     </div>

@@ -38,8 +38,10 @@ export class TreeKeys {
       " ": () => row >= 0 && picture.choose(row, event.shiftKey ? "range" : "toggle"),
     };
     if (hasControl && key.toLowerCase() === "a") picture.chooseAll();
-    else if (moves[key] && !(key === " " && this.isTyping(event))) moves[key]();
-    else if (key.length === 1 && !hasControl) this.find(key, event.timeStamp);
+    else if (moves[key] && !(key === " " && !hasControl && this.isTyping(event))) {
+      this.typed = "";
+      moves[key]();
+    } else if (key.length === 1 && !hasControl) this.find(key, event.timeStamp);
     else return false;
     return true;
   }
@@ -83,7 +85,8 @@ export class TreeKeys {
     const from = picture.activeRow + (isRepeated ? 1 : 0);
     for (let step = 0; step < nodes.length; step++) {
       const row = (Math.max(from, 0) + step) % nodes.length;
-      if (!spoken(label(picture.index, nodes[row] as number)).startsWith(sought)) continue;
+      const words = label(picture.index, nodes[row] as number).toLowerCase();
+      if (!words.startsWith(sought) && !spoken(words).startsWith(sought)) continue;
       picture.choose(row, "only");
       return;
     }
@@ -92,5 +95,5 @@ export class TreeKeys {
 
 /** A label without what stands before its words: a turn's number, quotation marks. */
 function spoken(words: string): string {
-  return words.replace(/^[\d\s\p{P}\p{S}]+/u, "").toLowerCase() || words.toLowerCase();
+  return words.replace(/^[\d\s\p{P}\p{S}]+/u, "");
 }

@@ -1,7 +1,8 @@
-import { duration } from "../shared/format";
+import { count } from "../shared/format";
 import { flagWords, kindWords, type Shape, shape, tone } from "./kinds";
 import { label } from "./pack";
 import type { Picture } from "./picture";
+import { took } from "./took";
 
 /** Deeper levels stand at this one, with their number: each costs width. */
 const MAX_INDENT = 10;
@@ -24,7 +25,7 @@ export function TreeRow({ picture, row, id, height, query }: TreeRowProps) {
   const flags = flagWords(index.flags[node] as number);
   const seconds = index.duration[node] as number;
   const tokens = index.tokens[node] as number;
-  const time = duration(seconds);
+  const time = took(seconds);
   const isAside = picture.isFiltering && !picture.matched.nodes?.[node];
   return (
     // biome-ignore lint/a11y/useFocusableInteractive: the tree has the focus, and names the active line
@@ -59,13 +60,21 @@ export function TreeRow({ picture, row, id, height, query }: TreeRowProps) {
           {flag}
         </span>
       ))}
-      <span class="sg-bars" title={`${time}${tokens > 0 ? ` · ${tokens.toLocaleString("en")} tokens` : ""}`}>
-        <span class="sg-bar" style={{ width: share(seconds, rows.longest) }} />
-        <span class="sg-bar sg-bar-tokens" style={{ width: share(tokens, rows.most) }} />
-      </span>
-      <span class="sg-time">{time}</span>
+      {(time || tokens > 0) && (
+        <>
+          <span class="sg-bars" title={usageWords(time, tokens)}>
+            <span class="sg-bar" style={{ width: share(seconds, rows.longest) }} />
+            <span class="sg-bar sg-bar-tokens" style={{ width: share(tokens, rows.most) }} />
+          </span>
+          <span class="sg-time">{time}</span>
+        </>
+      )}
     </div>
   );
+}
+
+function usageWords(time: string, tokens: number): string {
+  return [time, tokens > 0 && count(tokens, "token")].filter(Boolean).join(" · ");
 }
 
 /** At least a sliver where there is something. */
@@ -80,7 +89,7 @@ function highlighted(words: string, query: RegExp) {
 
 /** What finds a search's words in a label, without regard to case. */
 export function queryPattern(query: string): RegExp | null {
-  return query ? new RegExp(`(${query.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&")})`, "giu") : null;
+  return query ? new RegExp(`(${query.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&")})`, "giu") : null;
 }
 
 function Twisty({ isOpen }: { isOpen: boolean }) {
@@ -91,7 +100,7 @@ function Twisty({ isOpen }: { isOpen: boolean }) {
   );
 }
 
-const SHAPES: Record<Shape, string> = {
+export const SHAPES: Record<Shape, string> = {
   square: "M1 1h8v8H1z",
   dot: "M5 .6a4.4 4.4 0 1 0 .01 0z",
   ring: "M5 .6a4.4 4.4 0 1 0 .01 0zM5 2.6a2.4 2.4 0 1 1-.01 0z",
@@ -99,6 +108,7 @@ const SHAPES: Record<Shape, string> = {
   stack: "M0 0h7v7H0zM8 3h2v7H3V8h5z",
   triangle: "M5 .4 10 9.4H0z",
   bar: "M1 4h8v2.4H1z",
+  person: "M5 .2a2.4 2.4 0 1 1-.01 0zM.6 10a4.4 4.4 0 0 1 8.8 0z",
 };
 
 export function Mark({ shape: of }: { shape: Shape }) {

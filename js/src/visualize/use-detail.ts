@@ -1,16 +1,18 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { duration, utc } from "../shared/format";
+import { utc } from "../shared/format";
 import { type Host, words } from "./host";
 import { flagWords, kindWords } from "./kinds";
 import type { Detail } from "./model";
 import { type Index, label } from "./pack";
 import type { Picture } from "./picture";
 import { detailText } from "./strings";
+import { took } from "./took";
 
 /** Lines that are passed by with a held key are not read; milliseconds. */
 const REST = 60;
 /** While a message grows it is read again, this often. */
 const AGAIN = 800;
+const LATE = 700;
 const KEPT = 60;
 
 export interface Shown {
@@ -73,7 +75,15 @@ export function useDetail(picture: Picture, host: Host): Shown {
           });
       }
     }
-    return () => clearTimeout(timer);
+    // The last detail may stay for a moment, but not under another line's name.
+    const late = setTimeout(() => {
+      if (!known && wanted.current === message && shown.detail?.message !== message)
+        setShown((before) => (before.isLoading ? { ...before, detail: ofNode(index, active) } : before));
+    }, LATE);
+    return () => {
+      clearTimeout(timer);
+      clearTimeout(late);
+    };
   }, [active, index, attempt]);
 
   return { ...shown, retry: () => setAttempt(attempt + 1) };
@@ -95,8 +105,8 @@ export function ofNode(index: Index, node: number): Detail {
   if (actor) facts.push(["actor", actor]);
   const time = index.time[node] as number;
   if (!Number.isNaN(time)) facts.push(["time", utc(time)]);
-  const took = duration(index.duration[node] as number);
-  if (took) facts.push(["took", took]);
+  const seconds = took(index.duration[node] as number);
+  if (seconds) facts.push(["took", seconds]);
   const tokens = index.tokens[node] as number;
   if (tokens > 0) facts.push(["tokens", tokens.toLocaleString("en")]);
   const below = (index.size[node] as number) - 1;

@@ -8,6 +8,8 @@ import { pictureText } from "./strings";
 const TYPING = 150;
 /** A search is asked again for new messages, not at each of them. */
 const AGAIN = 1000;
+/** A kernel that has not answered by then is busy. */
+const BUSY = 2000;
 
 export interface Search {
   typed: string;
@@ -31,13 +33,20 @@ export function useSearch(picture: Picture, host: Host, say: (words: string) => 
     if (!text) return finish(text, null, isFresh);
     if (isFresh) setSearching(true);
     let found: ArrayLike<number>;
+    const late = setTimeout(() => {
+      if (asked.current.number !== number || !isFresh) return;
+      say(pictureText.meanwhile);
+      finish(text, findInLabels(text, picture.index), true);
+    }, BUSY);
     try {
       found = await find(text, picture.index, host);
     } catch (error) {
       found = findInLabels(text, picture.index);
       if (asked.current.number === number) say(pictureText.labelsOnly(words(error)));
+    } finally {
+      clearTimeout(late);
     }
-    if (asked.current.number === number) finish(text, found, isFresh);
+    if (asked.current.number === number) finish(text, found, isFresh && picture.query !== text);
   }
 
   function finish(text: string, found: ArrayLike<number> | null, isFresh: boolean) {

@@ -1,12 +1,10 @@
-import type { Ref } from "preact";
-import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 
-/** An element's width in pixels, as it changes. */
-export function useWidth<T extends HTMLElement>(before: number): [Ref<T>, number] {
-  const element = useRef<T>(null);
+/** A ref for an element, and the element's width in pixels as it changes. */
+export function useWidth<T extends HTMLElement>(before: number): [(node: T | null) => void, number] {
+  const [node, setNode] = useState<T | null>(null);
   const [width, setWidth] = useState(before);
   useLayoutEffect(() => {
-    const node = element.current;
     if (!node) return;
     const look = () => setWidth(node.clientWidth || before);
     look();
@@ -14,6 +12,6 @@ export function useWidth<T extends HTMLElement>(before: number): [Ref<T>, number
     const observer = new ResizeObserver(look);
     observer.observe(node);
     return () => observer.disconnect();
-  });
-  return [element, width];
+  }, [node]);
+  return [setNode, width];
 }

@@ -1,21 +1,21 @@
 import { useEffect, useReducer, useRef, useState } from "preact/hooks";
-import { type Feed, type FeedEvent, listen } from "../shared/feed";
 import type { Channel } from "../shared/rpc";
 import { Cell } from "./cell";
+import { commands } from "./commands";
 import { DetailPane } from "./detail";
-import { download } from "./download";
 import { Foot } from "./foot";
-import { type Host, words } from "./host";
+import type { Host } from "./host";
 import type { VisualizeTraits } from "./model";
 import { type Lines, Overview } from "./overview";
-import { readPack } from "./pack";
 import { Picture } from "./picture";
 import { Separator } from "./separator";
-import { exportText, pictureText as text } from "./strings";
-import { clearAll, type ExportFormat, type ExportScope, Toolbar } from "./toolbar";
+import { pictureText as text } from "./strings";
+import { clearAll, Toolbar } from "./toolbar";
 import { Tree } from "./tree";
 import { useDetail } from "./use-detail";
+import { useIndex } from "./use-index";
 import { useSearch } from "./use-search";
+import { useSelection } from "./use-selection";
 
 export interface VisualizeProps extends VisualizeTraits {
   host: Host;
@@ -25,8 +25,6 @@ export interface VisualizeProps extends VisualizeTraits {
 
 const HEIGHT = { first: 340, min: 160, max: 900 };
 const SPLIT = { first: 42, min: 20, max: 75 };
-/** The selection is told when nobody moves any more; milliseconds. */
-const REST = 120;
 /** What happened is told for so long. */
 const NEWS = 8000;
 
@@ -36,9 +34,8 @@ export function Visualize(props: VisualizeProps) {
   const [version, redraw] = useReducer((before: number) => before + 1, 0);
   const [picture] = useState(() => new Picture(() => redraw(0)));
   const [status, say] = useStatus();
-  const [broken, setBroken] = useState("");
-  const { isLoading } = useIndex(props, picture, setBroken);
-  const selectedCount = useSelection(props, picture);
+  const { isLoading, error } = useIndex(picture, props.index, host, props.channel);
+  const selection = useSelection(picture, props.selected, props.onSelect);
   const search = useSearch(picture, host, say);
   const shown = useDetail(picture, host);
   const [seen] = useState(() => new Cell<Lines>([0, 0]));
@@ -59,28 +56,6 @@ export function Visualize(props: VisualizeProps) {
     picture.choose(picture.activeRow < 0 ? 0 : picture.activeRow + by, "only");
   }
 
-  async function write(format: ExportFormat, scope: ExportScope) {
-    if (scope === "selected" && selectedCount === 0) return say(exportText.nothing);
-    say(exportText.running);
-    try {
-      if (scope === "selected") props.onSelect(picture.selectedMessages());
-      const { result, buffers } = await host.call("export", { format, scope });
-      download(result.name, result.mime_type, buffers[0]);
-      say(exportText.done(result.name));
-    } catch (error) {
-      say(words(error));
-    }
-  }
-
-  async function refresh() {
-    try {
-      await host.call("refresh", {});
-      say(text.refreshed);
-    } catch (error) {
-      say(words(error));
-    }
-  }
-
   const isEmpty = picture.index.nodes === 0;
   return (
     <section
@@ -90,8 +65,8 @@ export function Visualize(props: VisualizeProps) {
       data-lm-suppress-shortcuts="true"
       onKeyDown={(event) => event.stopPropagation()}
     >
-      {broken && <p class="sg-broken">{text.broken(broken)}</p>}
-      {isEmpty && !broken && (isLoading ? <p class="sg-empty">{text.loading}</p> : <Empty />)}
+      {error && <p class="sg-broken">{error}</p>}
+      {isEmpty && !error && (isLoading ? <p class="sg-empty">{text.loading}</p> : <Empty />)}
       {!isEmpty && (
         <>
           <Toolbar
@@ -99,13 +74,12 @@ export function Visualize(props: VisualizeProps) {
             typed={search.typed}
             isSearching={search.isSearching}
             hasSession={session_id !== ""}
-            selectedCount={selectedCount}
+            selectedCount={selection.messages.length}
             field={field}
             onType={search.type}
             onStep={search.step}
             onClear={clear}
-            onRefresh={refresh}
-            onExport={write}
+            commands={commands(host, selection, say)}
           />
           <div class="sg-panes" style={{ "--sg-split": `${split}%`, "--sg-height": `${height}px` }}>
             <div class="sg-tree-pane">
@@ -139,7 +113,7 @@ export function Visualize(props: VisualizeProps) {
               shown={shown}
               host={host}
               pane={pane}
-              selectedCount={selectedCount}
+              selectedCount={selection.messages.length}
               onStep={step}
               say={say}
             />
@@ -180,82 +154,3 @@ function useStatus(): [string, (words: string) => void] {
   }, [status]);
   return [status, say];
 }
-
-/** The index: first from the trait or the kernel, then news by the feed; a full one again when one was missed. */
-function useIndex(props: VisualizeProps, picture: Picture, fail: (words: string) => void) {
-  const { host, channel, index } = props;
-  const [isLoading, setLoading] = useState(!index?.byteLength);
-  const feed = useRef<Feed | null>(null);
-
-  function take(bytes: DataView | ArrayBuffer | Uint8Array | undefined): number | undefined {
-    try {
-      if (!bytes) throw new Error("it is missing");
-      const pack = readPack(bytes);
-      picture.apply(pack);
-      fail("");
-      return pack.header.seq;
-    } catch (error) {
-      fail(words(error));
-      return undefined;
-    }
-  }
-
-  async function readAll() {
-    try {
-      const { result, buffers } = await host.call("read_index", {});
-      take(buffers[0]);
-      feed.current?.caughtUp(result.seq);
-    } catch (error) {
-      if (picture.index.nodes === 0) fail(words(error));
-    }
-    setLoading(false);
-  }
-
-  function hear(_: FeedEvent, buffers: DataView[]) {
-    try {
-      if (buffers[0]) picture.apply(readPack(buffers[0]));
-    } catch {
-      readAll();
-    }
-  }
-
-  useEffect(() => {
-    feed.current = listen(channel, hear, readAll);
-    const seq = index?.byteLength ? take(index) : undefined;
-    if (seq === undefined) readAll();
-    else feed.current.caughtUp(seq);
-    return () => feed.current?.close();
-  }, [channel]);
-
-  return { isLoading };
-}
-
-/** The selection goes to Python when it rests, and comes from there. */
-function useSelection(props: VisualizeProps, picture: Picture): number {
-  const { selected, onSelect } = props;
-  const told = useRef<number[]>([]);
-  const timer = useRef(0);
-  const [count, setCount] = useState(0);
-
-  useEffect(() => {
-    if (picture.index.nodes === 0 || isSame(selected, told.current)) return;
-    told.current = selected;
-    if (selected.length > 0 || picture.chosen > 0) picture.selectMessages(selected);
-    setCount(selected.length);
-  }, [selected, picture.index.nodes > 0]);
-
-  useEffect(() => {
-    if (picture.chosen === 0) return;
-    clearTimeout(timer.current);
-    timer.current = window.setTimeout(() => {
-      told.current = picture.selectedMessages();
-      setCount(told.current.length);
-      onSelect(told.current);
-    }, REST);
-    return () => clearTimeout(timer.current);
-  }, [picture.chosen]);
-
-  return count;
-}
-
-const isSame = (a: number[], b: number[]) => a.length === b.length && a.every((each, n) => each === b[n]);
