@@ -14,10 +14,11 @@ from typing import Any
 from benchmarks.importing import import_times, load_ext_times
 from benchmarks.plan import OURS, ROWS, Aim, Row
 from benchmarks.running import ROOT, Samples, WorkerError, measure, medians, official_python
+from benchmarks.widgets import measure_widgets
 from benchmarks.worker import Sample
 
 RESULTS = ROOT / "build" / "benchmarks.json"
-PACKAGES = ("httpx", "websockets", "msgspec", "pandas", "starlette", "uvicorn")
+PACKAGES = ("httpx", "websockets", "msgspec", "pandas", "starlette", "uvicorn", "anywidget", "jupyterlab")
 FIGURES = {  # unit in the table, factor, digits
     "seconds": ("ms", 1e3, 1),
     "first_seconds": ("first, ms", 1e3, 1),
@@ -33,7 +34,7 @@ FIGURES = {  # unit in the table, factor, digits
 
 def main() -> int:
     options = arguments()
-    official = official_python()
+    official = None if options.only == ["widgets"] else official_python()
     interpreters = dict.fromkeys(("async", "sync", "raw", "lean"), sys.executable)
     if official:
         interpreters["official"] = official
@@ -55,6 +56,8 @@ def main() -> int:
             continue
         results["rows"][row.name] = samples
         print_row(row, medians(samples))
+    if not options.only or "widgets" in options.only:
+        results["rows"] |= measure_widgets(quick=options.quick)
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=1), "utf-8")
     print(f"\nAll samples: {RESULTS.relative_to(ROOT)}")
@@ -64,7 +67,7 @@ def main() -> int:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="leave out the rows that take long")
-    parser.add_argument("only", nargs="*", help="rows whose name contains one of these words; `import`")
+    parser.add_argument("only", nargs="*", help="rows whose name contains one of these words; `import`, `widgets`")
     return parser.parse_args()
 
 
