@@ -319,8 +319,9 @@ class AsyncInteractiveSession(SessionView):
             AttachmentError: too large, or it arrived altered.
         """
         name = files.check(filename, content, self.max_attachment_bytes)
+        before = self.files
         attached = await self._client._send(endpoints.attach_file(self.id, name, content, mime_type_hint))
-        files.arrived(self._state, attached, content)
+        files.arrived(self._state, attached, content, before)
         return attached
 
     async def attach(self) -> AttachWidget:
@@ -340,7 +341,7 @@ class AsyncInteractiveSession(SessionView):
         await self.refresh()
         base.check_index(index, expected, self.files)
         await self._client._send(endpoints.detach_file(self.id, index))
-        self._state.remove_file(index)
+        self._state.remove_file(index, expected)
 
     async def attach_logs(self, logs_hash: str) -> None:
         """Attach a logs table that the logs processor holds already, by its keyed BLAKE2s (hex)."""
@@ -489,7 +490,12 @@ class AsyncInteractiveSession(SessionView):
         return (await self._client._send(endpoints.get_session(self.id))).read_messages()
 
     async def _fetch(self) -> list[Message]:
-        return self._state.store(await self._client._send(endpoints.get_session(self.id)))
+        for _ in range(base.READS):
+            changes = self._state.file_changes
+            stored = await self._client._send(endpoints.get_session(self.id))
+            if changes == self._state.file_changes:
+                break
+        return self._state.store(stored)
 
     def response(self, turn: Turn, elapsed: float) -> SessionResponse:
         """What `turn` brought until now."""

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from secgemini_jupyter.widgets.visualize import VisualizeWidget
 
 DEFAULT_MODEL = "sec-gemini-stable"
+READS = 3
+"""How often a session is read, at most, while files come and go in it."""
 DEFAULT_TTL = 86400
 """Seconds: a day, as the service's reference page says."""
 

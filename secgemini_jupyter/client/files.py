@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,15 +72,17 @@ def check(filename: str, content: bytes, limit: int) -> str:
     return name
 
 
-def arrived(state: SessionState, attached: PublicSessionFile, content: bytes) -> None:
-    """Take `attached` over into the snapshot, and compare the service's sha256 with ours.
+def arrived(
+    state: SessionState, attached: PublicSessionFile, content: bytes, before: Sequence[PublicSessionFile]
+) -> None:
+    """Take `attached` over into the snapshot, which had `before`, and compare the service's sha256 with ours.
 
     Raises:
         AttachmentError: they differ: what the service will analyse is not this file.
     """
     ours = hashlib.sha256(content).hexdigest()
     is_same = attached.sha256.lower() == ours
-    index = state.add_file(attached, verified=is_same)
+    index = state.add_file(attached, before, verified=is_same)
     if not is_same:
         raise AttachmentError(
             f"The service's copy of {attached.name!r} differs: sha256 {attached.sha256 or 'missing'}, ours {ours}. "

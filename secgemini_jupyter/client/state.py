@@ -55,6 +55,8 @@ class SessionState:
     _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _look: threading.Lock = field(default_factory=threading.Lock, repr=False)
     """Held while a turn passes from running to stored: nobody shall see it in neither, or in both."""
+    file_changes: int = 0
+    """How often a file came or went by this process: a copy of the session that was asked for before is old."""
     _verified: set[tuple[str, str]] = field(default_factory=set, repr=False)
     """Name and sha256 of files that this process sent, and whose hash the service confirmed."""
     _watchers: list[Callable[[], None]] = field(default_factory=list, repr=False)
@@ -88,7 +90,10 @@ class SessionState:
         """Take over what this side has changed."""
         if ttl_set:
             self.ttl_since = time.time()
-        self.keep(info)
+        with self._look:  # files may have come meanwhile
+            changed = {"name": info.name, "description": info.description, "ttl": info.ttl}
+            self.info = msgspec.structs.replace(self.info, **changed)
+        self._tell()
 
     def relist(self, listed: PublicSession) -> None:
         """Take over what a list says, which comes without messages. While a turn runs here, this side knows better."""
@@ -104,20 +109,31 @@ class SessionState:
         self.is_deleted = True
         self._tell()
 
-    def add_file(self, file: PublicSessionFile, *, verified: bool) -> int:
-        """A file that was attached just now; gives its index."""
-        with self._look:  # files may come from several threads
-            index = len(self.info.files)
-            self.info = msgspec.structs.replace(self.info, files=[*self.info.files, file])
+    def add_file(self, file: PublicSessionFile, before: Sequence[PublicSessionFile], *, verified: bool) -> int:
+        """A file that was attached just now; gives its index.
+
+        Args:
+            before: the files when it was sent: if the session was read since then, it may be in the list already.
+        """
+        with self._look:
+            files = self.info.files
+            if files.count(file) <= list(before).count(file):
+                files = [*files, file]
+                self.info = msgspec.structs.replace(self.info, files=files)
             if verified:
                 self._verified.add((file.name, file.sha256))
+            self.file_changes += 1
         self._tell()
-        return index
+        return len(files) - 1 - files[::-1].index(file)
 
-    def remove_file(self, index: int) -> None:
+    def remove_file(self, index: int, before: Sequence[PublicSessionFile]) -> None:
+        """The file at `index` of `before` was detached just now; a list that was read since then lacks it already."""
         with self._look:
-            left = [file for i, file in enumerate(self.info.files) if i != index]
-            self.info = msgspec.structs.replace(self.info, files=left)
+            files = self.info.files
+            if files[: len(before)] == list(before):
+                left = [file for i, file in enumerate(files) if i != index]
+                self.info = msgspec.structs.replace(self.info, files=left)
+            self.file_changes += 1
         self._tell()
 
     def is_verified(self, file: PublicSessionFile) -> bool:

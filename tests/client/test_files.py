@@ -8,12 +8,14 @@ import json
 import os
 import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from secgemini_jupyter.client import files
+from secgemini_jupyter.client.sync import InteractiveSession, SecGemini
 from secgemini_jupyter.errors import AttachmentError, InputError
 from secgemini_jupyter.settings import Settings
 from tests.client.servers import Seen, as_json, web_server
@@ -166,6 +168,53 @@ def test_what_this_process_sent_is_verified_and_nothing_else(client: Any, sessio
     resumed = client.resume_session(session.id)
     assert resumed.files == [attached]
     assert not resumed.is_verified(attached)
+
+
+def meanwhile(session: Any, path: str, do: Callable[[], object]) -> None:
+    """Have another thread, as it were, do something when the next request to `path` was served and not yet told."""
+    client = session._client
+    send = client._send
+
+    def intercept(request: Any) -> Any:
+        result = send(request)
+        if request.path == path:
+            client._send = send
+            do()
+        return result
+
+    client._send = intercept
+
+
+@pytest.fixture
+def twins(local_service: LocalService) -> Iterator[tuple[Any, Any]]:
+    """A session, and the same one as another thread has it: one snapshot, connections of their own."""
+    with SecGemini(local_service.key, base_url=local_service.http, websocket_url=local_service.ws) as client:
+        session = client.create_session()
+        with SecGemini(local_service.key, base_url=local_service.http, websocket_url=local_service.ws) as other:
+            yield session, InteractiveSession(other, session._state)
+        session.delete()
+
+
+def test_a_session_read_while_a_file_was_under_way_has_it_once(twins: tuple[Any, Any]) -> None:
+    session, other = twins
+    for count in (1, 2):
+        meanwhile(session, "/v1/session/attach_file", other.refresh)
+        session.attach_file("a.log", b"a")
+        assert names(session) == ["a.log"] * count
+    session.attach_file("b.log", b"b")
+    meanwhile(session, "/v1/session/detach_file", other.refresh)
+    session.detach_file(0)
+    assert names(session) == ["a.log", "b.log"]
+
+
+def test_a_file_that_came_while_the_session_was_read_or_renamed_is_not_lost(twins: tuple[Any, Any]) -> None:
+    session, other = twins
+    meanwhile(session, "/v1/session/get", lambda: other.attach_file("a.log", b"a"))
+    session.refresh()
+    assert names(session) == ["a.log"]
+    meanwhile(session, "/v1/session/update", lambda: other.attach_file("b.log", b"b"))
+    session.update(name="renamed")
+    assert (session.name, names(session)) == ("renamed", ["a.log", "b.log"])
 
 
 def test_file_altered_in_transit_is_noticed(shell: Any, local_service: LocalService) -> None:

@@ -503,7 +503,10 @@ def test_a_hundred_megabytes_arrive_at_the_real_service(local_service):
     with SecGemini(local_service.key, base_url=local_service.http, websocket_url=local_service.ws) as client:
         session = client.create_session("large")
         browser = Browser(session)
-        assert browser.upload(content, name="large.bin")["state"] == "attached"
+        result = browser.upload(content, name="large.bin")
+        while result["state"] == "sending":
+            result = browser.finish()["result"]
+        assert result["state"] == "attached"
         assert (session.files[0].size, session.files[0].sha256) == (len(content), sha256(content))
         assert browser.uploads.files[0]["verified"] is True
         assert browser.begin(content + b"!", name="larger.bin", upload="b" * 32)["error"].startswith("'larger.bin' has")
