@@ -14,7 +14,7 @@ from traitlets.config import Config
 
 pytestmark = pytest.mark.browser
 
-SAVE_STATE = "jupyterapp.commands.execute('@jupyter-widgets/jupyterlab-manager:saveWidgetState')"
+SWITCH_SAVING = "jupyterapp.commands.execute('@jupyter-widgets/jupyterlab-manager:saveWidgetState')"
 FORGET = Config(ClearMetadataPreprocessor={"enabled": True})
 """`jupyter nbconvert --to html --ClearMetadataPreprocessor.enabled=True`"""
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -93,8 +93,11 @@ def test_a_notebook_saved_in_lab_is_readable_offline_and_holds_no_key(lab, local
 
     # What Lab writes if its user switched "Save Widget State Automatically" on. nbconvert then prefers the live view,
     # and that takes its machinery from the network: offline, it needs to be told to forget the state.
-    notebook.page.evaluate(SAVE_STATE)
-    document = notebook.save()
+    notebook.page.evaluate(SWITCH_SAVING)
+    try:
+        document = notebook.save()
+    finally:
+        notebook.page.evaluate(SWITCH_SAVING)  # Lab remembers it, for the next notebook too
     (state,) = document.metadata.widgets.values()
     assert document.cells[1].outputs[0].data[VIEW]["model_id"] in state["state"]
     assert local_service.key not in nbformat.writes(document)
