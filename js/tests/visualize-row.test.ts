@@ -36,9 +36,9 @@ test("an axis has round times, each with as much as tells it from the next", () 
   expect(words(1e15, 1e15 + 5e9, 2).length).toBeLessThanOrEqual(3);
 });
 
-test("what took less than a tenth of a second is told in milliseconds", () => {
+test("what took less than a tenth of a second is told in milliseconds, and no time not at all", () => {
   expect([0, 0.0004, 0.012, 0.3, 75, Number.NaN].map(took)).toEqual([
-    "0.0 s",
+    "",
     "1 ms",
     "12 ms",
     "0.3 s",

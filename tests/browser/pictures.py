@@ -237,13 +237,3 @@ def show(
     widget = page.locator("#widget")
     widget.locator("section").first.wait_for()
     return widget
-
-
-MEASURE = (Path(__file__).parent / "picture_speed.js").read_text()
-
-
-def measure(page: Any, packed: bytes, *, hits: Sequence[int] = (), **how: Any) -> dict[str, float]:
-    """How quick the view is with this pack, in milliseconds, frames a second and lines in the document."""
-    show(page, pack([]), **how)
-    content = {"index": as_text(packed), "hits": {"sought": list(hits)}}
-    return page.evaluate(MEASURE, [(STATIC / "visualize.js").read_text(), traits(packed), content])

@@ -442,6 +442,29 @@ def test_the_timeline_chooses_what_is_pressed_and_walks_through_time(page):
     assert widget.locator(".sg-gap").first.get_attribute("title") == "5 min 00 s idle, shortened"
 
 
+def test_with_a_filter_the_timeline_walks_through_what_matches(page):
+    widget = show(page, pack(triage()), content={"hits": {"log": [1, 4, 10]}})
+    widget.get_by_role("searchbox").fill("log")
+    widget.get_by_text("3 of 13 messages").wait_for()
+    widget.get_by_role("slider").focus()
+    press(page, "End")
+    wait_selected(page, [10])
+    press(page, "ArrowLeft")
+    wait_selected(page, [4])
+    assert widget.get_by_role("searchbox").input_value() == "log"
+
+
+@pytest.mark.parametrize("width", [500, 900])
+@pytest.mark.parametrize("height", [420, 900])
+def test_a_height_in_the_layout_is_kept(page, width, height):
+    widget = show(page, pack(large(500)), width=width)
+    widget.evaluate("(e, height) => { e.style.height = `${height}px` }", height)
+    foot = widget.locator(".sg-foot").bounding_box()
+    place = widget.bounding_box()
+    assert abs(foot["y"] + foot["height"] + 1 - place["y"] - height) < 1
+    assert widget.locator(".sg-tree").bounding_box()["height"] > 50
+
+
 def test_the_timeline_follows_the_theme(page):
     widget = show(page, pack(triage()))
     widget.get_by_role("slider").wait_for()

@@ -31,7 +31,10 @@ export function Overview({ picture, seen, onHover }: OverviewProps) {
   const order = useMemo(() => inTime(index), [index]);
   const lanes = useMemo(() => lanesOf(index, order, text.tools, text.others), [order]);
   const scale = useMemo(() => (order.length > 0 ? timeScale(index, order, width) : null), [order, width]);
-  const drawing = scale && { index, order, lanes, scale, matching: picture.matched.nodes };
+  const matching = picture.matched.nodes;
+  const drawing = scale && { index, order, lanes, scale, matching };
+  // What a filter hides is drawn, faintly, but not walked through.
+  const walk = useMemo(() => (matching ? order.filter((node) => matching[node]) : order), [order, matching]);
   const palette = useRef<HTMLSpanElement>(null);
 
   useLayoutEffect(() => {
@@ -41,9 +44,9 @@ export function Overview({ picture, seen, onHover }: OverviewProps) {
 
   if (!drawing || !scale) return index.nodes > 0 ? <p class="sg-overview sg-muted">{text.unknown}</p> : null;
 
-  const place = order.indexOf(picture.active);
+  const place = walk.indexOf(picture.active);
   const go = (to: number) => {
-    const node = order[Math.max(0, Math.min(order.length - 1, to))];
+    const node = walk[Math.max(0, Math.min(walk.length - 1, to))];
     if (node !== undefined) picture.show(node);
   };
 
@@ -54,9 +57,9 @@ export function Overview({ picture, seen, onHover }: OverviewProps) {
       ArrowLeft: place - 1,
       ArrowDown: place - 1,
       Home: 0,
-      End: order.length - 1,
-      PageUp: place + Math.ceil(order.length / 10),
-      PageDown: place - Math.ceil(order.length / 10),
+      End: walk.length - 1,
+      PageUp: place + Math.ceil(walk.length / 10),
+      PageDown: place - Math.ceil(walk.length / 10),
     };
     if (moves[event.key] === undefined) return;
     event.preventDefault();
@@ -66,7 +69,11 @@ export function Overview({ picture, seen, onHover }: OverviewProps) {
   function at(event: MouseEvent): number {
     if (!drawing) return -1;
     const box = (event.currentTarget as Element).getBoundingClientRect();
-    return nearest(drawing, event.clientX - box.left, Math.floor((event.clientY - box.top) / LANE_HEIGHT));
+    return nearest(
+      { ...drawing, order: walk },
+      event.clientX - box.left,
+      Math.floor((event.clientY - box.top) / LANE_HEIGHT),
+    );
   }
 
   const height = lanes.names.length * LANE_HEIGHT;
@@ -87,9 +94,9 @@ export function Overview({ picture, seen, onHover }: OverviewProps) {
         aria-label={text.label}
         aria-describedby={id}
         aria-valuemin={1}
-        aria-valuemax={order.length}
+        aria-valuemax={Math.max(1, walk.length)}
         aria-valuenow={place + 1 || 1}
-        aria-valuetext={place < 0 ? text.nowhere : nodeWords(picture, order[place] as number)}
+        aria-valuetext={place < 0 ? text.nowhere : nodeWords(picture, walk[place] as number)}
         style={{ height: `${height}px` }}
         onKeyDown={press}
         onClick={(event) => {

@@ -29,8 +29,8 @@ export class Picture {
   selected = new Uint8Array(0);
   /** Goes up when the active line must be scrolled into view. */
   revealed = 0;
-  /** Since the last news: nodes from here on are new, or were made anew. */
-  newFrom = 0;
+  /** Nodes from here on are new, or were made anew, since somebody set this to infinity. */
+  newFrom = Number.POSITIVE_INFINITY;
   /** Goes up when the person changed the selection. */
   chosen = 0;
 
@@ -74,7 +74,13 @@ export class Picture {
     }
     this.active = this.active < 0 ? -1 : move(this.active);
     this.anchor = this.anchor < 0 ? -1 : move(this.anchor);
-    Object.assign(this, { index, open, openFiltered, selected, newFrom: pack.header.start });
+    Object.assign(this, {
+      index,
+      open,
+      openFiltered,
+      selected,
+      newFrom: Math.min(this.newFrom, pack.header.start),
+    });
     if (this.hits) {
       const hits = new Uint8Array(index.messages);
       hits.set(this.hits.subarray(0, index.messages));

@@ -45,7 +45,11 @@ export function Tree({ picture, version, isRunning, onEnter, onWindow }: TreePro
 
   useLayoutEffect(() => {
     const row = picture.activeRow;
-    if (!box.current || row < 0) return;
+    if (!box.current) return;
+    if (row < 0) {
+      box.current.scrollTop = 0;
+      return;
+    }
     const above = row * ROW_HEIGHT;
     if (above < box.current.scrollTop) box.current.scrollTop = above;
     else if (above + ROW_HEIGHT > box.current.scrollTop + box.current.clientHeight)

@@ -37,6 +37,7 @@ export function useDetail(picture: Picture, host: Host): Shown {
     if (lastIndex.current === index) return;
     lastIndex.current = index;
     const stale = new Set(index.message.subarray(picture.newFrom));
+    picture.newFrom = Number.POSITIVE_INFINITY;
     for (const message of cache.current.keys()) if (stale.has(message)) cache.current.delete(message);
   }, [index]);
 

@@ -8,6 +8,8 @@ import { pictureText } from "./strings";
 const TYPING = 150;
 /** A search is asked again for new messages, not at each of them. */
 const AGAIN = 1000;
+/** Only a search that takes longer is told. */
+const SLOW = 250;
 /** A kernel that has not answered by then is busy. */
 const BUSY = 2000;
 
@@ -24,14 +26,16 @@ export function useSearch(picture: Picture, host: Host, say: (words: string) => 
   const [typed, setTyped] = useState("");
   const [isSearching, setSearching] = useState(false);
   const timer = useRef(0);
-  const asked = useRef({ text: "", messages: 0, number: 0 });
+  const asked = useRef({ text: "", messages: 0, number: 0, at: 0 });
+  const isOpen = useRef(false);
   const wantsStep = useRef<1 | -1 | 0>(0);
 
   async function ask(text: string, isFresh: boolean) {
     const number = ++asked.current.number;
-    asked.current = { text, messages: picture.index.messages, number };
+    asked.current = { text, messages: picture.index.messages, number, at: Date.now() };
     if (!text) return finish(text, null, isFresh);
-    if (isFresh) setSearching(true);
+    isOpen.current = isFresh;
+    const slow = isFresh ? setTimeout(() => setSearching(true), SLOW) : undefined;
     let found: ArrayLike<number>;
     const late = setTimeout(() => {
       if (asked.current.number !== number || !isFresh) return;
@@ -45,11 +49,13 @@ export function useSearch(picture: Picture, host: Host, say: (words: string) => 
       if (asked.current.number === number) say(pictureText.labelsOnly(words(error)));
     } finally {
       clearTimeout(late);
+      clearTimeout(slow);
     }
     if (asked.current.number === number) finish(text, found, isFresh && picture.query !== text);
   }
 
   function finish(text: string, found: ArrayLike<number> | null, isFresh: boolean) {
+    isOpen.current = false;
     setSearching(false);
     picture.setHits(text, found, isFresh);
     const step = wantsStep.current;
@@ -65,7 +71,7 @@ export function useSearch(picture: Picture, host: Host, say: (words: string) => 
   useEffect(() => {
     const { text, messages } = asked.current;
     if (!text || !picture.hits || messages === picture.index.messages) return;
-    const later = setTimeout(() => ask(text, false), AGAIN);
+    const later = setTimeout(() => ask(text, false), Math.max(0, asked.current.at + AGAIN - Date.now()));
     return () => clearTimeout(later);
   }, [picture.index.messages]);
 
@@ -73,7 +79,7 @@ export function useSearch(picture: Picture, host: Host, say: (words: string) => 
 
   // The picture gave the search up by itself: it had to show a line that the search hid.
   useEffect(() => {
-    if (picture.query || !asked.current.text || isSearching) return;
+    if (picture.query || !asked.current.text || isOpen.current) return;
     clearTimeout(timer.current);
     asked.current = { ...asked.current, text: "" };
     setTyped("");
@@ -88,9 +94,9 @@ export function useSearch(picture: Picture, host: Host, say: (words: string) => 
       timer.current = window.setTimeout(() => ask(text.trim(), true), text ? TYPING : 0);
     },
     step(step) {
-      if (typed.trim() === picture.query && !isSearching) return go(step);
+      if (typed.trim() === picture.query && !isOpen.current) return go(step);
       wantsStep.current = step;
-      if (typed.trim() === asked.current.text && isSearching) return;
+      if (typed.trim() === asked.current.text && isOpen.current) return;
       clearTimeout(timer.current);
       ask(typed.trim(), true);
     },
