@@ -1,4 +1,4 @@
-"""Run the quickstart from top to bottom, print each prompt and answer, leave the notebook and a page in build/.
+"""Run a notebook (the quickstart) from top to bottom, print prompts and answers, leave it and a page in build/.
 
 No key and no network: the local service answers. What it stores lives in a temporary folder and is removed.
 """
@@ -56,16 +56,18 @@ def run(path: Path) -> int:
     except CellExecutionError as error:
         print(f"\nA cell failed: {error}", file=sys.stderr)
         status = 1
-    nbformat.write(notebook, BUILD / "quickstart.ipynb")
-    (BUILD / "quickstart.html").write_text(page(notebook), "utf-8")
-    print(f"\nLeft {BUILD.name}/quickstart.html and {BUILD.name}/quickstart.ipynb. Next: make lab")
+    name = path.stem.lstrip("0123456789_")
+    nbformat.write(notebook, BUILD / f"{name}.ipynb")
+    (BUILD / f"{name}.html").write_text(page(notebook), "utf-8")
+    print(f"\nLeft {BUILD.name}/{name}.html and {BUILD.name}/{name}.ipynb. Next: make lab")
     return status
 
 
 def page(notebook: Any) -> str:
-    """The notebook as one page that loads nothing from elsewhere."""
+    """The notebook as one page that loads nothing from elsewhere: what shows saved widgets would."""
     from nbconvert import HTMLExporter
 
+    notebook.metadata.pop("widgets", None)
     exporter = HTMLExporter(mathjax_url="", require_js_url="", mermaid_js_url="", embed_images=True)
     body, _ = exporter.from_notebook_node(notebook)
     return str(body)

@@ -61,6 +61,28 @@ def test_demo_prints_the_answers_and_leaves_a_page_that_loads_nothing() -> None:
 
 
 @pytest.mark.kernel
+def test_the_notebook_of_widgets_runs_and_shows_each_widget_s_static_form() -> None:
+    done = run("scripts/demo.py", "notebooks/02_evidence_and_widgets.ipynb", SEC_GEMINI_API_KEY="not-to-be-used")
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    page = (ROOT / "build" / "evidence_and_widgets.html").read_text("utf-8")
+    assert 'src="http' not in page
+    executed = nbformat.read(ROOT / "build" / "evidence_and_widgets.ipynb", as_version=4)
+    shown = {
+        cell.source.splitlines()[-1]: "".join(output.get("data", {}).get("text/html", "") for output in cell.outputs)
+        for cell in executed.cells
+        if cell.cell_type == "code"
+    }
+    for name, fact in {
+        "evidence": "No files in session",
+        "picture": "kerberos.log",
+        "rating": "%secgemini feedback up|down",
+        "talk": "What happened in http.log?",
+        "cases": "current",
+    }.items():
+        assert fact in shown[name], name
+
+
+@pytest.mark.kernel
 def test_demo_fails_when_a_cell_fails(tmp_path: Path) -> None:
     cells = [nbformat.v4.new_code_cell("%load_ext secgemini_jupyter"), nbformat.v4.new_code_cell("%%secgemini\n  ")]
     broken = tmp_path / "broken.ipynb"
@@ -70,6 +92,8 @@ def test_demo_fails_when_a_cell_fails(tmp_path: Path) -> None:
     assert "the prompt is empty" in done.stdout + done.stderr
 
 
-def test_the_quickstart_carries_no_stored_output() -> None:
-    notebook = nbformat.read(ROOT / "notebooks" / "01_quickstart.ipynb", as_version=4)
-    assert not any(cell.get("outputs") for cell in notebook.cells)
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_a_notebook_carries_no_stored_output(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    assert not any(cell.get("outputs") or cell.get("execution_count") for cell in notebook.cells)
+    assert "widgets" not in notebook.metadata
