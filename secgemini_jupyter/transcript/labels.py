@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from secgemini_jupyter.indicators import defang
-from secgemini_jupyter.models import Message, is_text
+from secgemini_jupyter.models import Message, MessageType, is_text
 from secgemini_jupyter.render.steps import Step
 from secgemini_jupyter.render.text import one_line, shorten
 
@@ -11,9 +13,14 @@ __all__ = ["call_gist", "content_gist", "gist", "output_gist", "tool_gist"]
 
 WIDTH = 100
 SPARE = 40
+OUTPUT = 60
 _RICH = {
     f"sec-gemini/{kind}": kind for kind in ("table", "timeline", "graph", "code", "json", "html", "canvas", "image")
 }
+
+_MARKDOWN = (MessageType.RESULT, MessageType.THINKING)
+_MARKS = re.compile(r"^\s*#{1,6}\s+|\*\*|`+")
+"""What a reader of one line takes for noise; `_` and `*` alone stand in names and patterns, too."""
 
 
 def gist(text: str, limit: int = WIDTH) -> str:
@@ -30,6 +37,8 @@ def content_gist(message: Message) -> str:
     # JSON says by itself neither what it is nor what it is about.
     if kind := _RICH.get(message.mime_type or ""):
         content = f"{kind}: {content}"
+    elif message.message_type in _MARKDOWN:
+        content = _MARKS.sub("", content[: 8 * WIDTH])
     return gist(f"{message.title}: {content}" if message.title else content)
 
 
@@ -39,8 +48,10 @@ def call_gist(step: Step) -> str:
 
 
 def output_gist(step: Step) -> str:
-    """`→ 4.2.1`, or nothing."""
-    return f"→ {gist(step.detail, 60)}" if step.detail else ""
+    """`→ 4.2.1`; nothing where there is none, or much JSON, of which the beginning says nothing."""
+    line = gist(step.detail, OUTPUT) if step.detail else ""
+    is_cut_json = line.endswith("…") and step.detail.lstrip()[:1] in ("{", "[")
+    return f"→ {line}" if line and not is_cut_json else ""
 
 
 def tool_gist(step: Step) -> str:
