@@ -21,11 +21,11 @@ from .frames import message
     ],
 )
 def test_an_answer_without_its_markdown(content: str, line: str) -> None:
-    assert content_gist(message("result", "answering", content, id="a")) == line
+    assert content_gist(message("result", "answering", content, id="a", at=0)) == line
 
 
 def test_a_prompt_as_it_was_typed() -> None:
-    assert content_gist(message("query", "query", "What is **this**?", id="a")) == "What is **this**?"
+    assert content_gist(message("query", "query", "What is **this**?", id="a", at=0)) == "What is **this**?"
 
 
 @pytest.mark.parametrize(
