@@ -240,3 +240,38 @@ def test_in_marimo_buffers_events_and_traits_travel(marimo):
     check_the_wire(notebook)
     notebook.output(4).get_by_text("selected: [3, 4]").wait_for()
     assert notebook.python("print(widget.selected, widget.label, end='')") == "[3, 4] changed"
+
+
+def search_and_select(page):
+    """Search the picture, and select what was found."""
+    picture = page.locator(".sg-visualize")
+    picture.get_by_role("searchbox").fill("logged in")
+    picture.get_by_role("status").filter(has_text=" of ").first.wait_for()
+    picture.get_by_role("treeitem").filter(has_text="Who logged in").first.click()
+    return picture
+
+
+CONTENT = "print(list(widget.selection.message_type[:1]), list(widget.selection.content[:1]), end='')"
+SELECTED = "['query'] ['Who logged in?']"
+
+
+def test_in_notebook_7_what_is_selected_in_the_picture_is_a_frame(notebook7, local_service):
+    notebook = notebook7(session_cell(local_service), "widget = session.visualize()\nwidget")
+    notebook.run_all()
+    search_and_select(notebook.page).locator("article").get_by_text("Who logged in?").first.wait_for()
+    notebook.python(UNTIL_SELECTED.replace(", widget.label", ""))
+    assert notebook.python(CONTENT) == SELECTED
+
+
+def test_in_marimo_a_selection_runs_the_cells_that_read_it(marimo, local_service):
+    notebook = marimo(
+        "import marimo as mo",
+        session_cell(local_service),
+        "widget = session.visualize()",
+        "picture = mo.ui.anywidget(widget)\npicture",
+        "'first: ' + picture.selection.content.iloc[0] if picture.selected else 'none'",
+    )
+    notebook.output(4).get_by_text("none").wait_for()
+    search_and_select(notebook.page).locator("article").get_by_text("Who logged in?").first.wait_for()
+    notebook.output(4).get_by_text("first: Who logged in?").wait_for()
+    assert notebook.python(CONTENT) == SELECTED
