@@ -23,6 +23,7 @@ test("the middle of a long text goes, whole characters stay", () => {
   expect(middle("0123456789", 10)).toBe("0123456789");
   expect(middle("0123456789", 5)).toBe("01…89");
   expect(middle("😀😀😀😀😀", 3)).toBe("😀…😀");
+  expect(middle(`a${"😀".repeat(1000)}b`, 5)).toBe("a😀…😀b");
 });
 
 test("times are UTC, and one outside the calendar stays a number", () => {

@@ -26,7 +26,9 @@ export function count(number: number, one: string, many = `${one}s`): string {
 
 /** A hash or a long name shortened in the middle: its ends tell it apart. */
 export function middle(text: string, limit: number): string {
-  const chars = [...text];
+  // Of a very long text only its ends are taken apart: two units are one character at most.
+  const ends = text.length > 8 * limit ? text.slice(0, 2 * limit) + text.slice(-2 * limit) : text;
+  const chars = [...ends];
   if (chars.length <= limit) return text;
   const tail = Math.floor((limit - 1) / 2);
   return `${chars.slice(0, limit - 1 - tail).join("")}…${chars.slice(chars.length - tail).join("")}`;
