@@ -190,3 +190,26 @@ test("thousands of levels are no trouble", () => {
   picture.openAll(false);
   expect(picture.rows.nodes).toHaveLength(1);
 });
+
+test("the quick choice by tone counts what a tool call tells to the call", () => {
+  picture = new Picture(() => {});
+  apply([
+    {
+      label: "1",
+      below: [
+        {
+          label: "call",
+          kind: Kind.tool,
+          type: "debug",
+          below: [{ label: "progress" }, { label: "found", type: "result" }],
+        },
+        { label: "broken", type: "result", flags: 4 },
+        { label: "note" },
+      ],
+    },
+  ]);
+  const count = Object.fromEntries(picture.matched.choices.tone.map(({ words, count }) => [words, count]));
+  expect(count).toEqual({ prompt: 1, tool: 2, result: 1, error: 1, info: 1 });
+  picture.setFilter(toggled(toggled(NO_FILTER, "tone", 3), "tone", 5));
+  expect(shown()).toEqual(["1", "call", "progress", "broken"]);
+});

@@ -58,17 +58,13 @@ class Node:
 
 def pack(turns: Sequence[Node], *, seq: int = 0, start: int = 0, first_message: int = 0) -> bytes:
     """The pack of `js/src/visualize/model.ts`."""
-    rows: list[tuple[Node, int, int]] = []  # node, depth, size; the size is set when its tree is complete
+    rows: list[tuple[Node, int]] = []  # with its depth
     waiting = [(node, 0) for node in reversed(turns)]
     while waiting:
         node, depth = waiting.pop()
-        rows.append((node, depth, 0))
+        rows.append((node, depth))
         waiting += [(child, depth + 1) for child in reversed(node.below)]
     sizes = [1] * len(rows)
-    above: list[int] = []
-    for number, (_, depth, _) in enumerate(rows):
-        del above[depth:]
-        above.append(number)
     for number in range(len(rows) - 1, -1, -1):
         depth = rows[number][1]
         end = number + 1
@@ -86,7 +82,7 @@ def pack(turns: Sequence[Node], *, seq: int = 0, start: int = 0, first_message: 
 
     values: dict[str, list[Any]] = {column: [] for column in COLUMNS}
     labels, text, messages = [0], bytearray(), first_message
-    for number, (node, depth, _) in enumerate(rows):
+    for number, (node, depth) in enumerate(rows):
         values["message"].append(messages if node.has_message else -1)
         messages += node.has_message
         values["size"].append(sizes[number])
@@ -103,7 +99,7 @@ def pack(turns: Sequence[Node], *, seq: int = 0, start: int = 0, first_message: 
 
 
 def assemble(bodies: Sequence[tuple[str, str, bytes]], header: dict[str, Any]) -> bytes:
-    room = 4096 + sum(len(json.dumps(header)) for _ in (1,)) // 8 * 8
+    room = 4096 + len(json.dumps(header)) // 8 * 8
     offset, columns = room, []
     for column, kind, body in bodies:
         columns.append([column, KINDS[kind], offset, len(body) // struct.calcsize(kind)])

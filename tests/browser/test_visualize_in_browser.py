@@ -229,6 +229,23 @@ def test_ten_thousand_lines_are_few_in_the_document(page):
     assert active_line(page).startswith("question 999") or active_line(page).startswith("step 998")
 
 
+def test_ten_thousand_levels_stay_in_the_tree(page):
+    deep = pictures.Node("the deepest")
+    for level in range(9_999, 0, -1):
+        deep = pictures.Node(f"level {level}", below=[deep])
+    widget = show(page, pack([deep]), width=600)
+    widget.get_by_role("button", name="Open all").click()
+    widget.get_by_role("tree").focus()
+    press(page, "End")
+    last = widget.get_by_role("treeitem", name="the deepest")
+    assert last.get_attribute("aria-level") == "10000"
+    assert last.locator(".sg-label").bounding_box()["width"] > 50
+    assert last.locator(".sg-level").inner_text() == "9999"
+    press(page, "ArrowLeft", "ArrowLeft")
+    assert active_line(page) == "level 9999"
+    assert widget.locator("[aria-expanded=false]").count() == 1
+
+
 def news(turns: list[pictures.Node], number: int, *more: pictures.Node, seq: int) -> str:
     """An event: turn `number`, counted from 0, and all after it, with more lines in it."""
     before = turns[:number]

@@ -1,13 +1,15 @@
+import { TONES } from "./kinds";
 import type { Index } from "./pack";
 import { filterText } from "./strings";
 
-export const FACETS = ["type", "actor", "role", "state", "status"] as const;
+export const FACETS = ["tone", "type", "actor", "role", "state", "status"] as const;
 export type Facet = (typeof FACETS)[number];
 
-/** What may be shown: for each facet the chosen values, none chosen is all. Names by number, status codes as they are. */
+/** What may be shown: for each facet, of which `tone` is the quick choice by colour and shape, the chosen values, none chosen is all. Names by number, status codes as they are. */
 export type Filter = Record<Facet, ReadonlySet<number>>;
 
 export const NO_FILTER: Filter = {
+  tone: new Set(),
   type: new Set(),
   actor: new Set(),
   role: new Set(),
@@ -46,7 +48,7 @@ export function matches(index: Index, filter: Filter, hits: Uint8Array | null): 
   const facets = FACETS.map((facet) => ({
     column: index[facet],
     chosen: filter[facet].size > 0 ? filter[facet] : null,
-    tally: new Tally(facet === "status" ? 0 : index.names[facet].length),
+    tally: new Tally(facet in index.names ? index.names[facet as keyof Index["names"]].length : 0),
   }));
   let count = 0;
   for (let node = 0; node < index.nodes; node++) {
@@ -104,6 +106,7 @@ class Tally {
 /** `local_tool_call` as `local tool call`. */
 export function valueWords(index: Index, facet: Facet, value: number): string {
   if (facet === "status") return String(value);
+  if (facet === "tone") return TONES[value] ?? "";
   const name = index.names[facet][value] || filterText.none;
   return facet === "actor" ? name : name.replaceAll("_", " ");
 }

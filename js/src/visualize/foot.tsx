@@ -1,18 +1,9 @@
 import { useMemo } from "preact/hooks";
 import { type Cell, useCell } from "./cell";
-import { type Shape, TONES, type Tone, tone } from "./kinds";
+import { SHAPE_OF, TONES, type Tone, tone } from "./kinds";
 import { nodeWords } from "./overview";
 import type { Picture } from "./picture";
 import { Mark } from "./tree-row";
-
-const MARKS: Record<Tone, Shape> = {
-  info: "bar",
-  thinking: "ring",
-  prompt: "square",
-  tool: "diamond",
-  result: "dot",
-  error: "triangle",
-};
 
 /** The last line: what happened, else the node under the pointer or the keyboard; what the marks mean. */
 export function Foot({ picture, status, told }: { picture: Picture; status: string; told: Cell<number> }) {
@@ -32,7 +23,7 @@ export function Foot({ picture, status, told }: { picture: Picture; status: stri
       <span class="sg-legend" aria-hidden="true">
         {tones.map((each) => (
           <span key={each} class={`sg-tone-${each}`}>
-            <Mark shape={MARKS[each]} />
+            <Mark shape={SHAPE_OF[each]} />
             <span class="sg-legend-word">{each}</span>
           </span>
         ))}

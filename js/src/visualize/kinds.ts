@@ -7,7 +7,7 @@ export const TONES = ["info", "thinking", "prompt", "tool", "result", "error"] a
 export type Tone = (typeof TONES)[number];
 export type Shape = "square" | "ring" | "dot" | "diamond" | "stack" | "triangle" | "bar" | "person";
 
-const SHAPES: Record<Tone, Shape> = {
+export const SHAPE_OF: Record<Tone, Shape> = {
   info: "bar",
   thinking: "ring",
   prompt: "square",
@@ -16,40 +16,47 @@ const SHAPES: Record<Tone, Shape> = {
   error: "triangle",
 };
 
-const byName = new Map<string, Tone>();
+/** Message types by their names, the first that fits; all others are info. */
+const TYPES: [RegExp, Tone][] = [
+  [/error/, "error"],
+  [/tool|confirm/, "tool"],
+  [/query|prompt/, "prompt"],
+  [/think/, "thinking"],
+  [/^result/, "result"],
+];
 
-/** The tone of a message type, by its name: `local_tool_call`, `thinking`. */
-export function toneOfType(name: string): Tone {
-  let tone = byName.get(name);
-  if (!tone) {
-    tone = /error/.test(name)
-      ? "error"
-      : /tool|confirm/.test(name)
-        ? "tool"
-        : /query|prompt/.test(name)
-          ? "prompt"
-          : /think/.test(name)
-            ? "thinking"
-            : /^result/.test(name)
-              ? "result"
-              : "info";
-    byName.set(name, tone);
+/** The number of each node's tone. What a tool call tells on its way belongs to the call. */
+export function tones(index: Index): Uint8Array {
+  const { kind, flags, parent } = index;
+  const number = (tone: Tone) => TONES.indexOf(tone);
+  const ofType = index.names.type.map((name) =>
+    number(TYPES.find(([pattern]) => pattern.test(name))?.[1] ?? "info"),
+  );
+  const [info, prompt, tool, error] = [number("info"), number("prompt"), number("tool"), number("error")];
+  const found = new Uint8Array(index.nodes);
+  for (let node = 0; node < index.nodes; node++) {
+    const is = kind[node];
+    let tone = is === Kind.message ? (ofType[index.type[node] as number] ?? info) : info;
+    if (is === Kind.turn) tone = prompt;
+    if (is === Kind.tool || is === Kind.group || (tone === info && found[parent[node] ?? -1] === tool))
+      tone = tool;
+    found[node] = (flags[node] as number) & Flag.error ? error : tone;
   }
-  return tone;
+  return found;
 }
 
 export function tone(index: Index, node: number): Tone {
-  if ((index.flags[node] as number) & Flag.error) return "error";
-  const kind = index.kind[node];
-  if (kind === Kind.turn) return "prompt";
-  if (kind === Kind.tool || kind === Kind.group) return "tool";
-  return kind === Kind.actor ? "info" : toneOfType(index.names.type[index.type[node] as number] ?? "");
+  return TONES[index.tone[node] as number] ?? "info";
 }
 
 export function shape(index: Index, node: number): Shape {
   if ((index.flags[node] as number) & Flag.error) return "triangle";
   const kind = index.kind[node];
-  return kind === Kind.group ? "stack" : kind === Kind.actor ? "person" : SHAPES[tone(index, node)];
+  if (kind === Kind.group) return "stack";
+  if (kind === Kind.actor) return "person";
+  // Within a call, what it tells has its colour and a shape of its own.
+  const isCall = kind === Kind.tool || index.kind[index.parent[node] ?? -1] !== Kind.tool;
+  return isCall || tone(index, node) !== "tool" ? SHAPE_OF[tone(index, node)] : "bar";
 }
 
 /** What a node is, in a word or two. */

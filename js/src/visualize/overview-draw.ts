@@ -1,4 +1,4 @@
-import { TONES, type Tone, tone } from "./kinds";
+import { TONES, type Tone } from "./kinds";
 import type { Lanes, Scale } from "./overview-scale";
 import { spanOf } from "./overview-scale";
 import type { Index } from "./pack";
@@ -25,7 +25,7 @@ export function pixels({ index, order, lanes, scale, matching }: Drawing, width:
     const time = index.time[node] as number;
     const from = Math.round(scale.x(time) * factor);
     const to = Math.max(from + MOMENT * factor, scale.x(time + spanOf(index, node)) * factor);
-    const value = TONES.indexOf(tone(index, node)) + 1;
+    const value = (index.tone[node] as number) + 1;
     for (let x = Math.max(0, from); x < Math.min(width, to); x++)
       if ((lane[x] as number) < value) lane[x] = value;
   }

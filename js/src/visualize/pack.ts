@@ -1,3 +1,4 @@
+import { tones } from "./kinds";
 import type { ColumnName, IndexHeader } from "./model";
 
 type Names = IndexHeader["names"];
@@ -9,6 +10,8 @@ export interface Index {
   nodes: number;
   names: Names;
   parent: Int32Array;
+  /** The number of each node's tone, see `kinds.ts`; ours too. */
+  tone: Uint8Array;
   message: Int32Array;
   size: Int32Array;
   depth: Uint16Array;
@@ -119,6 +122,7 @@ export function merge(before: Index, pack: Pack): Index {
     nodes,
     names,
     parent: new Int32Array(0),
+    tone: new Uint8Array(0),
     message: joined(new Int32Array(nodes), before.message, columns.message, start),
     size: joined(new Int32Array(nodes), before.size, columns.size, start),
     depth: joined(new Uint16Array(nodes), before.depth, columns.depth, start),
@@ -141,6 +145,7 @@ export function merge(before: Index, pack: Pack): Index {
       for (let node = start; node < nodes; node++) index[name][node] = numbers[index[name][node] ?? 0] ?? 0;
   }
   index.parent = parents(index.size);
+  index.tone = tones(index);
   for (const message of index.message)
     check(message >= -1 && message < index.messages, "a node has a message that is not there");
   return index;
@@ -198,6 +203,7 @@ export function emptyIndex(): Index {
     nodes: 0,
     names: { actor: [], type: [], state: [], role: [] },
     parent: none,
+    tone: new Uint8Array(0),
     message: none,
     size: none,
     depth: new Uint16Array(0),

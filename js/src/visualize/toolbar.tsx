@@ -1,9 +1,11 @@
 import type { Ref } from "preact";
 import type { Commands, Format, Scope } from "./commands";
-import { FACETS, type Facet, isFiltering, NO_FILTER, toggled } from "./filter";
+import { type Facet, isFiltering, NO_FILTER, toggled } from "./filter";
+import { SHAPE_OF, TONES, type Tone } from "./kinds";
 import { Menu } from "./menu";
 import type { Picture } from "./picture";
 import { exportText, pictureText as text } from "./strings";
+import { Mark } from "./tree-row";
 
 export interface ToolbarProps {
   picture: Picture;
@@ -19,13 +21,17 @@ export interface ToolbarProps {
   commands: Commands;
 }
 
-/** Types that have a button of their own, each for one or more message types. */
-const QUICK = [
-  { words: "results", of: /^result/ },
-  { words: "tools", of: /tool/ },
-  { words: "thinking", of: /think/ },
-  { words: "info", of: /^info/ },
+/** Tones that have a button of their own: what one looks for most. */
+const QUICK: [Tone, words: string][] = [
+  ["result", "results"],
+  ["tool", "tools"],
+  ["thinking", "thinking"],
+  ["info", "info"],
+  ["error", "errors"],
 ];
+
+type Menued = Exclude<Facet, "tone">;
+const MENUS: Menued[] = ["type", "actor", "role", "state", "status"];
 
 /** So many choices of a menu are listed; an actor's name may be anything. */
 const LISTED = 100;
@@ -63,10 +69,10 @@ export function Toolbar(props: ToolbarProps) {
       </div>
       <CommandButtons {...props} />
       <fieldset class="sg-filters" aria-label={text.quick}>
-        {QUICK.map((quick) => (
-          <QuickButton key={quick.words} picture={picture} {...quick} />
+        {QUICK.map(([tone, words]) => (
+          <QuickButton key={tone} picture={picture} tone={tone} words={words} />
         ))}
-        {FACETS.map((facet) => (
+        {MENUS.map((facet) => (
           <FacetMenu key={facet} picture={picture} facet={facet} />
         ))}
         {(picture.isNarrowed || typed) && (
@@ -89,27 +95,27 @@ function countWords({ picture, isSearching }: ToolbarProps): string {
     : words;
 }
 
-function QuickButton({ picture, words, of }: { picture: Picture; words: string; of: RegExp }) {
-  const { filter, index, matched } = picture;
-  const choices = matched.choices.type.filter(({ value }) => of.test(index.names.type[value] ?? ""));
-  if (choices.length === 0) return null;
-  const isChosen = choices.every(({ value }) => filter.type.has(value));
-  function press() {
-    const type = new Set(filter.type);
-    for (const { value } of choices) {
-      if (isChosen) type.delete(value);
-      else type.add(value);
-    }
-    picture.setFilter({ ...filter, type });
-  }
+function QuickButton({ picture, tone, words }: { picture: Picture; tone: Tone; words: string }) {
+  const { filter, matched } = picture;
+  const value = TONES.indexOf(tone);
+  const isChosen = filter.tone.has(value);
+  if (!isChosen && !matched.choices.tone.some((choice) => choice.value === value)) return null;
   return (
-    <button type="button" class="sg-button sg-chip" aria-pressed={isChosen} onClick={press}>
+    <button
+      type="button"
+      class="sg-button sg-chip"
+      aria-pressed={isChosen}
+      onClick={() => picture.setFilter(toggled(filter, "tone", value))}
+    >
+      <span class={`sg-tone-${tone}`}>
+        <Mark shape={SHAPE_OF[tone]} />
+      </span>
       {words}
     </button>
   );
 }
 
-function FacetMenu({ picture, facet }: { picture: Picture; facet: Facet }) {
+function FacetMenu({ picture, facet }: { picture: Picture; facet: Menued }) {
   const { filter, matched } = picture;
   const choices = matched.choices[facet];
   if (choices.length < 2 && filter[facet].size === 0) return null; // it would change nothing
