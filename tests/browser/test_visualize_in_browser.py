@@ -243,7 +243,7 @@ def test_ten_thousand_levels_stay_in_the_tree(page):
     assert last.locator(".sg-level").inner_text() == "9999"
     press(page, "ArrowLeft", "ArrowLeft")
     assert active_line(page) == "level 9999"
-    assert widget.locator("[aria-expanded=false]").count() == 1
+    assert widget.locator("[role=treeitem][aria-expanded=false]").count() == 1
 
 
 def news(turns: list[pictures.Node], number: int, *more: pictures.Node, seq: int) -> str:
