@@ -15,7 +15,9 @@ import traitlets
 
 from secgemini_jupyter.errors import InputError
 from secgemini_jupyter.models import Message
+from secgemini_jupyter.render import html
 from secgemini_jupyter.render.text import count, one_line, size
+from secgemini_jupyter.transcript.labels import gist
 from secgemini_jupyter.transcript.nodes import Nodes
 from secgemini_jupyter.transcript.search import positions_with
 from secgemini_jupyter.widgets.base import SecGeminiWidget, bundle
@@ -211,6 +213,20 @@ class VisualizeWidget(SecGeminiWidget):
 
     def _fallback(self) -> tuple[str, str]:
         return outline(self._known.turns(), self._source.name), _beginning(self._known, self._source.name)
+
+    def _ipython_display_(self) -> None:
+        """With `embed`, the static form is an output of its own, folded: an exported page that finds no network for
+        the live view, which it prefers, would else be blank."""
+        if not self._embeds:
+            raise NotImplementedError  # IPython shows the bundle
+        from IPython.core.interactiveshell import InteractiveShell
+
+        data, metadata = self._repr_mimebundle_()
+        title = html.tag("summary", f"Session {gist(self.session_name)}, saved with this notebook", style=html.SUMMARY)
+        folded = {"text/html": html.tag("details", title, data.pop("text/html")), "text/plain": data["text/plain"]}
+        publisher = InteractiveShell.instance().display_pub
+        publisher.publish({**data, "text/plain": repr(self)}, metadata)
+        publisher.publish(folded)
 
     # --- what is new ---
 

@@ -24,29 +24,41 @@ said = [repr(widget.trait_values()) + str(widget.get_state()) for widget in _ins
 print(len(said) > 1, any(key in each for each in said), end="")
 """
 
+SESSION = """
+from pathlib import Path
+from secgemini_jupyter import SecGemini
+from secgemini_jupyter.kernel import KernelSession
+from secgemini_jupyter.widgets import SessionsWidget
+key = Path({key!r}).read_text()
+client = SecGemini(key, base_url={http!r}, websocket_url={ws!r})
+session = client.create_session("triage")
+session.attach_file("auth.log", b"sshd: accepted")
+answer = session.query("Who logged in?")
+kernel = KernelSession()
+kernel._client = client
+"""
+
 # The cell that shows a widget, a selector of its view, and words of its static form.
 WIDGETS = {
+    "attach": ("session.attach()", ".sg-attach", "auth.log"),
+    "chat": ("session.chat()", ".sg-chat", "Conversation in session triage"),
     "feedback": (
-        "from secgemini_jupyter.widgets import FeedbackWidget\nFeedbackWidget(session)",
+        "import secgemini_jupyter.widgets as w\nw.FeedbackWidget(session)",
         ".sg-feedback",
-        '%secgemini feedback up|down "comment"',
+        "feedback up|down",
     ),
+    "sessions": ("SessionsWidget(kernel)", ".sg-sessions", ", as of 20"),
     "visualize": ("session.visualize()", ".sg-visualize", "· 1 turn ·"),
+    "visualize, embedded": ("session.visualize(embed=True)", ".sg-visualize", "Session triage, saved with this"),
 }
 
 
 @pytest.fixture
-def cells(local_service, tmp_path) -> Callable[[str], list[str]]:
-    """The cells of a notebook that shows a widget. The key is in a file: no cell holds it."""
+def cells(local_service, tmp_path) -> list[str]:
+    """The cells of a notebook that shows all widgets. The key is in a file: no cell holds it."""
     (tmp_path / "key").write_text(local_service.key)
-    session = (
-        "from pathlib import Path\nfrom secgemini_jupyter import SecGemini\n"
-        f"key = Path({str(tmp_path / 'key')!r}).read_text()\n"
-        f"client = SecGemini(key, base_url={local_service.http!r}, websocket_url={local_service.ws!r})\n"
-        "session = client.create_session('triage')\n"
-        "answer = session.query('Who logged in?')"
-    )
-    return lambda name: [session, WIDGETS[name][0]]
+    session = SESSION.format(key=str(tmp_path / "key"), http=local_service.http, ws=local_service.ws)
+    return [session.strip(), *(cell for cell, _, _ in WIDGETS.values())]
 
 
 @pytest.fixture
@@ -69,27 +81,39 @@ def html_of(document: nbformat.NotebookNode, config: Config | None = None) -> st
     return HTMLExporter(config=config or Config()).from_notebook_node(document)[0]
 
 
-@pytest.mark.parametrize("name", WIDGETS)
-def test_an_executed_notebook_is_readable_offline(cells, offline, name):
+def blanks(page: Any) -> list[str]:
+    """The widgets whose words are not on a page that was made of a notebook."""
+    outputs = page.locator(".jp-OutputArea")
+    assert outputs.count() == len(WIDGETS)
+    shown = [outputs.nth(n).get_by_text(words).first.is_visible() for n, (_, _, words) in enumerate(WIDGETS.values())]
+    return [name for name, is_shown in zip(WIDGETS, shown, strict=True) if not is_shown]
+
+
+def test_an_executed_notebook_is_readable_offline(cells, offline):
     """nbclient, papermill and `nbconvert --execute` keep the state of widgets, which nbconvert would prefer."""
-    document = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells(name)])
+    document = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     NotebookClient(document, timeout=120, kernel_name="python3").execute()
-    words = WIDGETS[name][2]
-    assert offline(html_of(document)).get_by_text(words).is_visible()
-    assert words in unescape(MarkdownExporter().from_notebook_node(document)[0])
+    assert blanks(offline(html_of(document))) == []
+    embedded = document.cells[-1].outputs[0].data[VIEW]["model_id"]
+    (state,) = document.metadata.widgets.values()
+    assert len(state["state"][embedded]["state"]["embedded"]) > 2, "with a network, the page stays interactive"
+    markdown = unescape(MarkdownExporter().from_notebook_node(document)[0])
+    assert [name for name, (_, _, words) in WIDGETS.items() if words not in markdown] == []
 
 
-@pytest.mark.parametrize("name", WIDGETS)
-def test_a_notebook_saved_in_lab_is_readable_offline_and_holds_no_key(lab, local_service, cells, offline, name):
-    notebook = lab(*cells(name))
+def test_a_notebook_saved_in_lab_is_readable_offline_and_holds_no_key(lab, local_service, cells, offline):
+    notebook = lab(*cells)
     notebook.run_all()
-    notebook.page.locator(WIDGETS[name][1]).wait_for()
+    for number, (_, view, _) in enumerate(WIDGETS.values(), 1):
+        notebook.output(number).first.scroll_into_view_if_needed()
+        notebook.output(number).locator(view).wait_for()
     document = notebook.save()
     assert notebook.python(KEY_IN_TRAITS) == "True False"
-    words = WIDGETS[name][2]
     assert "widgets" not in document.metadata
-    assert offline(html_of(document)).get_by_text(words).is_visible()
-    assert words in unescape(MarkdownExporter().from_notebook_node(document)[0])
+    assert local_service.key not in nbformat.writes(document)
+    assert blanks(offline(html_of(document))) == []
+    markdown = unescape(MarkdownExporter().from_notebook_node(document)[0])
+    assert [name for name, (_, _, words) in WIDGETS.items() if words not in markdown] == []
 
     # What Lab writes if its user switched "Save Widget State Automatically" on. nbconvert then prefers the live view,
     # and that takes its machinery from the network: offline, it needs to be told to forget the state.
@@ -99,7 +123,8 @@ def test_a_notebook_saved_in_lab_is_readable_offline_and_holds_no_key(lab, local
     finally:
         notebook.page.evaluate(SWITCH_SAVING)  # Lab remembers it, for the next notebook too
     (state,) = document.metadata.widgets.values()
-    assert document.cells[1].outputs[0].data[VIEW]["model_id"] in state["state"]
+    for cell in document.cells[1:]:
+        assert cell.outputs[0].data[VIEW]["model_id"] in state["state"]
     assert local_service.key not in nbformat.writes(document)
-    assert offline(html_of(document)).get_by_text(words).count() == 0
-    assert offline(html_of(document, FORGET)).get_by_text(words).is_visible()
+    assert blanks(offline(html_of(document))) == ["attach", "feedback", "sessions", "visualize"]
+    assert blanks(offline(html_of(document, FORGET))) == []
