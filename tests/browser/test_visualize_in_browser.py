@@ -358,11 +358,14 @@ def test_a_busy_kernel_leaves_the_last_message_for_a_moment_and_never_under_anot
 
 def test_an_embedded_picture_needs_no_kernel(page):
     details = {str(n): pictures.detail(n, title=f"message {n}") for n in range(13)}
+    details["9"]["parts"] = [{"kind": "html", "html": "<p>R&amp;D &lt;<b>7</b>&gt;</p>"}]
     widget = show(page, pack(triage()), embedded=details)
     widget.get_by_role("treeitem", name=FAILED).click()
     widget.get_by_text("message 4").wait_for()
     widget.get_by_role("searchbox").fill("johnson-pc$")
-    widget.get_by_text("13 messages", exact=True).wait_for()
+    widget.get_by_text("12 of 13 messages", exact=True).wait_for()
+    widget.get_by_role("searchbox").fill("r&d <7>")
+    widget.get_by_text("1 of 13 messages", exact=True).wait_for()
     widget.get_by_role("searchbox").fill("message 7")
     widget.get_by_text("1 of 13 messages").wait_for()
     assert page.evaluate("stage.requests") == []

@@ -2,7 +2,7 @@ import { TONES } from "./kinds";
 import type { Index } from "./pack";
 import { filterText } from "./strings";
 
-export const FACETS = ["tone", "type", "actor", "role", "state", "status"] as const;
+const FACETS = ["tone", "type", "actor", "role", "state", "status"] as const;
 export type Facet = (typeof FACETS)[number];
 
 /** What may be shown: for each facet, of which `tone` is the quick choice by colour and shape, the chosen values, none chosen is all. Names by number, status codes as they are. */
@@ -104,7 +104,7 @@ class Tally {
 }
 
 /** `local_tool_call` as `local tool call`. */
-export function valueWords(index: Index, facet: Facet, value: number): string {
+function valueWords(index: Index, facet: Facet, value: number): string {
   if (facet === "status") return String(value);
   if (facet === "tone") return TONES[value] ?? "";
   const name = index.names[facet][value] || filterText.none;

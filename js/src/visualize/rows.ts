@@ -13,9 +13,8 @@ export interface Rows {
   most: number;
 }
 
-/** Bits of `kept`: the node matches, something below it does. */
-export const MATCHES = 1;
-export const ABOVE = 2;
+/** Beside 1 for a node that matches: something below it does. */
+const ABOVE = 2;
 
 /** Which nodes are shown if all are open: those that match, and those above them. */
 export function kept(index: Index, matching: Uint8Array): Uint8Array {

@@ -42,7 +42,6 @@ export const pictureText = {
   broken: (words: string) =>
     `This picture cannot be drawn: ${words}. Run the cell again; if that does not help, report a bug.`,
   running: "A turn is running.",
-  ended: "The turn has ended.",
   split: "Width of the tree",
   height: "Height of the picture",
 };

@@ -5,7 +5,7 @@ import { pictureText as text } from "./strings";
 import { TreeKeys } from "./tree-keys";
 import { queryPattern, TreeRow } from "./tree-row";
 
-export const ROW_HEIGHT = 24;
+const ROW_HEIGHT = 24;
 /** Lines drawn above and below what is seen, and all of them at most. */
 const MARGIN = 8;
 const MOST = 59;

@@ -100,7 +100,7 @@ function neighbours(picture: Picture): number[] {
 }
 
 /** What the index alone says of a node: where it has no message of its own, or no kernel answers. */
-export function ofNode(index: Index, node: number): Detail {
+function ofNode(index: Index, node: number): Detail {
   const facts: [string, string][] = [];
   const actor = index.names.actor[index.actor[node] as number];
   if (actor) facts.push(["actor", actor]);

@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
+import { safeNodes } from "../shared/safe-html";
 import { type Host, readPositions, words } from "./host";
 import type { Detail } from "./model";
 import { type Index, label } from "./pack";
@@ -35,7 +36,7 @@ export function useSearch(picture: Picture, host: Host, say: (words: string) => 
     asked.current = { text, messages: picture.index.messages, number, at: Date.now() };
     if (!text) return finish(text, null, isFresh);
     isOpen.current = isFresh;
-    const slow = isFresh ? setTimeout(() => setSearching(true), SLOW) : undefined;
+    const slow = isFresh ? setTimeout(() => setSearching(asked.current.number === number), SLOW) : undefined;
     let found: ArrayLike<number>;
     const late = setTimeout(() => {
       if (asked.current.number !== number || !isFresh) return;
@@ -129,7 +130,7 @@ function findInDetails(text: string, index: Index, embedded: Record<string, Deta
 /** What a detail says, without its markup. */
 function shownText(detail: Detail): string {
   const parts = detail.parts.map((part) => {
-    if (part.kind === "html") return part.html.replace(/<[^>]*>/g, " ");
+    if (part.kind === "html") return safeNodes(part.html).textContent ?? "";
     return (part.kind === "table" ? part : part.table).rows.flat().join(" ");
   });
   return [detail.title, ...parts].join(" ");
