@@ -74,6 +74,13 @@ class SecGeminiWidget(anywidget.AnyWidget):
     _stays_live: bool = False
     """Whether its saved state is enough to be shown as a widget without a kernel."""
 
+    def open(self) -> None:
+        super().open()
+        # ipykernel 7.4 gives a view's message to the shell that last sent something to the view. For that, a thread of
+        # ours counts as the main one, which a cell may keep busy. Our handlers keep no shell busy: the view may choose.
+        if hasattr(self.comm, "_reply_subshell_for"):
+            self.comm._reply_subshell_for = lambda _data, chosen: chosen
+
     def set_state(self, sync_data: dict[str, Any]) -> None:
         accepted: dict[str, Any] = {}
         for name in self._from_browser.keys() & sync_data.keys():

@@ -38,6 +38,23 @@ def kernel(monkeypatch):
     return be
 
 
+def test_a_view_s_message_goes_to_the_shell_that_the_view_chose(monkeypatch):
+    """Not to the one that sent last, which is the main one for a thread of ours: a cell may keep it busy."""
+    import comm
+    from ipykernel.comm.comm import BaseComm
+
+    class Comm(BaseComm):
+        def publish_msg(self, *_: object, **__: object) -> None:
+            self._reply_subshell_id = None  # as ipykernel does it for what is sent from the main shell
+
+    monkeypatch.setattr(comm, "create_comm", Comm)
+    widget = Marked()
+    widget.title = "new"
+    assert widget.comm._reply_subshell_for({}, "the view's") == "the view's"
+    assert Comm()._reply_subshell_for({}, "the view's") is None, "else the widget has no reason to do it"
+    widget.close()
+
+
 def test_a_view_sets_the_traits_that_it_may_and_no_other(front_end):
     widget = Marked()
     widget.set_state({"marked": [1, 2], "title": "theirs", "_esm": "alert(1)"})
