@@ -236,27 +236,39 @@ class ChatWidget(SecGeminiWidget):
 
     # --- what the view asks ---
 
+    def _of_view(self, session_id: str) -> Conversation:
+        """The conversation that a view shows. Taken once: while a request is served, another one may be opened.
+
+        Raises:
+            InputError: it is not the one that is shown now; nothing was sent.
+        """
+        conversation = self._conversation
+        check_session(conversation.session.id, session_id)
+        return conversation
+
     def _take_prompt(self, request: Ask) -> None:
-        check_session(self.session_id, request.session_id)
-        self.ask(encodable(request.prompt))
+        self._of_view(request.session_id).ask(encodable(request.prompt))
+        self._show()
 
     def _stop(self, request: OfSession) -> None:
-        check_session(self.session_id, request.session_id)
-        self.stop()
+        self._of_view(request.session_id).stop()
+        self._show()
 
     def _retry(self, request: OfSession) -> None:
-        check_session(self.session_id, request.session_id)
-        said = self._conversation.shown()
+        conversation = self._of_view(request.session_id)
+        said = conversation.shown()
         if not said:
             raise InputError("Nothing was asked in this session yet.")
-        self.ask(said[-1].prompt)
+        conversation.ask(said[-1].prompt)
+        self._show()
 
     def _rate(self, request: Rate) -> None:
-        check_session(self.session_id, request.session_id)
-        said = self._conversation.find(request.turn)
+        conversation = self._of_view(request.session_id)
+        said = conversation.find(request.turn)
         if said.status == "running":
             raise InputError("The answer is not complete. Rate it when it is.")
-        self.session.send_feedback(request.score, group_id=said.group or None, comment=encodable(request.comment))
+        comment = encodable(request.comment)
+        conversation.session.send_feedback(request.score, group_id=said.group or None, comment=comment)
         said.rating = request.score
         self._show()
 

@@ -330,6 +330,32 @@ def test_a_view_of_the_session_before_is_refused(talk: Shown, kernel: KernelSess
     assert talk.widget.turns == []
 
 
+def test_a_prompt_for_the_session_before_is_refused_while_the_next_one_opens(
+    talk: Shown, kernel: KernelSession, client: SecGemini, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = talk.widget.session_id
+    other = client.create_session("other")
+    is_opening, go_on = threading.Event(), threading.Event()
+    refresh = conversation.Conversation.refresh
+
+    def held(self: conversation.Conversation) -> None:
+        if self.session.id == other.id:
+            is_opening.set()
+            assert go_on.wait(10)
+        refresh(self)
+
+    monkeypatch.setattr(conversation.Conversation, "refresh", held)
+    kernel.resume_session(other.id)
+    assert is_opening.wait(10)
+    assert talk.widget.session_id == before  # the view knows no other yet
+    for method in ("send", "retry", "stop", "rate"):
+        more = {"send": {"prompt": "to whom?"}, "rate": {"turn": "x", "score": 1}}.get(method, {})
+        assert "This view shows session" in talk.call(method, session_id=before, **more)
+    go_on.set()
+    wait_for(lambda: talk.widget.session_id == other.id)
+    assert client.resume_session(other.id).turns == 0
+
+
 def test_a_session_s_own_chat_has_no_other(shown: Any, client: SecGemini) -> None:
     session = client.create_session("alone")
     alone = shown(session.chat())
