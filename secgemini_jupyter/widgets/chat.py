@@ -128,6 +128,7 @@ class ChatWidget(SecGeminiWidget):
         self._sent = ("", 0)
         self._ends: list[Callable[[], None]] = []
         self._opened: dict[str, Conversation] = {}
+        self._is_closed = False
         session = host.chat_session()
         if session is None:
             raise InputError("There is no session to talk with.")
@@ -180,8 +181,11 @@ class ChatWidget(SecGeminiWidget):
 
     def close(self) -> None:
         """Take the chat away. When no other shows the session, what waits for approval is denied."""
-        for end in getattr(self, "_ends", []):
-            end()
+        if hasattr(self, "_ends"):
+            with self._showing:  # a session that is being opened is watched by now, or not at all
+                self._is_closed, ends, self._ends = True, self._ends, []
+            for end in ends:
+                end()
         if hasattr(self, "_uploads"):
             self._feed.close()
             self._uploads.close()
@@ -192,6 +196,8 @@ class ChatWidget(SecGeminiWidget):
     def _open(self, session: ChatSession) -> None:
         conversation = Conversation.of(session)
         with self._showing:
+            if self._is_closed:
+                return
             if session.id not in self._opened or self._opened[session.id] is not conversation:
                 self._opened[session.id] = conversation
                 self._ends.append(conversation.watch(self._feed.wake))
@@ -282,10 +288,11 @@ class ChatWidget(SecGeminiWidget):
         self._show()
 
     def _list(self, *, ask: bool = False) -> None:
-        listed = {each.session.id: each.session for each in self._opened.values()}
-        if ask:
-            listed |= {each.id: each for each in self._host.list_sessions()}
-        self.sessions = [{"id": each.id, "name": one_line(each.name, 80)} for each in listed.values()][-LISTED:]
+        more = self._host.list_sessions() if ask else ()
+        with self._showing:
+            listed = {each.session.id: each.session for each in self._opened.values()}
+            listed |= {each.id: each for each in more}
+            self.sessions = [{"id": each.id, "name": one_line(each.name, 80)} for each in listed.values()][-LISTED:]
 
     def _switch(self, request: OfSession) -> None:
         if request.session_id not in {each["id"] for each in self.sessions}:
@@ -310,7 +317,7 @@ class ChatWidget(SecGeminiWidget):
     def _said(self) -> list[Chapter]:
         """What was said in each session that this chat has shown, the one that it shows now last."""
         now = self._conversation
-        all_ = [each for each in self._opened.values() if each is not now]
+        all_ = [each for each in list(self._opened.values()) if each is not now]
         return [chapter for each in (*all_, now) if (chapter := Chapter.of(each)).said]
 
     def _save(self) -> None:

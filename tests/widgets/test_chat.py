@@ -529,6 +529,29 @@ def test_the_last_chat_that_closes_denies_what_is_open(tooled: Shown) -> None:
     assert "did not approve" in session.query(CALL).answer, "nobody is asked"
 
 
+def test_a_chat_that_closes_while_a_session_opens_watches_nothing(
+    talk: Shown, kernel: KernelSession, client: SecGemini, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_opening, go_on, is_open = threading.Event(), threading.Event(), threading.Event()
+    opened = ChatWidget._open
+
+    def held(self: ChatWidget, session: Any) -> None:
+        is_opening.set()
+        assert go_on.wait(10)
+        opened(self, session)
+        is_open.set()
+
+    monkeypatch.setattr(ChatWidget, "_open", held)
+    other = kernel.resume_session(client.create_session("other").id)
+    assert is_opening.wait(10)
+    talk.widget.close()
+    go_on.set()
+    assert is_open.wait(10)
+    # Nobody could answer: a question that was kept open would hold its turn up for minutes.
+    assert conversation.Conversation.of(other).questions._watchers == []
+    assert kernel._watchers == []
+
+
 def test_a_cell_s_call_is_asked_in_the_chat(tooled: Shown, kernel: KernelSession) -> None:
     """Both ways a cell can ask: on the loop thread, and waiting in its own."""
     answers: list[str] = []
