@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,7 +12,7 @@ from typing import Any, ClassVar
 import anywidget
 import msgspec
 
-from secgemini_jupyter.errors import SettingsError, one_line
+from secgemini_jupyter.errors import SettingsError, one_line, redact
 
 __all__ = ["SecGeminiWidget", "bundle", "in_notebook", "is_attended"]
 
@@ -80,6 +81,13 @@ class SecGeminiWidget(anywidget.AnyWidget):
         # ours counts as the main one, which a cell may keep busy. Our handlers keep no shell busy: the view may choose.
         if hasattr(self.comm, "_reply_subshell_for"):
             self.comm._reply_subshell_for = lambda _data, chosen: chosen
+
+    def notify_change(self, change: Any) -> None:
+        """Tell the views and who observes. An observer may be the user's own, and fail: nothing of ours stops at it."""
+        try:
+            super().notify_change(change)
+        except Exception:
+            log.warning("What observes %s failed:\n%s", change["name"], redact(traceback.format_exc()))
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
         accepted: dict[str, Any] = {}

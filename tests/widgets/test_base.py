@@ -70,6 +70,23 @@ def test_a_value_of_another_kind_changes_nothing(front_end, value, caplog):
     assert "marked was refused" in caplog.text
 
 
+def test_an_observer_that_fails_is_told_and_stops_nothing(front_end, caplog):
+    widget = Marked()
+
+    def fails(change):
+        raise LookupError(f"no such row as {change.new}")
+
+    widget.observe(fails, "marked")
+    seen = []
+    widget.observe(lambda change: seen.append(change.new), "title")
+    widget.set_state({"marked": [7]})
+    widget.marked, widget.title = [8], "next"
+    assert (widget.marked, widget.title, seen) == ([8], "next", ["next"])
+    assert "What observes marked failed" in caplog.text
+    assert "in fails" in caplog.text
+    assert "no such row as [7]" in caplog.text
+
+
 def test_a_kernel_without_a_user_shows_the_static_form(front_end, kernel):
     """nbclient, papermill and `nbconvert --execute` run it: a page made of that would be blank without a network."""
     kernel(allow_stdin=False)

@@ -140,6 +140,23 @@ def test_a_turn_that_runs_appears_from_its_first_node_on(shown):
     assert (now["seq"], now["messages"]) == (header["seq"], 24), "for a view that is opened from now on"
 
 
+def test_an_observer_that_fails_takes_nothing_from_the_views(shown):
+    messages = turn()
+    session = Session(messages[:3])
+    widget, browser = shown(session)
+
+    def fails(_change):
+        raise LookupError("mine")
+
+    widget.observe(fails, "running")
+    session.stored, session.is_running = messages[:7], True
+    session.tell()
+    header, _ = unpacked(browser.custom.get(timeout=5)["buffers"][0])
+    assert (header["seq"], header["messages"]) == (1, 7)
+    session.is_running = False
+    widget.close()
+
+
 def test_what_is_not_new_is_not_told(shown):
     session = Session(turn())
     _, browser = shown(session)
