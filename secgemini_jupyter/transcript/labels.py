@@ -9,7 +9,7 @@ from secgemini_jupyter.models import Message, MessageType, is_text
 from secgemini_jupyter.render.steps import Step
 from secgemini_jupyter.render.text import one_line, shorten
 
-__all__ = ["call_gist", "content_gist", "gist", "output_gist", "tool_gist"]
+__all__ = ["call_gist", "content_gist", "gist", "output_gist", "result_gist", "tool_gist"]
 
 WIDTH = 100
 SPARE = 40
@@ -47,11 +47,15 @@ def call_gist(step: Step) -> str:
     return shorten(defang(step.in_words), WIDTH)
 
 
+def result_gist(step: Step) -> str:
+    """`→ 4.2.1`, or nothing."""
+    return f"→ {gist(step.detail, OUTPUT)}" if step.detail else ""
+
+
 def output_gist(step: Step) -> str:
-    """`→ 4.2.1`; nothing where there is none, or much JSON, of which the beginning says nothing."""
-    line = gist(step.detail, OUTPUT) if step.detail else ""
-    is_cut_json = line.endswith("…") and step.detail.lstrip()[:1] in ("{", "[")
-    return f"→ {line}" if line and not is_cut_json else ""
+    """The same beside the call; nothing where it is much JSON, of which the beginning says nothing."""
+    line = result_gist(step)
+    return "" if line.endswith("…") and step.detail.lstrip()[:1] in ("{", "[") else line
 
 
 def tool_gist(step: Step) -> str:

@@ -20,7 +20,7 @@ from secgemini_jupyter.models import Message, MessageType, State
 from secgemini_jupyter.render.steps import Step, Steps
 from secgemini_jupyter.render.text import count, shorten
 from secgemini_jupyter.transcript.columns import EARLIEST, LATEST
-from secgemini_jupyter.transcript.labels import WIDTH, call_gist, content_gist, gist, output_gist
+from secgemini_jupyter.transcript.labels import WIDTH, call_gist, content_gist, gist, output_gist, result_gist
 from secgemini_jupyter.transcript.lineage import NO_PARENT, ORPHAN, Lineage, circles
 from secgemini_jupyter.transcript.turns import TurnSlice
 
@@ -341,8 +341,8 @@ class _Turn:
         known: dict[int, str] = {}
         told: dict[int, tuple[str, str]] = {}
         for position, step in self.calls.items():
-            told[position] = call, output = call_gist(step), output_gist(step)
-            known[position] = shorten(f"{call} {output}".rstrip(), WIDTH)
+            told[position] = call, _ = call_gist(step), result_gist(step)
+            known[position] = shorten(f"{call} {output_gist(step)}".rstrip(), WIDTH)
         answered: set[int] = set()
         for position, head in self.parts.items():
             message = self.messages[position]

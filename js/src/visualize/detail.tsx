@@ -1,4 +1,4 @@
-import type { Ref } from "preact";
+import type { RefObject } from "preact";
 import { copyText } from "../shared/clipboard";
 import { SafeHtml } from "../shared/safe-html";
 import { GraphView } from "./graph-part";
@@ -9,19 +9,23 @@ import { TableView } from "./table-part";
 import { TimelineView } from "./timeline-part";
 import { IconButton } from "./toolbar";
 import type { Shown } from "./use-detail";
+import { useMarks } from "./use-marks";
 
 export interface DetailProps {
   shown: Shown;
   host: Host;
-  pane: Ref<HTMLElement>;
+  pane: RefObject<HTMLElement>;
+  /** What is searched for: it is marked here. */
+  wanted: string;
   selectedCount: number;
   onStep(step: 1 | -1): void;
   say(words: string): void;
 }
 
 /** What the active line says in full. */
-export function DetailPane({ shown, host, pane, selectedCount, onStep, say }: DetailProps) {
+export function DetailPane({ shown, host, pane, wanted, selectedCount, onStep, say }: DetailProps) {
   const { detail, isLoading, error, retry } = shown;
+  useMarks(pane, wanted, detail);
   async function copy(part?: number) {
     if (!detail) return;
     say(await copied(host, detail.message, part));

@@ -113,6 +113,7 @@ export function Visualize(props: VisualizeProps) {
               shown={shown}
               host={host}
               pane={pane}
+              wanted={search.typed}
               selectedCount={selection.messages.length}
               onStep={step}
               say={say}
