@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nbconvert import HTMLExporter
 
 from secgemini_jupyter import widgets
 
@@ -355,3 +356,59 @@ def test_the_trap_catches_what_it_is_made_for(trap):
     for sign in ("asked for https", "dialog", "ran", "javascript:", "onerror"):
         assert any(sign in caught for caught in trap.caught), sign
     assert trap.overflow() == ["the page"]
+
+
+EVIL = " ".join(text for what, text in HOSTILE.items() if what not in ("many lines", "a wide line", "nested levels"))
+EVERYTHING = """
+from pathlib import Path
+from secgemini_jupyter import SecGemini
+from secgemini_jupyter.kernel import KernelSession
+from secgemini_jupyter.widgets import FeedbackWidget, SessionsWidget
+evil = {evil!r}.encode("utf-8", "replace").decode()
+client = SecGemini({key!r}, base_url={http!r}, websocket_url={ws!r})
+session = client.create_session(evil[:150], description=evil[:900])
+session.attach_file("zqx<img src=x onerror=ran(1)>.log", b"evidence", "text/<script>")
+answer = session.query(evil)
+session.send_feedback(1, comment=evil)
+kernel = KernelSession()
+kernel._client = client
+picture = session.visualize(embed=True)
+picture.select(range(len(picture.frame)))
+""".strip()
+
+
+def test_hostile_text_of_the_service_is_only_text_in_lab_and_in_what_it_saves(lab, lab_server, page, local_service):
+    trap = Trap(page)
+    page.route(
+        "**/*",
+        lambda route: (
+            route.continue_()
+            if route.request.url.startswith((lab_server.url, "blob:", "data:"))
+            else (trap.caught.append(f"asked for {route.request.url[:200]}"), route.abort())
+        ),
+    )
+    page.on("dialog", lambda dialog: (trap.caught.append(f"dialog {dialog.message}"), dialog.dismiss()))
+    page.expose_function("ran", lambda *what: trap.caught.append(f"ran {what}"))
+    service = {"key": local_service.key, "http": local_service.http, "ws": local_service.ws}
+    shown = ("session.attach()", "session.chat()", "FeedbackWidget(session)", "SessionsWidget(kernel)", "picture")
+    notebook = lab(EVERYTHING.format(evil=EVIL, **service), *shown, "answer")
+    notebook.run_all()
+    for number, name in enumerate(("attach", "chat", "feedback", "sessions", "visualize"), 1):
+        cell = notebook.output(number)
+        cell.first.scroll_into_view_if_needed()
+        cell.locator(f".sg-{name}").get_by_text("zqx").first.wait_for(state="attached")
+    document = notebook.save()
+    document.cells.pop(0)  # what Jupyter trusted is another notebook now
+    received = lab_server.show(page, document)
+    for number in range(len(shown) + 1):
+        received.output(number).first.scroll_into_view_if_needed()
+        received.output(number).get_by_text("zqx").first.wait_for(state="attached")
+    assert trap.caught == []
+
+    page.unroute_all()
+    html = HTMLExporter().from_notebook_node(document)[0]
+    page.route("**/*", lambda route: route.abort())
+    page.route("http://saved.test/", lambda route: route.fulfill(body=html, content_type="text/html"))
+    page.goto("http://saved.test/")
+    assert page.get_by_text("zqx").count() > 5
+    assert trap.caught == []
