@@ -40,7 +40,8 @@ class Upload:
     """Whether the attachment came from here, and not from somebody who attached the same meanwhile."""
     found: PublicSessionFile | None = None
     """What was in the list afterwards, where the service's reply was lost."""
-    is_unwanted: bool = False
+    cancelled_by: set[str] = field(default_factory=set)
+    """Ids of those who called it back while it was sent; others may still wait for it."""
     over: threading.Event = field(default_factory=threading.Event)
 
     @property

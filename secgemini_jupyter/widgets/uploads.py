@@ -184,6 +184,7 @@ class Uploads:
             same.state, same.error = "open", ""
             same.over.clear()
         same.heard = now
+        same.cancelled_by.discard(request.upload)
         self._uploads[request.upload] = same
         self._last_failed = False
         self._watch_time()
@@ -220,13 +221,15 @@ class Uploads:
                 upload.state = "sending"
                 threading.Thread(target=self._send, args=(upload,), name="secgemini-upload", daemon=True).start()
         upload.over.wait(PATIENCE)
+        if upload.state == "cancelled" and request.upload not in upload.cancelled_by:
+            return {"state": "lost"}  # another view called it back: this one sends it again
         return {"state": upload.state, "error": upload.error, "file_idx": upload.file_idx}
 
     def _cancel(self, request: OfUpload) -> dict[str, Any]:
         with self._lock:
             upload = self._uploads.get(request.upload)
             if upload is not None and upload.state == "sending":
-                upload.is_unwanted = True  # what is under way to the service cannot be called back
+                upload.cancelled_by.add(request.upload)  # what is under way to the service is called back later
                 return {"state": "sending"}
             if upload is not None:
                 self._drop(upload)
@@ -256,7 +259,7 @@ class Uploads:
         try:
             with self._sending:
                 attach(upload)
-                if upload.is_unwanted and upload.is_ours:
+                if upload.cancelled_by and upload.is_ours:
                     call_back(upload)
                     state = "cancelled"
                 else:
@@ -275,7 +278,7 @@ class Uploads:
                 self._found.add((upload.session.id, upload.found.name, upload.found.sha256))
             if state != "failed":
                 upload.drop_bytes()
-            elif upload.is_unwanted or upload.content is None:
+            elif upload.cancelled_by or upload.content is None:
                 self._drop(upload)
         upload.over.set()
         self._changed()

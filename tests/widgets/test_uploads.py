@@ -431,6 +431,27 @@ def test_what_is_cancelled_on_its_way_to_the_service_is_detached(browser):
     assert (session.contents, browser.uploads.state) == ([], "idle")
 
 
+@pytest.mark.parametrize("joins", ["before", "after"])
+def test_what_one_view_cancels_another_one_gets_nevertheless(browser, joins):
+    session = browser.session
+    session.hold = threading.Event()
+    for offset in browser.begin(LOG)["result"]["missing"]:
+        browser.chunk(LOG, offset)
+    cancelled = browser.post("upload_finish", upload="a" * 32)
+    assert session.entered.wait(5)
+    if joins == "before":
+        browser.begin(LOG, upload="b" * 32)
+    browser.ask("upload_cancel", upload="a" * 32)
+    if joins == "after":
+        browser.begin(LOG, upload="b" * 32)
+    wanted = browser.post("upload_finish", upload="b" * 32)
+    session.hold.set()
+    assert browser.wait(cancelled)["result"]["state"] == "cancelled"
+    assert browser.wait(wanted)["result"] == {"state": "lost"}
+    assert browser.upload(LOG, upload="b" * 32)["state"] == "attached"
+    assert [content for _, content, _ in session.contents] == [LOG]
+
+
 # --- the list ---
 
 
