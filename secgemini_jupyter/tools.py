@@ -20,7 +20,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from secgemini_jupyter.errors import ToolError, redact
 from secgemini_jupyter.models import LocalTool
 
-__all__ = ["Approver", "Tool", "Toolbox", "secgemini_tool"]
+__all__ = ["Approver", "Tool", "Toolbox", "in_thread", "secgemini_tool"]
 
 Approval = Literal["allow", "deny", "ask"] | Callable[[str, dict[str, Any]], bool]
 """`allow`, `deny`, or a function of the tool's name and the arguments that says yes or no to one call.
@@ -192,7 +192,7 @@ class Toolbox(Mapping[str, Tool]):
             call: Callable[[], Any] = lambda: asyncio.run(function(**arguments))  # noqa: E731
         else:
             call = lambda: function(**arguments)  # noqa: E731
-        work = _in_thread(call)
+        work = in_thread(call)
         try:
             return _outcome(work.result(timeout))
         except Exception as error:
@@ -205,8 +205,11 @@ class Toolbox(Mapping[str, Tool]):
         if isinstance(tool := self._find(name), Outcome):
             return tool
         try:
-            approved = approve(name, arguments) if tool.approval == "ask" and approve else _decided(tool, arguments)
-            approved = await approved if inspect.isawaitable(approved) else approved
+            if tool.approval == "ask" and approve:
+                approved = approve(name, arguments)
+                approved = await approved if inspect.isawaitable(approved) else approved
+            else:  # a function may wait for a person, and other turns run on this loop
+                approved = await asyncio.wrap_future(in_thread(lambda: _decided(tool, arguments)))
         except Exception as error:
             return _failure(error)
         if approved is not True:
@@ -215,7 +218,7 @@ class Toolbox(Mapping[str, Tool]):
             async with asyncio.timeout(timeout) as limit:
                 if inspect.iscoroutinefunction(tool.function):
                     return _outcome(await tool.function(**arguments))
-                return _outcome(await asyncio.wrap_future(_in_thread(lambda: tool.function(**arguments))))
+                return _outcome(await asyncio.wrap_future(in_thread(lambda: tool.function(**arguments))))
         except Exception as error:
             return _too_slow(name, timeout) if limit.expired() else _failure(error)
 
@@ -238,7 +241,7 @@ def _denied(name: str) -> Outcome:
     return Outcome(f"the user did not approve this call of {name}", is_error=True)
 
 
-def _in_thread(call: Callable[[], Any]) -> Future[Any]:
+def in_thread(call: Callable[[], Any]) -> Future[Any]:
     """`call` in a daemon thread: one that hangs must not keep the kernel from ending."""
     future: Future[Any] = Future()
     context = contextvars.copy_context()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import inspect
 import io
@@ -26,7 +27,7 @@ from secgemini_jupyter.protocol import endpoints
 from secgemini_jupyter.protocol.requests import Attempts, Request
 from secgemini_jupyter.protocol.turn import ASKING, Turn
 from secgemini_jupyter.settings import Settings
-from secgemini_jupyter.tools import Approver, Tool, Toolbox
+from secgemini_jupyter.tools import Approver, Tool, Toolbox, in_thread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -280,8 +281,8 @@ class InteractiveSession(SessionView):
         from secgemini_jupyter.client.aio import AsyncInteractiveSession
 
         twin = AsyncInteractiveSession(self._client.aio, self._state)
-        twin.confirm = lambda message: self.confirm(message) if self.confirm else False
-        twin.approve = lambda name, arguments: self.approve(name, arguments) if self.approve else False
+        twin.confirm = lambda message: _asked(self.confirm, message)
+        twin.approve = lambda name, arguments: _asked(self.approve, name, arguments)
         return twin
 
     @property
@@ -569,3 +570,13 @@ class InteractiveSession(SessionView):
 
 async def _awaited(said: Awaitable[bool]) -> bool:
     return await said
+
+
+async def _asked(function: Callable[..., bool | Awaitable[bool]] | None, *arguments: Any) -> bool:
+    """What a function of the user's says. A plain one may wait for a person, and other turns run on this loop."""
+    if function is None:
+        return False
+    if inspect.iscoroutinefunction(function):
+        return await function(*arguments) is True
+    said = await asyncio.wrap_future(in_thread(lambda: function(*arguments)))
+    return (await said if inspect.isawaitable(said) else said) is True

@@ -400,6 +400,32 @@ def test_a_person_approves_a_call_where_the_tool_asks(client: Any, approve: Any,
     session.delete()
 
 
+@pytest.mark.parametrize("by", ["session", "tool"])
+def test_an_approver_that_waits_for_a_person_holds_up_no_other_turn(local_service: LocalService, by: str) -> None:
+    is_asked, other_is_over = threading.Event(), threading.Event()
+
+    def waits(*_: Any) -> bool:
+        is_asked.set()
+        return other_is_over.wait(10)
+
+    asking = secgemini_tool(scan.function, name="scan", approval="ask" if by == "session" else waits)
+    with SecGemini(local_service.key, base_url=local_service.http, websocket_url=local_service.ws) as client:
+        session, other = client.create_session(tools=[asking]), client.create_session()
+        session.approve = waits
+        running = session.start('[[call scan {"host": "mail"}]]')
+        assert is_asked.wait(10)
+        quick = other.start("hello")
+        while not quick.is_over:
+            quick.next(timeout=0.05)
+        assert not running.is_over
+        other_is_over.set()
+        while not running.is_over:
+            running.next(timeout=0.05)
+        assert running.response().answer == "scanned mail"
+        session.delete()
+        other.delete()
+
+
 def test_a_turn_on_the_loop_thread_asks_the_session_s_approver(local_service: LocalService) -> None:
     with SecGemini(local_service.key, base_url=local_service.http, websocket_url=local_service.ws) as client:
         session = client.create_session(tools=[scan])
