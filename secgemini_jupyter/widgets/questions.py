@@ -23,7 +23,11 @@ PATIENCE = 600.0
 """Seconds until a question that nobody answers is answered with no."""
 SHOWN = 100_000
 """Characters of the arguments of one call that a person is shown."""
+SPARE = 1_000
+"""Characters beyond a cut in which a key is still looked for."""
 MAX_ARGUMENTS = 100
+PROMPT = 2_000
+"""Characters of a question's line; a longer one is shown among the arguments, too."""
 
 
 @dataclass(frozen=True)
@@ -113,22 +117,26 @@ class Questions:
 
     async def approve(self, name: str, arguments: dict[str, Any]) -> bool:
         """For `session.approve`."""
-        return await self._ask("tool", one_line(without_keys(name), 200), arguments)
+        return await self._ask("tool", _line(name, 200), arguments)
 
     async def confirm(self, message: Message) -> bool:
         """For `session.confirm`."""
-        asked = _object(message.content or "")
+        asked = await asyncio.to_thread(_object, message.content or "")
         prompt = str(asked.pop("prompt", "")) or message.title or "The service asks for a confirmation."
-        return await self._ask("confirmation", one_line(without_keys(prompt), 2_000), asked)
+        if len(prompt) > PROMPT:
+            asked = {"prompt": prompt, **asked}
+        return await self._ask("confirmation", _line(prompt, PROMPT), asked)
 
     async def _ask(self, kind: Literal["tool", "confirmation"], name: str, arguments: dict[str, Any]) -> bool:
-        question = Question(kind, name, _in_words(arguments), time.time() + self._patience)
+        # A frame may hold many megabytes: other turns run on this loop.
+        words = await asyncio.to_thread(_in_words, arguments)
+        question = Question(kind, name, words, time.time() + self._patience)
         with self._lock:
             if not self._watchers:
                 return False
             self._open[question.id] = question
-        self._tell()
         try:
+            self._tell()
             async with asyncio.timeout(self._patience):
                 return await asyncio.wrap_future(question.answer)
         except TimeoutError:
@@ -158,15 +166,22 @@ def _in_words(arguments: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     shown: list[tuple[str, str]] = []
     left = SHOWN
     for key, value in list(arguments.items())[:MAX_ARGUMENTS]:
-        words = safe_text(without_keys(_value(value)))
-        if len(words) > left:
-            words = words[:left] + f"\n[{count(len(words) - left, 'more character')}, not shown: deny if in doubt]"
+        whole = _value(value)
+        # Cut first, for the rest may be long; a key that the cut would halve still goes.
+        words = safe_text(without_keys(whole[: left + SPARE]))
+        hidden = max(len(whole), len(words)) - left
+        if hidden > 0:
+            words = words[:left] + f"\n[{count(hidden, 'more character')}, not shown: deny if in doubt]"
         left = max(0, left - len(words))
-        shown.append((one_line(without_keys(str(key)), 100), words))
+        shown.append((_line(str(key), 100), words))
     if len(arguments) > MAX_ARGUMENTS:
         more = count(len(arguments) - MAX_ARGUMENTS, "more argument")
         shown.append(("…", f"[{more}, not shown: deny if in doubt]"))
     return tuple(shown)
+
+
+def _line(text: str, limit: int) -> str:
+    return one_line(without_keys(text[: limit + SPARE]), limit)
 
 
 def _value(value: Any) -> str:

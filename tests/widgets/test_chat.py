@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import re
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from secgemini_jupyter.client.sync import SecGemini
-from secgemini_jupyter.errors import InputError, ServiceError, SessionNotFoundError
+from secgemini_jupyter.errors import InputError, Secret, ServiceError, SessionNotFoundError
 from secgemini_jupyter.kernel import KernelSession
 from secgemini_jupyter.tools import secgemini_tool
 from secgemini_jupyter.widgets import ChatWidget, chat, conversation, questions
@@ -593,6 +594,27 @@ def test_arguments_are_shown_as_they_are_and_what_is_cut_is_said() -> None:
     )
 
 
+def test_megabytes_of_arguments_are_cut_before_they_are_cleaned(monkeypatch: pytest.MonkeyPatch) -> None:
+    cleaned: list[int] = []
+    monkeypatch.setattr(questions, "safe_text", lambda text: cleaned.append(len(text)) or text)
+    key = Secret("canary-key-0123456789")
+    at_the_cut = "z" * (questions.SHOWN - 10) + key.reveal() + "z" * 10_000_000
+    ((_, words),) = questions._in_words({"long": at_the_cut})
+    assert max(cleaned) < 2 * questions.SHOWN
+    assert "10,000,013 more characters, not shown: deny if in doubt" in words
+    assert "canary" not in words
+
+
+def test_what_a_call_says_is_put_into_words_beside_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[threading.Thread] = []
+    monkeypatch.setattr(questions, "_value", lambda value: threads.append(threading.current_thread()) or str(value))
+    asked = questions.Questions()
+    asked.watch(lambda: [asked.decide(each.id, approve=True) for each in asked.open])
+    assert asyncio.run(asked.approve("scan", {"host": "mail"})) is True
+    assert threads
+    assert threading.current_thread() not in threads
+
+
 @pytest.mark.parametrize(
     ("content", "name", "arguments"),
     [
@@ -600,12 +622,11 @@ def test_arguments_are_shown_as_they_are_and_what_is_cut_is_said() -> None:
         ("Shall I go on?", "Shall I go on?", []),
         ("[1]", "[1]", []),
         ("", "The service asks for a confirmation.", []),
-        ("[" * 100_000, None, []),
+        ("Run it? " + "x" * 2_000, None, ["prompt"]),
+        ("[" * 100_000, None, ["prompt"]),
     ],
 )
 def test_a_confirmation_is_a_question_too(content: str, name: str | None, arguments: list[str]) -> None:
-    import asyncio
-
     asked = questions.Questions(patience=5)
     asked.watch(lambda: None)
     message: Any = SimpleNamespace(content=content, title=None)
