@@ -247,7 +247,7 @@ test("a view that opens late asks for all of it, and again if nobody answered", 
 });
 
 test("outputs of another turn replace those before, and nonsense changes nothing", () => {
-  const before = { turn: "a", outputs: new Map([[0, "x"]]), changes: 1 };
+  const before = { turn: "a", outputs: new Map([[0, "x"]]), changes: 1, isSaved: true };
   expect([...merged(before, { turn: "b", outputs: [[1, "y"]] }).outputs]).toEqual([[1, "y"]]);
   expect(merged(before, { turn: 7, outputs: [[1, "y"]] })).toBe(before);
   expect(merged(before, { turn: "a", outputs: "no" })).toBe(before);
@@ -398,6 +398,18 @@ test("what was typed outlives a view that is drawn anew", async () => {
   await act(() => stop?.());
   await show({}, before);
   expect(field().value).toBe("half a thought");
+});
+
+test("a page whose notebook does not get what is said says so", async () => {
+  await show({ turns: [OK] });
+  expect(text()).not.toContain("saved notebook");
+  const page = asked("resync")[0]?.params.page;
+  await answer("resync", { result: { seq: 0, turn: "", outputs: [], is_saved: false } });
+  expect(text()).toContain("run the chat in a cell again to keep it there too");
+  const before = model;
+  await act(() => stop?.());
+  await show({}, before);
+  expect(asked("resync")[1]?.params.page).toBe(page);
 });
 
 test("older turns are counted", async () => {

@@ -42,6 +42,11 @@ class Ask(msgspec.Struct, forbid_unknown_fields=True):
     prompt: Annotated[str, msgspec.Meta(max_length=PROMPT_LIMIT)]
 
 
+class View(msgspec.Struct, forbid_unknown_fields=True):
+    page: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
+    """Made anew when a page is loaded."""
+
+
 class OfSession(msgspec.Struct, forbid_unknown_fields=True):
     session_id: SessionId
 
@@ -85,7 +90,9 @@ class ChatWidget(SecGeminiWidget):
     """Ask, watch the answer come, stop it, rate it, approve what it wants to run; what was said stays in the notebook.
 
     It shows one session at a time, and never blocks the kernel: a turn runs on while a cell is busy. A turn that a
-    `%%secgemini` cell asks in the same session shows up too.
+    `%%secgemini` cell asks in the same session shows up too. Clicks reach a busy kernel where the front end uses
+    subshells (JupyterLab and Notebook 7 with ipykernel 7); elsewhere they wait for the cell, and ■ stops one that waits
+    for an approval.
 
     Attributes:
         state: "idle", "running" or "waiting for approval"; `observe` it to go on when an answer is there.
@@ -125,6 +132,8 @@ class ChatWidget(SecGeminiWidget):
         self._showing = threading.RLock()
         self._saved: list[SavedOutput] = []
         self._last_saved: list[Chapter] = []
+        self._is_displayed_anew = False
+        self._pages: set[str] = set()
         self._sent = ("", 0)
         self._ends: list[Callable[[], None]] = []
         self._opened: dict[str, Conversation] = {}
@@ -148,7 +157,7 @@ class ChatWidget(SecGeminiWidget):
                 "list_sessions": Method(Nothing, lambda _: self._list(ask=True)),
                 "switch": Method(OfSession, self._switch),
                 "new_session": Method(Nothing, self._new_session),
-                "resync": Method(Nothing, self._resync),
+                "resync": Method(View, self._resync),
                 **self._uploads.methods,
             },
         )
@@ -234,11 +243,19 @@ class ChatWidget(SecGeminiWidget):
             self._sent = (key, change)
         return Event({"turn": key, "outputs": outputs}) if outputs else None
 
-    def _resync(self, _: Nothing) -> dict[str, Any]:
+    def _resync(self, request: View) -> dict[str, Any]:
+        """All of the running turn, for a view that opens or missed something; and whether its notebook is kept.
+
+        A page gets what updates an output only if it was there when the cell ran: the first that shows up after that.
+        """
         with self._feed.still() as seq, self._showing:
             key, change, outputs = self._conversation.news("", 0)
             self._sent = (key, change)
-        return {"seq": seq, "turn": key, "outputs": outputs}
+            if self._is_displayed_anew:
+                self._is_displayed_anew = False
+                self._pages.add(request.page)
+            is_saved = request.page in self._pages
+        return {"seq": seq, "turn": key, "outputs": outputs, "is_saved": is_saved}
 
     # --- what the view asks ---
 
@@ -288,11 +305,11 @@ class ChatWidget(SecGeminiWidget):
         self._show()
 
     def _list(self, *, ask: bool = False) -> None:
-        more = self._host.list_sessions() if ask else ()
+        listed = self._host.list_sessions() if ask else None
         with self._showing:
-            listed = {each.session.id: each.session for each in self._opened.values()}
-            listed |= {each.id: each for each in more}
-            self.sessions = [{"id": each.id, "name": one_line(each.name, 80)} for each in listed.values()][-LISTED:]
+            if listed is None:
+                listed = [each.session for each in self._opened.values()]
+            self.sessions = [{"id": each.id, "name": one_line(each.name, 80)} for each in listed][-LISTED:]
 
     def _switch(self, request: OfSession) -> None:
         if request.session_id not in {each["id"] for each in self.sessions}:
@@ -312,6 +329,7 @@ class ChatWidget(SecGeminiWidget):
             where = f"A chat with {self.destination}, session {self.session_name}"
             data |= static_form(f"{where}. What was said stands below. To go on, run ")
         with self._showing:
+            self._is_displayed_anew = True
             self._saved.append(SavedOutput.display(data, metadata, saved_forms(self._said())))
 
     def _said(self) -> list[Chapter]:

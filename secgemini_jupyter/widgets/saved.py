@@ -136,7 +136,7 @@ def _left_out(chapter: Chapter, rows: Sequence[str]) -> str:
 
 def _turn_html(said: Said) -> Html:
     prompt = shown_prompt(said.prompt)
-    line = one_line(prompt, 120)
+    line = one_line(prompt.strip().partition("\n")[0], 120)
     whole = html.tag("div", prompt, style=html.STEP_DETAIL) if line != prompt.strip() else ""
     summary = html.tag("summary", html.tag("strong", "You: "), line, style=html.SUMMARY)
     return html.tag("details", summary, whole, _answer(said), open="open", style=html.SAVED_TURN)

@@ -175,6 +175,16 @@ def test_a_page_that_is_loaded_anew_shows_the_conversation_and_goes_on(lab: Any)
     chat.answer(0).get_by_text("before").wait_for()
     chat.ask("after")
     chat.answer(1).get_by_text("turn 2").wait_for()
+    # Lab gives a page that was loaded anew no update of an output: the chat says so, and its cell mends it.
+    chat.root.get_by_text("run the chat in a cell again").wait_for()
+    chat.page.evaluate(
+        """() => {
+            jupyterapp.shell.currentWidget.content.activeCellIndex = 1;
+            return jupyterapp.commands.execute("notebook:run-cell");
+        }"""
+    )
+    chat.page.locator(".jp-OutputArea-output", has_text="saved with this notebook (2 turns)").wait_for()
+    assert chat.root.get_by_text("run the chat in a cell again").count() == 0
 
 
 def test_it_sits_in_a_box_and_its_traits_can_be_observed(lab: Any) -> None:

@@ -23,6 +23,7 @@ from secgemini_jupyter.widgets import ChatWidget, chat, conversation, questions
 from tests.conftest import LocalService
 
 ROOT = Path(__file__).parents[2]
+PAGE = "1" * 32
 LONG = "[[messages=400 bytes=20]] [[delay=0.02]] never said"
 
 
@@ -133,13 +134,13 @@ def test_a_running_answer_comes_as_events_and_a_late_view_gets_all_of_it(talk: S
     event = wait_for(lambda: talk.browser.custom.get(timeout=10), "an event")
     assert (event["kind"], event["turn"]) == ("secgemini-event", key)
     assert event["outputs"][0][0] == 0
-    copy = talk.call("resync")
+    copy = talk.call("resync", page=PAGE)
     assert copy["turn"] == key
     assert copy["seq"] >= event["seq"]
     assert " · " in plain(copy["outputs"][0][1])
     assert talk.of_session("stop") is None
     talk.wait()
-    assert talk.call("resync")["outputs"] == []
+    assert talk.call("resync", page=PAGE)["outputs"] == []
 
 
 def test_news_are_numbered_one_after_another_at_most_ten_a_second(talk: Shown) -> None:
@@ -155,7 +156,7 @@ def test_news_are_numbered_one_after_another_at_most_ten_a_second(talk: Shown) -
 
 def test_stop_keeps_what_came_and_the_next_prompt_is_taken(talk: Shown) -> None:
     talk.send("[[partial]] [[delay=0.05]] " + "one two three four five six seven eight nine ten " * 8)
-    wait_for(lambda: "one two" in str(talk.call("resync")["outputs"]), "the first words")
+    wait_for(lambda: "one two" in str(talk.call("resync", page=PAGE)["outputs"]), "the first words")
     assert talk.of_session("stop") is None
     (turn,) = talk.wait()
     assert turn["status"] == "interrupted"
@@ -193,11 +194,11 @@ def test_nothing_was_asked_and_retry_says_so(talk: Shown) -> None:
 
 def test_a_prompt_that_waits_for_a_stopped_turn_says_so(talk: Shown) -> None:
     talk.send(LONG)
-    wait_for(lambda: "thought" in str(talk.call("resync")), "a message of it")
+    wait_for(lambda: "thought" in str(talk.call("resync", page=PAGE)), "a message of it")
     talk.of_session("stop")
     talk.wait()
     talk.send("and now?")
-    wait_for(lambda: "Waiting for the service to end the turn that was stopped" in str(talk.call("resync")))
+    wait_for(lambda: "Waiting for the service to end the turn that was stopped" in str(talk.call("resync", page=PAGE)))
     talk.of_session("stop")
     assert [turn["status"] for turn in talk.wait()] == ["interrupted"] * 2
 
@@ -227,7 +228,7 @@ def test_a_turn_asked_in_a_cell_shows_up_while_it_runs_and_refuses_another(talk:
     assert (turn["prompt"], turn["status"], turn["stoppable"]) == (LONG, "running", False)
     assert "A turn is running in session" in talk.send("me too")
     assert "■ in the toolbar" in talk.of_session("stop")
-    wait_for(lambda: talk.call("resync")["outputs"], "its outputs")
+    wait_for(lambda: talk.call("resync", page=PAGE)["outputs"], "its outputs")
     running.stop()
     assert talk.wait()[0]["status"] == "interrupted"
     assert [each["prompt"] for each in talk.widget.turns] == [LONG]
@@ -687,6 +688,17 @@ def test_what_is_said_later_is_in_the_notebook(talk: Shown, notebook: Publisher)
     assert "Who &lt;b&gt;logged" in saved["text/html"]
     assert "You: And then?" in saved["text/plain"]
     assert len(notebook.outputs) == 2
+
+
+def test_a_page_that_was_loaded_later_learns_that_it_saves_nothing(talk: Shown, notebook: Publisher) -> None:
+    """Its notebook gets no update of the output until the cell is run again."""
+    talk.widget._ipython_display_()
+    assert talk.call("resync", page=PAGE)["is_saved"]
+    assert not talk.call("resync", page="2" * 32)["is_saved"]
+    assert talk.call("resync", page=PAGE)["is_saved"], "another view on the same page"
+    talk.widget._ipython_display_()
+    assert talk.call("resync", page="2" * 32)["is_saved"]
+    assert "is refused" in talk.call("resync", page="../x")
 
 
 def test_what_was_said_in_a_session_before_stays_in_the_notebook(talk: Shown, notebook: Publisher) -> None:

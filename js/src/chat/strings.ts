@@ -41,6 +41,9 @@ export const text = {
   busy: "A turn is running: wait for it, or stop it. Your text is kept.",
   stopElsewhere: "This turn was asked in a cell: ■ in the toolbar stops it.",
 
+  unsaved:
+    "What is said from now on is in history(), but this page does not get it into the saved notebook: " +
+    "run the chat in a cell again to keep it there too.",
   attach: "Attach files",
   dropNow: "Drop to attach to this session",
   attached: "Attached files",

@@ -150,6 +150,7 @@ export function Chat(props: ChatProps) {
           />
         ))}
       </Log>
+      {!stream.isSaved && <p class="sg-chat-unsaved sg-muted">{text.unsaved}</p>}
       {approvals.map((question) => (
         <QuestionView
           key={question.id}
