@@ -99,6 +99,8 @@ EVENT = "event => stage.emit('msg:custom', { kind: 'secgemini-event', ...event }
 
 
 def reply(page: Any, method: str, **words: Any) -> None:
+    """Answer the last call of `method`; a view makes its first one after it was drawn."""
+    page.wait_for_function("method => stage.requests.some((request) => request.method === method)", arg=method)
     page.evaluate(ANSWER, [method, words])
 
 
