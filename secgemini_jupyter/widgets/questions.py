@@ -26,6 +26,8 @@ SHOWN = 100_000
 SPARE = 1_000
 """Characters beyond a cut in which a key is still looked for."""
 MAX_ARGUMENTS = 100
+FEW_LINES, FEW_CHARACTERS = 8, 400
+"""What of one value a view shows without scrolling, about."""
 PROMPT = 2_000
 """Characters of a question's line; a longer one is shown among the arguments, too."""
 
@@ -173,11 +175,19 @@ def _in_words(arguments: dict[str, Any]) -> tuple[tuple[str, str], ...]:
         if hidden > 0:
             words = words[:left] + f"\n[{count(hidden, 'more character')}, not shown: deny if in doubt]"
         left = max(0, left - len(words))
-        shown.append((_line(str(key), 100), words))
+        shown.append((_line(str(key), 100) + _extent(whole), words))
     if len(arguments) > MAX_ARGUMENTS:
         more = count(len(arguments) - MAX_ARGUMENTS, "more argument")
         shown.append(("…", f"[{more}, not shown: deny if in doubt]"))
     return tuple(shown)
+
+
+def _extent(whole: str) -> str:
+    """How long a value is that a view has to scroll: what follows fifty empty lines shall not be missed."""
+    lines = whole.count("\n") + 1
+    if lines <= FEW_LINES and len(whole) <= FEW_CHARACTERS:
+        return ""
+    return f" ({count(lines, 'line')}, {count(len(whole), 'character')})"
 
 
 def _line(text: str, limit: int) -> str:
