@@ -78,6 +78,10 @@ class Secret:
         """`text` without this value, percent-encoded or not."""
         return self._spellings.sub(REDACTED, text)
 
+    def may_be_in(self, text: str) -> bool:
+        """False if not; it takes a fraction of the time of `redact`."""
+        return self._value in text or "%" in text or (" " in self._value and "+" in text)
+
     @property
     def hint(self) -> str:
         """The last four characters, or nothing where they would give away a good part of it."""
@@ -123,7 +127,8 @@ def redact(text: str) -> str:
 
 def without_keys(text: str) -> str:
     """`text` without any `Secret` of this process; nothing else of it changes, so that it may be evidence or markup."""
-    for secret in sorted(Secret._known.values(), key=lambda known: -len(known.reveal())):  # one may begin another
+    known = [secret for reference in Secret._known.valuerefs() if (secret := reference()) and secret.may_be_in(text)]
+    for secret in sorted(known, key=lambda secret: -len(secret.reveal())):  # one may begin another
         text = secret.redact(text)
     return text
 

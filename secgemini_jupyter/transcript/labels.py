@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from secgemini_jupyter.errors import without_keys
 from secgemini_jupyter.indicators import defang
 from secgemini_jupyter.models import Message, MessageType, is_text
 from secgemini_jupyter.render.steps import Step
@@ -24,9 +25,13 @@ _MARKS = re.compile(r"^\s*#{1,6}\s+|\*\*|`+")
 
 
 def gist(text: str, limit: int = WIDTH) -> str:
-    """The beginning of `text`: safe, defanged, at most `limit` characters."""
-    # Defanged before it is cut: half an indicator is none that could be found.
-    return shorten(defang(one_line(text, limit + SPARE)), limit)
+    """The beginning of `text`: safe, defanged, without a key of ours, at most `limit` characters."""
+    return _cleaned(one_line(text, limit + SPARE), limit)
+
+
+def _cleaned(line: str, limit: int) -> str:
+    # Before it is cut: half an indicator, or half a key, is none that could be found.
+    return shorten(defang(without_keys(line)), limit)
 
 
 def content_gist(message: Message) -> str:
@@ -44,7 +49,7 @@ def content_gist(message: Message) -> str:
 
 def call_gist(step: Step) -> str:
     """`lookup_cve(cve="CVE-2099-0001")`"""
-    return shorten(defang(step.in_words), WIDTH)
+    return _cleaned(step.in_words, WIDTH)
 
 
 def result_gist(step: Step) -> str:

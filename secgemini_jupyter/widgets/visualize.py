@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import msgspec
 import traitlets
 
-from secgemini_jupyter.errors import InputError
+from secgemini_jupyter.errors import InputError, without_keys
 from secgemini_jupyter.models import Message
 from secgemini_jupyter.render import html
 from secgemini_jupyter.render.text import count, one_line, size
@@ -212,7 +212,8 @@ class VisualizeWidget(SecGeminiWidget):
         super().set_state(sync_data)
 
     def _fallback(self) -> tuple[str, str]:
-        return outline(self._known.turns(), self._source.name), _beginning(self._known, self._source.name)
+        name = self._source.name
+        return without_keys(outline(self._known.turns(), name)), without_keys(_beginning(self._known, name))
 
     def _ipython_display_(self) -> None:
         """With `embed`, the static form is an output of its own, folded: an exported page that finds no network for
@@ -271,13 +272,14 @@ class VisualizeWidget(SecGeminiWidget):
         total = 0
         for position, message in enumerate(self._known.messages):
             each = detail(message, position, self._nodes.turn_of(position))
-            total += len(json.dumps(each, ensure_ascii=False).encode())
+            written = without_keys(json.dumps(each, ensure_ascii=False))
+            total += len(written.encode())
             if total > MAX_EMBEDDED:
                 raise InputError(
                     f"embed=True takes up to {size(MAX_EMBEDDED)} of details, and this session has more. Embed a part: "
                     "session.history().query('turn_index > 2').secgemini.visualize(embed=True)."
                 )
-            details[str(position)] = each
+            details[str(position)] = json.loads(written)
         return details
 
     # --- for the view ---

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -491,6 +492,22 @@ def test_the_widget_s_state_and_repr_hold_no_key(shown):
     for method, params in (("read", {"messages": [0]}), ("export", {"format": "jsonl", "scope": "all"})):
         browser.call(method, params)
     assert "canary" not in str(widget.get_state()) + repr(widget) + str(browser.published)
+
+
+def test_a_key_that_somebody_pasted_stays_out_of_what_a_notebook_keeps(shown):
+    key = Secret("canary-key-0123456789")
+    pasted = f"Why is {key.reveal()} refused? {'x' * 80} {key.reveal()}"
+    call = {"tool_name": "ask", "tool_input": {"key": key.reveal()}}
+    messages = [
+        message("query", "start", pasted, id="q", at=0),
+        message("local_tool_call", "calling_tool", json.dumps(call), id="c", at=1, mime_type="application/json"),
+        message("result", "agent_done", pasted, id="r", at=2, title=key.reveal(), actor=key.reveal()),
+    ]
+    widget, browser = shown(Session(messages), embed=True)
+    kept = str(widget.get_state()) + str(widget._repr_mimebundle_())
+    assert "canary" not in kept
+    assert "[redacted]" in kept
+    assert browser.call("copy", {"message": 0})["result"]["text"] == pasted, "evidence is exact"
 
 
 def test_the_view_knows_the_same_traits():
