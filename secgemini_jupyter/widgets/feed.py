@@ -62,7 +62,12 @@ class Feed:
             if self._is_running or self._is_closed:
                 return
             self._is_running = True
-        threading.Thread(target=self._run, name="secgemini-feed", daemon=True).start()
+        try:
+            threading.Thread(target=self._run, name="secgemini-feed", daemon=True).start()
+        except RuntimeError as error:  # no thread is left; the next news may find one
+            log.warning("A widget's news must wait: %s", error)
+            with self._state:
+                self._is_running = False
 
     def close(self) -> None:
         with self._state:

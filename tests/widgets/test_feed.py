@@ -114,6 +114,20 @@ def test_what_cannot_be_collected_ends_no_feed(caplog):
     assert wire.sent[0][1]["seq"] == 1
 
 
+def test_without_a_thread_to_spare_news_wait_for_the_next_ones(caplog, monkeypatch):
+    def no_thread(_thread):
+        raise RuntimeError("can't start new thread")
+
+    wire = Wire()
+    feed = Feed(wire, lambda: Event({}))
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", no_thread)
+        feed.wake()
+    assert "news must wait: can't start new thread" in caplog.text
+    feed.wake()
+    wire.wait(1)
+
+
 def test_a_closed_feed_sends_nothing():
     wire = Wire()
     feed = Feed(wire, lambda: Event({}))
