@@ -305,7 +305,8 @@ class Conversation:
         response = running.response()
         facts = response.facts(live.inputs)
         # What was drawn holds the pieces of an answer whose whole did not come.
-        if error is None and live.is_stopped:
+        was_cut = live.is_stopped or not any(message.is_end for message in response.messages)
+        if error is None and was_cut:  # by the chat, or by who closed the client
             self._finish(live, live.view.messages, facts, "interrupted", STOPPED)
         elif error is None:
             self._finish(live, response.messages, facts, "ok")
@@ -335,6 +336,8 @@ class Conversation:
         elif query.id in self._known:
             return
         else:
+            known = self.session.known_messages() or []  # quick turns may have come and gone before it
+            self._add_stored(known[: next((n for n, each in enumerate(known) if each.id == query.id), None)])
             said = Said(query.id, query.text or "", index=self.session.turns + 1)
             self._add(said)
         self._live = _Live(said, LiveView(self._facts(), started=query.created_at))
@@ -358,8 +361,9 @@ class Conversation:
     # --- what is stored ---
 
     def _add_stored(self, messages: list[Message]) -> None:
-        """Add the turns that are not here yet."""
-        new = [each for each in turn_slices(messages) if each.query is not None and _key(each) not in self._known]
+        """Add the turns that are not here yet, in their places."""
+        stored = [each for each in turn_slices(messages) if each.query is not None]
+        new = [each for each in stored if _key(each) not in self._known]
         running = self.session.running_messages()
         new = [each for each in new if not running or _key(each) != running[0].id]
         self.earlier += len(new[:-SHOWN_TURNS])
@@ -368,7 +372,10 @@ class Conversation:
             status = _status(whole)
             bundle = answer_bundle(whole.messages[1:], self._facts(whole), status=status, error=_words(whole))
             group = _group(whole.messages)
-            self._add(Said(_key(whole), whole.prompt or "", status, whole.index, _capped(bundle), group))
+            self._turns.append(Said(_key(whole), whole.prompt or "", status, whole.index, _capped(bundle), group))
+        places = {_key(each): place for place, each in enumerate(stored)}
+        self._turns.sort(key=lambda said: places.get(said.key, len(places)))
+        self._trim()
 
     def _add(self, said: Said) -> None:
         self._known.add(said.key)

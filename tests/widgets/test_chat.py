@@ -240,6 +240,38 @@ def test_a_quick_turn_of_a_cell_is_not_missed(talk: Shown, kernel: KernelSession
     assert talk.ask("and here")["index"] == 2
 
 
+@pytest.mark.parametrize("is_known", [True, False])
+def test_quick_turns_before_one_that_runs_stand_before_it(client: SecGemini, is_known: bool) -> None:
+    session = client.create_session()
+    shown = conversation.Conversation.of(session)
+    end = shown.watch(lambda: None)
+    session.query("one")
+    session.query("two")
+    running = session.start("[[messages=5 bytes=20]] [[delay=0.05]] three")
+    wait_for(session.running_messages)
+    if not is_known:  # the session is read only when the turn is over
+        known, session.known_messages = session.known_messages, lambda: None
+        shown.refresh()
+        session.known_messages = known
+    shown.refresh()
+    expected = ["one", "two"] if is_known else []
+    assert [said.prompt for said in shown.shown()][:-1] == expected
+    wait_for(lambda: running.next(0.05) is None and running.is_over)
+    wait_for(lambda: shown.refresh() or (not shown.is_running and len(shown.shown()) == 3))
+    assert [said.prompt.split()[-1] for said in shown.shown()] == ["one", "two", "three"]
+    assert [said.index for said in shown.shown()] == [1, 2, 3]
+    end()
+    session.delete()
+
+
+def test_a_turn_that_ends_with_its_client_is_no_answer(talk: Shown, client: SecGemini) -> None:
+    talk.send("[[messages=60 bytes=20]] [[delay=0.02]] cut")
+    wait_for(lambda: talk.call("resync")["outputs"])
+    client.close()
+    assert talk.wait()[-1]["status"] == "interrupted"
+    assert talk.ask("and now?")["status"] == "ok"
+
+
 def test_a_cell_that_asks_while_the_chat_does_is_refused_and_the_chat_goes_on(
     talk: Shown, kernel: KernelSession
 ) -> None:
