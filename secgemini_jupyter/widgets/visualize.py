@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 MAX_SAVED = 256_000
 """Bytes of the index that a saved notebook keeps."""
 MAX_EMBEDDED = 2_000_000
-MAX_TEXT = 3_000
+MAX_TEXT = 500
 """Messages that the text in a saved notebook tells of."""
 MAX_READ = 20
 MAX_COPY = 1_000_000

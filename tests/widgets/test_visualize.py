@@ -463,8 +463,8 @@ def test_the_text_of_a_long_session_ends_at_a_turn_and_says_what_follows(shown):
     turns = [m for n in range(300) for m in turn(f"t{n}-")]
     widget, _ = shown(Session(turns))
     text = widget._repr_mimebundle_()[0]["text/plain"]
-    assert text.startswith("triage · 250 turns · 3,000 messages\n")
-    assert text.endswith("\n… 50 more turns with 600 messages: print the widget to see all")
+    assert text.startswith("triage · 41 turns · 492 messages\n")
+    assert text.endswith("\n… 259 more turns with 3,108 messages: print the widget to see all")
     assert str(widget).startswith("triage · 300 turns · 3,600 messages\n")
 
 
