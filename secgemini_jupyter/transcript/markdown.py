@@ -23,7 +23,7 @@ _LANGUAGES = {
     "sec-gemini/html": "html", "text/x-python": "python", "text/python": "python",
 }  # fmt: skip
 # HTML, images, and links that do something: a viewer may not be as careful as we are.
-_ACTIVE = re.compile(r"<[a-z/!?]|!\[|&(?:#|[a-z])|(?:javascript|vbscript|data|file)\s*:", re.IGNORECASE)
+_ACTIVE = re.compile(r"<[a-z/!?]|!\[|&(?:#|[a-z])|(?:javascript|vbscript|data|file)\s*\\?:", re.IGNORECASE)
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~!&$])")
 _TICKS = re.compile("`+")
 

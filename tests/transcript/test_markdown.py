@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -72,11 +73,18 @@ HOSTILE = [
     "<h1>fake</h1>",
     "![x](https://attacker.example/leak)",
     "[x](javascript:alert(1))",
+    "[x](JavaScript\\:alert(1))",
     "<!-- ",
     "> \n# fake",
     "- a\n\n# fake",
     "\t# fake\r# fake\r\n# fake\u2028# fake",
 ]
+
+
+@pytest.mark.parametrize("text", ["[x](javascript:alert(1))", "[x](JavaScript\\:alert(1))", "![x](//a.example)", "<b>"])
+def test_what_a_viewer_would_run_or_load_is_fenced(text: str) -> None:
+    said = message("result", "agent_done", text, id="a", at=0)
+    assert f"```markdown\n{text}\n```" in to_markdown(turn_slices([said]))
 
 
 hostile = st.builds(
@@ -95,7 +103,9 @@ def test_what_a_message_says_stays_in_its_place(messages: list[Message]) -> None
     told = sum(not m.is_partial and not (m.message_type == "info" and m.text is not None and len(m.text) <= 200
                                          and "\n" not in m.text) for m in messages)  # fmt: skip
     assert len(headings(markdown)) == 1 + len(slices) + told
-    tokens = MarkdownIt("commonmark", {"html": True}).parse(markdown)
+    viewer = MarkdownIt("commonmark", {"html": True})
+    viewer.validateLink = lambda _: True  # it may be a careless one
+    tokens = viewer.parse(markdown)
     assert not [token for token in tokens if token.type == "html_block"]
     inline = [child for token in tokens for child in token.children or ()]
     assert not [child for child in inline if child.type in ("html_inline", "image")]
