@@ -293,7 +293,9 @@ class Uploads:
             if upload.state != "sending" and now - upload.heard >= KEPT:
                 self._drop(upload)
         for name in list(self._uploads)[:-MAX_KNOWN]:
-            del self._uploads[name]
+            upload = self._uploads.pop(name)
+            if upload.is_here and upload not in self._uploads.values():
+                self._uploads[name] = upload  # its last name: without one, nobody would count its bytes
 
     def _make_room(self, now: float) -> None:
         """Let one more in; the one that was silent for longest goes, if it was silent for a while.

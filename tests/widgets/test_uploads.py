@@ -313,6 +313,21 @@ def test_ids_without_end_are_not_remembered_without_end(browser):
     assert browser.begin(b"x", upload=f"{299:032x}")["error"].startswith("This upload's id belongs to another file")
 
 
+def test_ids_without_end_push_out_no_upload_that_is_on_its_way(browser):
+    """Its bytes would stay, and not be counted any more."""
+    browser.session.hold = threading.Event()
+    for offset in browser.begin(LOG, upload="a" * 32)["result"]["missing"]:
+        browser.chunk(LOG, offset)
+    waiting = browser.post("upload_finish", upload="a" * 32)
+    assert browser.session.entered.wait(5)
+    for index in range(2 * module.MAX_KNOWN):
+        browser.begin(b"another", upload=f"{index:032x}")
+    assert "2 uploads are under way" in browser.begin(b"third", upload="c" * 32)["error"]
+    browser.session.hold.set()
+    assert browser.wait(waiting)["result"]["state"] == "attached"
+    assert len(browser.uploads._uploads) <= module.MAX_KNOWN + 2
+
+
 def test_a_cancelled_upload_is_gone(browser):
     browser.begin(LOG)
     browser.chunk(LOG, 0)
