@@ -90,6 +90,7 @@ class SessionsWidget(SecGeminiWidget):
     def __init__(self, host: SessionsHost) -> None:
         self._host = host
         self._lock = threading.RLock()
+        self._is_closed = False
         self._listed: dict[str, ListedSession] = {}
         super().__init__()
         try:
@@ -139,6 +140,8 @@ class SessionsWidget(SecGeminiWidget):
         if hasattr(self, "_end_watch"):  # not where the list could not be read
             self._end_watch()
             self._feed.close()
+        with self._lock:
+            self._is_closed = True
         self._close_opened()
         super().close()
 
@@ -224,6 +227,9 @@ class SessionsWidget(SecGeminiWidget):
             if not isinstance(shown, Widget):
                 raise InputError(f"Nothing can be shown in here. In a cell, run: {code}")
             with self._lock:
+                if self._is_closed:  # meanwhile: nothing would end the new widget
+                    shown.close()
+                    raise InputError("This widget was closed. Run its cell again.")
                 self._close_opened()
                 with self.hold_sync():
                     self.opened, self.opened_id = shown, session.id

@@ -154,6 +154,23 @@ def test_open_shows_a_widget_within_and_close_ends_it(kernel: KernelSession, sho
     assert widget.opened is None
 
 
+def test_what_opens_while_the_widget_closes_is_closed_too(kernel: KernelSession, shown: Any) -> None:
+    session = kernel.new("one")
+    widget, browser = shown(kernel)
+    visualize, made = kernel.visualize, []
+
+    def slow(session_id: str) -> VisualizeWidget:
+        made.append(visualize(session_id))
+        widget.close()
+        return made[0]
+
+    kernel.visualize = slow  # type: ignore[method-assign]
+    request = {"kind": "secgemini-request", "uuid": "0" * 32, "method": "open", "params": {"session_id": session.id}}
+    browser.deliver({"method": "custom", "content": request})
+    until(lambda: bool(made) and made[0].comm is None)
+    assert widget.opened is None
+
+
 def test_what_is_no_widget_is_refused_with_the_line_to_run(kernel: KernelSession, shown: Any) -> None:
     session = kernel.new("one")
     widget, browser = shown(kernel)
