@@ -89,6 +89,7 @@ def test_the_keyboard_alone_does_everything(stage: Any, page: Any) -> None:
             page.evaluate("document.activeElement.innerText || document.activeElement.getAttribute('aria-label')")
         )
 
+    assert shown.widget.get_by_role("grid", name="Sessions").count() == 1
     page.keyboard.press("Tab")
     page.keyboard.type("i")
     assert shown.widget.get_by_text("2 of 3").count() == 1
@@ -109,8 +110,16 @@ def test_the_keyboard_alone_does_everything(stage: Any, page: Any) -> None:
     assert focus().startswith("phish")
     page.keyboard.press("Enter")
     assert shown.requests[-1]["method"] == "open"
+    shown.change("opened", "IPY_MODEL_x")
     shown.reply(result={"said": "Opened.", "code": "x"})
     shown.widget.get_by_text("Opened.").wait_for()
+    shown.widget.get_by_role("button", name="Close").focus()
+    page.keyboard.press("Enter")
+    assert shown.requests[-1]["method"] == "close"
+    shown.change("opened", None)
+    shown.reply(result=None)
+    shown.widget.locator(".sg-sessions-opened").wait_for(state="detached")
+    assert focus().startswith("phish")
     page.keyboard.press("Delete")
     assert focus() == "Keep it"
     page.keyboard.press("Enter")
@@ -156,6 +165,14 @@ def test_nothing_scrolls_sideways(stage: Any, page: Any, width: int) -> None:
     shown.change("opened", "IPY_MODEL_x")
     assert page.evaluate(over) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width + 40
+
+
+@pytest.mark.parametrize("width", [480, 568, 681])
+def test_names_of_usual_length_are_whole_beside_lab_s_file_browser(stage: Any, page: Any, width: int) -> None:
+    shown = stage("sessions", TRAITS, width=width)
+    names = shown.widget.locator(".sg-sessions-name > span")
+    assert names.all_inner_texts() == [row["name"] for row in SESSIONS]
+    assert names.evaluate_all("names => names.filter((e) => e.scrollWidth > e.clientWidth).length") == 0
 
 
 def test_nothing_jumps_when_a_session_is_selected_and_something_is_said(stage: Any, page: Any) -> None:

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { text } from "./strings";
 
 /** What is needed of the front end's widget manager; marimo's has less. */
@@ -23,10 +23,13 @@ interface OpenedProps {
   /** The line that shows it in a cell of its own. */
   code: string;
   close(): void;
+  /** Takes the focus when it would go away with what is shown. */
+  takeFocus(): void;
 }
 
 /** A session's widget within this one. */
-export function Opened({ name, reference, manager, code, close }: OpenedProps) {
+export function Opened({ name, reference, manager, code, close, takeFocus }: OpenedProps) {
+  const section = useRef<HTMLElement>(null);
   const place = useRef<HTMLDivElement>(null);
   const [problem, setProblem] = useState("");
 
@@ -51,8 +54,16 @@ export function Opened({ name, reference, manager, code, close }: OpenedProps) {
     };
   }, [reference]);
 
+  useLayoutEffect(() => {
+    const own = section.current;
+    return () => {
+      const { activeElement } = (own?.getRootNode() ?? document) as Document | ShadowRoot;
+      if (own?.contains(activeElement)) takeFocus();
+    };
+  }, []);
+
   return (
-    <section class="sg-sessions-opened" aria-label={text.openedTitle(name)}>
+    <section ref={section} class="sg-sessions-opened" aria-label={text.openedTitle(name)}>
       <div class="sg-sessions-head">
         <b title={name}>{text.openedTitle(name)}</b>
         <button type="button" class="sg-button" onClick={close}>

@@ -3,6 +3,7 @@ import { count } from "../shared/format";
 /** What SessionsWidget says. */
 export const text = {
   title: (destination: string) => `Sessions at ${destination}`,
+  grid: "Sessions",
   search: "Search sessions",
   searchHint: "Search by name, description or id",
   found: (shown: number, listed: number, total: number) => {
@@ -67,7 +68,6 @@ export const text = {
   reallyDelete: "Delete for good",
   openedTitle: (name: string) => `Session ${name}`,
   close: "Close",
-  opening: "Opening…",
   noChild: "This front end shows no widget within another. In a cell, run:",
   childFailed: "It could not be shown in here. In a cell, run:",
   read: (when: string) => `read ${when}`,

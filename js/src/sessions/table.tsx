@@ -70,8 +70,14 @@ export function Table(props: TableProps) {
 
   return (
     <div class="sg-sessions-scroll">
-      {/* biome-ignore lint/a11y/noNoninteractiveElementToInteractiveRole: a table is what WAI-ARIA makes grids of */}
-      <table class="sg-sessions-table" role="grid" aria-rowcount={rows.length + more + 1} onKeyDown={onKey}>
+      <table
+        class="sg-sessions-table"
+        // biome-ignore lint/a11y/noNoninteractiveElementToInteractiveRole: a table is what WAI-ARIA makes grids of
+        role="grid"
+        aria-label={text.grid}
+        aria-rowcount={rows.length + more + 1}
+        onKeyDown={onKey}
+      >
         <thead>
           <tr>
             {COLUMNS.map((column) => (

@@ -139,7 +139,7 @@ export function useActing(
 }
 
 /** The row that Tab leads to; the search field where there is none. */
-function focusRow(root: HTMLElement | null): void {
+export function focusRow(root: HTMLElement | null): void {
   const row = root?.querySelector<HTMLElement>("tbody tr[tabindex='0']");
   (row ?? root?.querySelector("input"))?.focus();
 }

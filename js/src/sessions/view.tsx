@@ -6,7 +6,7 @@ import type { SessionsTraits } from "./model";
 import { Opened, type WidgetManager } from "./opened";
 import { text } from "./strings";
 import { Table } from "./table";
-import { type Acting, type Call, useActing } from "./use-sessions";
+import { type Acting, type Call, focusRow, useActing } from "./use-sessions";
 
 export interface SessionsProps extends SessionsTraits {
   manager: WidgetManager | undefined;
@@ -80,6 +80,7 @@ export function Sessions(props: SessionsProps) {
           manager={manager}
           code={acting.code}
           close={acting.closeOpened}
+          takeFocus={() => focusRow(root.current)}
         />
       )}
     </section>
