@@ -13,7 +13,6 @@ from IPython.core.error import UsageError
 
 from secgemini_jupyter.errors import InputError, one_line
 from secgemini_jupyter.magics.options import Parser, choose, split_words
-from secgemini_jupyter.magics.view import is_terminal
 from secgemini_jupyter.notebook import answered_turn, feedback_widget
 
 if TYPE_CHECKING:
@@ -115,8 +114,7 @@ def sessions(magics: SecGeminiMagics, options: Namespace) -> Any:
 
     kernel = magics.kernel
     if options.browse:
-        if is_terminal(magics.shell):
-            raise UsageError("%secgemini sessions --browse needs a notebook. Without --browse it lists them here.")
+        need_notebook("%secgemini sessions --browse needs a notebook. Without --browse it lists them here.")
         from secgemini_jupyter.widgets import SessionsWidget
 
         return SessionsWidget(kernel)
@@ -180,23 +178,23 @@ def names_of(kernel: KernelSession) -> str:
 
 def attach(magics: SecGeminiMagics, options: Namespace) -> Any:
     if not options.paths:
-        return attach_widget(magics.kernel)
+        need_notebook("%secgemini attach: name files or globs. Without any it shows a widget, in a notebook only.")
+        return magics.kernel.current().attach()
     evidence = read_evidence(magics.kernel, options.paths)
     attach_evidence(magics.kernel.current(), evidence)
     return files(magics, options)
 
 
-def attach_widget(kernel: KernelSession) -> Any:
-    """A place to drop files on.
+def need_notebook(words: str) -> None:
+    """Refuse what is used by click, before a session is made for it.
 
     Raises:
-        UsageError: a terminal has none.
+        UsageError: a terminal has no place for it; `words` say what to type.
     """
     from secgemini_jupyter.widgets.base import in_notebook
 
     if not in_notebook():
-        raise UsageError("%secgemini attach: name files or globs. Without any it shows a widget, in a notebook only.")
-    return kernel.current().attach()
+        raise UsageError(words)
 
 
 def read_evidence(kernel: KernelSession, paths: Sequence[str]) -> list[tuple[str, bytes]]:
@@ -280,15 +278,16 @@ def visualize(magics: SecGeminiMagics, _: Namespace) -> Any:
 
 
 def chat(magics: SecGeminiMagics, _: Namespace) -> Any:
+    need_notebook("%secgemini chat needs a notebook. Ask in a %%secgemini cell: the session goes on from turn to turn.")
     return magics.kernel.chat()
 
 
 def feedback(magics: SecGeminiMagics, options: Namespace) -> Any:
+    if options.verdict is None:
+        need_notebook("%secgemini feedback: say up or down, and a remark if you like.")
     session = magics.kernel.current()
     turn, group = (0, None) if options.session else answered_turn(session.messages)
     if options.verdict is None:
-        if is_terminal(magics.shell):
-            raise UsageError("%secgemini feedback: say up or down, and a remark if you like.")
         return feedback_widget(session, turn, group)
     scores = {"up": 1, "down": -1}
     score = scores[choose("verdict", options.verdict, list(scores))]

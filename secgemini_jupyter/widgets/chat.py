@@ -12,7 +12,7 @@ import traitlets
 from secgemini_jupyter.errors import InputError
 from secgemini_jupyter.render import html
 from secgemini_jupyter.render.text import one_line
-from secgemini_jupyter.widgets.base import VIEW, SecGeminiWidget, bundle
+from secgemini_jupyter.widgets.base import VIEW, SecGeminiWidget, bundle, in_notebook
 from secgemini_jupyter.widgets.conversation import Conversation
 from secgemini_jupyter.widgets.feed import Event, Feed
 from secgemini_jupyter.widgets.host import ChatHost, ChatSession
@@ -359,7 +359,8 @@ class ChatWidget(SecGeminiWidget):
 def static_form(words: str) -> dict[str, str]:
     code = "secgemini_jupyter.chat()"
     markup = html.tag("div", words, html.tag("code", code, style=html.CODE), " in a cell.", style=html.QUIET)
-    return {"text/html": markup, "text/plain": f"{words}{code} in a cell."}
+    typed = f"{code} in a cell" if in_notebook() else "a %%secgemini cell"
+    return {"text/html": markup, "text/plain": f"{words}{typed}."}
 
 
 def questions(conversation: Conversation) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from secgemini_jupyter.render.html import QUIET, SUMMARY, tag
 from secgemini_jupyter.render.tables import Table
 from secgemini_jupyter.render.text import count, defanged, one_line, utc
 from secgemini_jupyter.settings import MIN_TTL
-from secgemini_jupyter.widgets.base import SecGeminiWidget, bundle
+from secgemini_jupyter.widgets.base import SecGeminiWidget, bundle, in_notebook
 from secgemini_jupyter.widgets.feed import Feed
 from secgemini_jupyter.widgets.rpc import Method, Rpc
 from secgemini_jupyter.widgets.session import ListedSession, SessionsHost, destination
@@ -270,13 +270,15 @@ class SessionsWidget(SecGeminiWidget):
         table = Table.from_objects([_fallback_row(row) for row in self.sessions[:FALLBACK_ROWS]])
         more = f"{count(self.total - len(table.rows), 'more session')} at the service"
         rest = [more] if self.total > len(table.rows) else []
-        how = "To browse them, run %secgemini sessions --browse in a cell."
+        by_click = "To browse them, run %secgemini sessions --browse in a cell."
+        by_word = "To act on one, type %secgemini resume, update or delete."
         html = tag(
             "details",
             tag("summary", title, style=SUMMARY),
             table.to_html() if table.rows else "",
-            *(tag("div", line, style=QUIET) for line in [*rest, how]),
+            *(tag("div", line, style=QUIET) for line in [*rest, by_click]),
         )
+        how = by_click if in_notebook() else by_word
         return html, "\n".join([title, *([table.to_text()] if table.rows else []), *rest, how])
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 
+from secgemini_jupyter.kernel import default_kernel
 from secgemini_jupyter.magics import keep_bodyless, load, unload
 from secgemini_jupyter.magics.options import Parser, split_options, split_words
 from secgemini_jupyter.models import PublicSessionFile
@@ -54,7 +55,13 @@ def test_hostile_answer_moves_no_cursor(shell: InteractiveShell, capsys: pytest.
 
 
 @pytest.mark.parametrize(
-    ("line", "words"), [("feedback", "say up or down"), ("sessions --browse", "Without --browse it lists them here")]
+    ("line", "words"),
+    [
+        ("attach", "name files or globs"),
+        ("feedback", "say up or down"),
+        ("sessions --browse", "Without --browse it lists them here"),
+        ("chat", "Ask in a %%secgemini cell"),
+    ],
 )
 def test_what_is_by_click_says_what_to_type(
     shell: InteractiveShell, capsys: pytest.CaptureFixture[str], line: str, words: str
@@ -62,6 +69,7 @@ def test_what_is_by_click_says_what_to_type(
     assert not shell.run_cell(f"%secgemini {line}").success
     captured = capsys.readouterr()
     assert words in captured.out + captured.err
+    assert default_kernel().names == []  # no session was made for it
 
 
 def test_no_strip_in_a_terminal(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,11 +91,6 @@ def test_out_variable_and_line_magic(shell: InteractiveShell, capsys: pytest.Cap
     shell.run_cell("status = %secgemini")
     assert "1 turns" in shell.user_ns["status"]
     assert "hello" not in capsys.readouterr().out
-
-
-def test_a_terminal_has_no_place_to_drop_files_on(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
-    shell.run_cell("%secgemini attach")
-    assert "name files or globs" in "".join(capsys.readouterr())
 
 
 def test_help_names_the_options(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:

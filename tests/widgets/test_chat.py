@@ -775,7 +775,7 @@ def test_the_saved_conversation_has_a_limit(talk: Shown, monkeypatch: pytest.Mon
 def test_an_empty_chat_s_static_form_says_how_to_begin(talk: Shown) -> None:
     html, text = talk.widget._fallback()
     assert ">secgemini_jupyter.chat()</code>" in html
-    assert "Nothing was said yet. To begin, run secgemini_jupyter.chat() in a cell." in text
+    assert "Nothing was said yet. To begin, run a %%secgemini cell." in text
 
 
 def test_the_view_knows_the_same_traits_and_limits() -> None:

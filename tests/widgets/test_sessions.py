@@ -326,7 +326,16 @@ def test_the_static_form_is_a_folded_table(kernel: KernelSession, shown: Any) ->
     assert data["text/html"].startswith("<details><summary")
     assert "triage" in data["text/html"]
     assert data["text/plain"].startswith("1 session at Sec-Gemini, 127.0.0.1:")
-    assert "%secgemini sessions --browse" in data["text/plain"]
+    assert "%secgemini sessions --browse" in data["text/html"]
+
+
+def test_a_terminal_is_told_what_to_type_and_not_where_to_click(
+    kernel: KernelSession, shown: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    widget, _ = shown(kernel)
+    assert "%secgemini resume, update or delete" in widget._repr_mimebundle_()[0]["text/plain"]
+    monkeypatch.setattr("secgemini_jupyter.widgets.sessions.in_notebook", lambda: True)
+    assert "%secgemini sessions --browse" in widget._repr_mimebundle_()[0]["text/plain"]
 
 
 def test_state_and_repr_hold_no_key(kernel: KernelSession, shown: Any, local_service: LocalService) -> None:
