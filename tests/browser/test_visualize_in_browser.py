@@ -293,6 +293,12 @@ def test_news_move_nothing_but_the_end(page):
     widget.get_by_text("newer 2").wait_for()
     assert widget.get_by_role("treeitem", name="newer 2").is_visible()
 
+    # The kernel says that the turn is over, then what it brought last.
+    page.evaluate("stage.set('running', false)")
+    widget.get_by_text("A turn is running").wait_for(state="detached")
+    hear(page, 5, news(turns, 19, *(pictures.Node(f"last {number}") for number in range(40)), seq=5))
+    widget.get_by_text("last 39").wait_for()
+
 
 def test_after_missed_news_the_whole_is_read_again(page):
     turns = large(30)
@@ -503,6 +509,8 @@ def test_a_selected_line_is_seen_in_forced_colours(page):
     colour = "e => getComputedStyle(e).backgroundColor"
     chosen = widget.get_by_role("treeitem", name=FAILED).evaluate(colour)
     assert chosen != widget.get_by_role("treeitem", name="I read the log").evaluate(colour)
+    words = widget.get_by_role("treeitem", name=FAILED).locator(".sg-label")
+    assert words.evaluate(colour) == "rgba(0, 0, 0, 0)", "the line's colour, not the theme's, is behind its words"
     page.emulate_media(forced_colors="none")
 
 

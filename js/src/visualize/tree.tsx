@@ -118,10 +118,11 @@ function rowNumbers(from: number, drawn: number, active: number): number[] {
   return rows;
 }
 
-/** While a turn runs, the end stays in view for who is at the end. */
+/** While a turn runs, the end stays in view for who is at the end; its last news come when it runs no more. */
 function useTail(box: { current: HTMLDivElement | null }, picture: Picture, isRunning: boolean): void {
   const isAtEnd = useRef(true);
   const shown = useRef(picture.index);
+  const wasRunning = useRef(isRunning);
   useEffect(() => {
     const element = box.current;
     if (!element) return;
@@ -134,7 +135,8 @@ function useTail(box: { current: HTMLDivElement | null }, picture: Picture, isRu
   useLayoutEffect(() => {
     const isNews = shown.current !== picture.index && shown.current.nodes > 0;
     shown.current = picture.index;
-    if (isNews && isRunning && isAtEnd.current && box.current)
+    if (isNews && (isRunning || wasRunning.current) && isAtEnd.current && box.current)
       box.current.scrollTop = box.current.scrollHeight;
+    wasRunning.current = isRunning;
   }, [picture.index]);
 }
