@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import operator
 import threading
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
@@ -171,6 +172,8 @@ class VisualizeWidget(SecGeminiWidget):
             rows = rows.to_frame().T
         if isinstance(rows, pd.DataFrame):
             check_columns(rows, ("session_id", "message_index"))
+            if rows["message_index"].isna().any():
+                raise InputError("A row has no message_index. Take rows of history().")
             positions = self._source.positions(rows)
         else:
             positions = self._positions([rows] if isinstance(rows, str | int) else list(rows))
@@ -182,9 +185,13 @@ class VisualizeWidget(SecGeminiWidget):
     def _positions(self, items: Sequence[Any]) -> list[int]:
         if not any(isinstance(item, str) for item in items):
             try:
-                return [int(item) for item in items]
-            except (TypeError, ValueError):
-                raise InputError("Pass rows of history(), positions (numbers) or ids of messages (text).") from None
+                if any(isinstance(item, bool) for item in items):
+                    raise TypeError("a mask")
+                return [operator.index(item) for item in items]
+            except TypeError:
+                raise InputError(
+                    "Pass rows of history() (of a mask: history[mask]), positions (numbers) or ids of messages (text)."
+                ) from None
         by_id: dict[str, list[int]] = {}
         for position, message in enumerate(self._known.messages):
             by_id.setdefault(message.id, []).append(position)
