@@ -9,69 +9,28 @@ import uuid
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from secgemini_jupyter.errors import InputError, SecGeminiError, redact, without_keys
 from secgemini_jupyter.models import Message, MessageType, turn_usage
 from secgemini_jupyter.render import html
-from secgemini_jupyter.render.answer import Bundle, Facts, answer_bundle, framed
+from secgemini_jupyter.render.answer import Facts, answer_bundle, framed
 from secgemini_jupyter.render.live import LiveView
-from secgemini_jupyter.render.text import count, defanged, one_line, safe_text
+from secgemini_jupyter.render.text import one_line
 from secgemini_jupyter.transcript.turns import TurnSlice, turn_slices
 from secgemini_jupyter.widgets.host import ChatSession, ChatTurn
 from secgemini_jupyter.widgets.questions import Questions
+from secgemini_jupyter.widgets.said import Said, Status, capped, group_of, key_of, status_of, words_of
 
-__all__ = ["Conversation", "Said"]
+__all__ = ["Conversation"]
 
 log = logging.getLogger(__name__)
 
 SHOWN_TURNS = 50
 SHOWN_TOTAL = 2_000_000
 """Characters of the turns that are shown, together; the newest is shown whatever it has."""
-SHOWN_TURN = 1_000_000
-SHOWN_PROMPT = 20_000
 HELD_UP = "Waiting for the service to end the turn that was stopped before"
 STOPPED = "stopped here; what had arrived is kept. The service may go on working."
-
-Status = Literal["running", "ok", "error", "interrupted"]
-
-
-@dataclass
-class Said:
-    """One turn: what was asked, and what came of it, ready to be shown.
-
-    Attributes:
-        key: the id of its prompt's message; of our own making until that is known.
-        prompt: exact.
-        group: what feedback on it points at.
-    """
-
-    key: str
-    prompt: str
-    status: Status = "running"
-    index: int = 0
-    bundle: Bundle | None = None
-    group: str = ""
-    rating: int | None = None
-    is_ours: bool = False
-    """Whether a chat asked it, and can stop it."""
-
-    @property
-    def size(self) -> int:
-        return len(self.bundle.html if self.bundle else "") + min(len(self.prompt), SHOWN_PROMPT)
-
-    def as_dict(self) -> dict[str, Any]:
-        """For a view."""
-        return {
-            "key": self.key,
-            "index": self.index,
-            "prompt": shown_prompt(self.prompt),
-            "html": self.bundle.html if self.bundle else "",
-            "status": self.status,
-            "group": self.group,
-            "rating": self.rating,
-            "stoppable": self.is_ours and self.status == "running",
-        }
 
 
 @dataclass
@@ -315,10 +274,10 @@ class Conversation:
             self._finish(live, live.view.messages, facts, "error", said)
 
     def _finish(self, live: _Live, messages: Sequence[Message], facts: Facts, status: Status, error: str = "") -> None:
-        bundle = _capped(answer_bundle(messages, facts, status=status, error=error))
+        bundle = capped(answer_bundle(messages, facts, status=status, error=error))
         with self._lock:
             said = live.said
-            said.status, said.bundle, said.group = status, bundle, _group(messages)
+            said.status, said.bundle, said.group = status, bundle, group_of(messages)
             said.index = facts.turn or said.index
             self._live = None
             self._trim()
@@ -349,9 +308,9 @@ class Conversation:
             self._take(live, messages)
             return
         known = self.session.known_messages() or []
-        stored = next((each for each in turn_slices(known) if _key(each) == live.said.key), None)
+        stored = next((each for each in turn_slices(known) if key_of(each) == live.said.key), None)
         whole = stored or TurnSlice(live.said.index, live.messages)
-        self._finish(live, whole.messages[1:], self._facts(whole), _status(whole), _words(whole))
+        self._finish(live, whole.messages[1:], self._facts(whole), status_of(whole), words_of(whole))
 
     def _take(self, live: _Live, messages: list[Message]) -> None:
         for message in messages[max(1, len(live.messages)) :]:
@@ -363,17 +322,17 @@ class Conversation:
     def _add_stored(self, messages: list[Message]) -> None:
         """Add the turns that are not here yet, in their places."""
         stored = [each for each in turn_slices(messages) if each.query is not None]
-        new = [each for each in stored if _key(each) not in self._known]
+        new = [each for each in stored if key_of(each) not in self._known]
         running = self.session.running_messages()
-        new = [each for each in new if not running or _key(each) != running[0].id]
+        new = [each for each in new if not running or key_of(each) != running[0].id]
         self.earlier += len(new[:-SHOWN_TURNS])
-        self._known.update(_key(each) for each in new)
+        self._known.update(key_of(each) for each in new)
         for whole in new[-SHOWN_TURNS:]:
-            status = _status(whole)
-            bundle = answer_bundle(whole.messages[1:], self._facts(whole), status=status, error=_words(whole))
-            group = _group(whole.messages)
-            self._turns.append(Said(_key(whole), whole.prompt or "", status, whole.index, _capped(bundle), group))
-        places = {_key(each): place for place, each in enumerate(stored)}
+            status = status_of(whole)
+            bundle = answer_bundle(whole.messages[1:], self._facts(whole), status=status, error=words_of(whole))
+            group = group_of(whole.messages)
+            self._turns.append(Said(key_of(whole), whole.prompt or "", status, whole.index, capped(bundle), group))
+        places = {key_of(each): place for place, each in enumerate(stored)}
         self._turns.sort(key=lambda said: places.get(said.key, len(places)))
         self._trim()
 
@@ -410,40 +369,3 @@ class Conversation:
             elapsed=whole.duration if whole else None,
             usage=usage if usage.total_tokens else None,
         )
-
-
-def shown_prompt(prompt: str) -> str:
-    """A prompt as it is safe to show; the exact one is in the session."""
-    cut = len(prompt) - SHOWN_PROMPT
-    more = f"\n[{count(cut, 'more character')} in history()]" if cut > 0 else ""
-    return defanged(safe_text(without_keys(prompt[:SHOWN_PROMPT]))) + more
-
-
-def _key(whole: TurnSlice) -> str:
-    return whole.messages[0].id
-
-
-def _status(whole: TurnSlice) -> Status:
-    return "interrupted" if whole.status == "incomplete" else whole.status
-
-
-def _words(whole: TurnSlice) -> str:
-    return "the answer has no end yet. session.reconnect() listens again." if whole.status == "incomplete" else ""
-
-
-def _group(messages: Sequence[Message]) -> str:
-    """What feedback on the turn points at: the group of its last result, else of its last message."""
-    results = [message for message in messages if message.message_type is MessageType.RESULT]
-    last = (results or list(messages))[-1:]
-    return last[0].group if last else ""
-
-
-def _capped(bundle: Bundle) -> Bundle:
-    """An answer as it may stand in a trait and in the notebook: no key that somebody pasted, no megabytes."""
-    bundle = Bundle({kind: without_keys(said) for kind, said in bundle.data.items()}, bundle.metadata)
-    if len(bundle.html) <= SHOWN_TURN:
-        return bundle
-    text = bundle.text[: SHOWN_TURN // 10]
-    note = f"[{count(len(bundle.text) - len(text), 'more character')}: the whole answer is in history()]"
-    markup = html.join(html.tag("pre", text, style=html.PRE), html.tag("div", note, style=html.QUIET))
-    return Bundle({"text/html": markup, "text/plain": f"{text}\n{note}"}, bundle.metadata)

@@ -16,7 +16,8 @@ from secgemini_jupyter.errors import redact
 from secgemini_jupyter.render import html
 from secgemini_jupyter.render.html import Html
 from secgemini_jupyter.render.text import count, one_line
-from secgemini_jupyter.widgets.conversation import Conversation, Said, shown_prompt
+from secgemini_jupyter.widgets.conversation import Conversation
+from secgemini_jupyter.widgets.said import Said, shown_prompt
 
 if TYPE_CHECKING:
     from IPython.core.displaypub import DisplayPublisher

@@ -19,7 +19,7 @@ from secgemini_jupyter.client.sync import SecGemini
 from secgemini_jupyter.errors import InputError, Secret, ServiceError, SessionNotFoundError
 from secgemini_jupyter.kernel import KernelSession
 from secgemini_jupyter.tools import secgemini_tool
-from secgemini_jupyter.widgets import ChatWidget, chat, conversation, questions
+from secgemini_jupyter.widgets import ChatWidget, chat, conversation, questions, said
 from tests.conftest import LocalService
 
 ROOT = Path(__file__).parents[2]
@@ -266,7 +266,7 @@ def test_quick_turns_before_one_that_runs_stand_before_it(client: SecGemini, is_
 
 def test_a_turn_that_ends_with_its_client_is_no_answer(talk: Shown, client: SecGemini) -> None:
     talk.send("[[messages=60 bytes=20]] [[delay=0.02]] cut")
-    wait_for(lambda: talk.call("resync")["outputs"])
+    wait_for(lambda: talk.call("resync", page=PAGE)["outputs"])
     client.close()
     assert talk.wait()[-1]["status"] == "interrupted"
     assert talk.ask("and now?")["status"] == "ok"
@@ -316,10 +316,17 @@ def test_only_the_last_turns_are_shown_and_the_others_are_counted(
 
 
 def test_large_turns_are_shown_in_part(talk: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conversation, "SHOWN_TURN", 2_000)
+    monkeypatch.setattr(said, "SHOWN_TURN", 2_000)
     turn = talk.ask("x " * 5_000)
     assert len(turn["html"]) < 2_000
     assert "the whole answer is in history()" in turn["html"]
+
+
+def test_a_prompt_is_cut_after_its_keys_went() -> None:
+    key = Secret("canary-key-0123456789")
+    shown = said.shown_prompt("x" * (said.SHOWN_PROMPT - 10) + key.reveal() + "y" * 100)
+    assert "canary" not in shown
+    assert "more characters in history()]" in shown
 
 
 def test_a_new_session_is_like_the_one_before_and_one_can_go_back(talk: Shown, kernel: KernelSession) -> None:
@@ -786,6 +793,6 @@ def test_the_view_knows_the_same_traits_and_limits() -> None:
     assert f"PROMPT_LIMIT = {chat.PROMPT_LIMIT:_};" in source
     assert f"COMMENT_LIMIT = {chat.COMMENT_LIMIT:_};" in source
     turn = re.search(r"interface Turn \{(.*?)\n\}", source, re.DOTALL)[1]
-    assert set(re.findall(r"^  (\w+)\??:", turn, re.MULTILINE)) == set(conversation.Said("k", "p").as_dict())
+    assert set(re.findall(r"^  (\w+)\??:", turn, re.MULTILINE)) == set(said.Said("k", "p").as_dict())
     for name in theirs:
         assert f"{name}:" in ChatWidget.__doc__ or f"`{name}`" in ChatWidget.__doc__, f"{name} is not documented"
