@@ -22,6 +22,7 @@ async function show(traits: Partial<AttachTraits> = {}) {
   model = new FakeModel({
     session_id: "s1",
     session_name: "triage",
+    deleted: false,
     destination: "Sec-Gemini, api.secgemini.google",
     retained: true,
     max_bytes: 104_857_600,
@@ -80,6 +81,18 @@ async function answer(method: string, result: unknown) {
 let done: Set<string>;
 beforeEach(() => {
   done = new Set();
+});
+
+test("a session that was deleted takes no files, and that is heard", async () => {
+  await show({ files: [LOG] });
+  await act(() => {
+    model.change("deleted", true);
+    model.change("files", []);
+  });
+  expect(text()).toContain("Session triage was deleted, and its files with it.");
+  expect(text()).not.toContain("retained");
+  expect(el.querySelector(".sg-choose")).toBeNull();
+  expect(status()).toContain("was deleted");
 });
 
 test("before anything is sent it says what to drop, how large, to whom, into which session, and if it is kept", async () => {

@@ -34,6 +34,7 @@ class AttachWidget(SecGeminiWidget):
             `session.files`. Files that a cell or Python attached are there too. To observe and link, as are all here.
         state: "idle", "uploading" or "failed": whether files are on their way, or the last one did not arrive.
         session_id, session_name: the session that gets them.
+        deleted: whether this kernel deleted the session, and its files with it: nothing is taken any more.
         destination: where they go, in words; retained: whether the service keeps prompts and answers.
         max_bytes: what one file may have.
     """
@@ -42,6 +43,7 @@ class AttachWidget(SecGeminiWidget):
 
     session_id = traitlets.Unicode().tag(sync=True)
     session_name = traitlets.Unicode().tag(sync=True)
+    deleted = traitlets.Bool().tag(sync=True)
     destination = traitlets.Unicode().tag(sync=True)
     retained = traitlets.Bool().tag(sync=True)
     max_bytes = traitlets.Int().tag(sync=True)
@@ -71,6 +73,7 @@ class AttachWidget(SecGeminiWidget):
         return {
             "session_id": session.id,
             "session_name": one_line(session.name, 80),
+            "deleted": session.is_deleted,
             "destination": destination(session),
             "retained": session.can_log,
             "max_bytes": session.max_attachment_bytes,
@@ -86,6 +89,9 @@ class AttachWidget(SecGeminiWidget):
                     setattr(self, name, value)
 
     def _fallback(self) -> tuple[str, str]:
+        if self.deleted:
+            gone = f"Session {self.session_name} was deleted, and its files with it."
+            return tag("p", gone), gone
         where = f"session {self.session_name} ({self.destination}; {_kept(self.retained)})"
         if not self.files:
             html = tag("p", f"No files in {where}. To attach one, run ", tag("code", HOW, style=CODE), " in a cell.")

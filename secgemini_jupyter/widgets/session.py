@@ -33,6 +33,8 @@ class FeedbackSession(Protocol):
 
     def send_bug_report(self, bug: str, group_id: str | None = None) -> object: ...
 
+    def watch(self, changed: Callable[[], None]) -> Callable[[], None]: ...
+
 
 class AttachSession(Protocol):
     """A session that takes files. Its methods are called from threads of the widget's."""
@@ -54,6 +56,9 @@ class AttachSession(Protocol):
 
     @property
     def max_attachment_bytes(self) -> int: ...
+
+    @property
+    def is_deleted(self) -> bool: ...
 
     @property
     def files(self) -> list[PublicSessionFile]: ...

@@ -131,6 +131,8 @@ class Uploads:
         `verified`: the sha256 of what was sent from here is the service's.
         """
         session = self._session()
+        if session.is_deleted:
+            return []
         return [
             listed(file, session.is_verified(file) or (session.id, file.name, file.sha256) in self._found)
             for file in session.files[:LISTED]
@@ -148,6 +150,8 @@ class Uploads:
     def _begin(self, request: Begin) -> dict[str, Any]:
         session = self._session()
         check_session(session.id, request.session_id)
+        if session.is_deleted:  # said before 100 MB are on their way
+            raise InputError(f"Session {one_line(session.name, 80)} was deleted. Attach to another one.")
         name = base_name(request.name)
         if name != request.name:
             shown = one_line(request.name, 100)

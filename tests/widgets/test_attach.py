@@ -67,6 +67,19 @@ def test_a_dropped_file_is_in_the_session_and_in_the_traits(shown):
     assert states == ["uploading", "idle"]
 
 
+def test_a_deleted_session_has_no_files_and_takes_none(local_service, shown):
+    with SecGemini(local_service.key, base_url=local_service.http, websocket_url=local_service.ws) as client:
+        session = client.create_session("triage")
+        session.attach_file("auth.log", LOG)
+        widget, browser = shown(session)
+        session.delete()
+        assert (widget.deleted, widget.files) == (True, [])
+        params = {"session_id": session.id, "upload": UPLOAD, "name": "a.log", "size": 1, "sha256": sha256(b"x")}
+        reply = browser.call("upload_begin", params)
+        assert reply["error"] == "Session triage was deleted. Attach to another one."
+        assert widget._fallback()[1] == "Session triage was deleted, and its files with it."
+
+
 def test_the_list_is_there_before_the_reply(shown):
     """The row of the upload goes with the reply: its place must have been taken by then."""
     session = Session()

@@ -35,6 +35,7 @@ class Session:
     name = "triage"
     host = "127.0.0.1:4321"
     is_local = True
+    is_deleted = False
     can_log = False
     max_attachment_bytes = LIMIT
 
@@ -553,7 +554,7 @@ def test_a_hundred_megabytes_arrive_at_the_real_service(local_service):
 def test_a_session_that_is_gone_says_so(local_service):
     with SecGemini(local_service.key, base_url=local_service.http, websocket_url=local_service.ws) as client:
         session = client.create_session("short")
-        session.delete()
+        client.resume_session(session.id).delete()  # elsewhere: this object does not know
         browser = Browser(session)
         assert "(404)" in browser.upload(b"x")["error"]
         with pytest.raises(SecGeminiError):

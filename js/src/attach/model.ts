@@ -2,6 +2,8 @@
 export interface AttachTraits {
   session_id: string;
   session_name: string;
+  /** By this kernel, its files with it. */
+  deleted: boolean;
   /** Where files go, in words: "Sec-Gemini, api.secgemini.google". */
   destination: string;
   retained: boolean;
@@ -24,6 +26,7 @@ export interface AttachedFile {
 export const TRAITS = [
   "session_id",
   "session_name",
+  "deleted",
   "destination",
   "retained",
   "max_bytes",

@@ -8,6 +8,8 @@ export const text = {
   dropNow: "Let go to attach, or",
   each: (limit: number) => `up to ${size(limit)} each`,
   hint: "Logs, reports, captures, samples: this session's answers may use them. Each hash is compared.",
+  deleted: (session: string) =>
+    `Session ${session} was deleted, and its files with it. For the current one, run attach() in a cell.`,
   retained: "retained by the service",
   notRetained: "not retained",
   list: "Attached files",
@@ -15,7 +17,6 @@ export const text = {
   verifiedHow: "The sha256 of the bytes sent from here is the service's",
   unverified: "not compared",
   unverifiedHow: "This file was not sent from this kernel: its hash is what the service says",
-  copy: (name: string) => `Copy the sha256 of ${name}`,
   copied: (name: string) => `sha256 of ${name} copied`,
   notCopied:
     "The browser does not let a widget copy here. Select the hash in the saved notebook, or read session.files.",

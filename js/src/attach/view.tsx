@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import type { Rpc } from "../shared/rpc";
 import { ChooseFiles, UploadList, useDrop, useUploads } from "../shared/uploads";
 import { FileList } from "./files";
@@ -11,10 +11,13 @@ export interface AttachProps extends Omit<AttachTraits, "state"> {
 
 /** Where files are dropped, what is on its way, and what the session has. */
 export function Attach(props: AttachProps) {
-  const { session_id, session_name, max_bytes, files, rpc } = props;
+  const { session_id, session_name, deleted, max_bytes, files, rpc } = props;
   const [said, setSaid] = useState({ words: "", failed: false, inRow: false });
   const uploads = useUploads(rpc, session_id, max_bytes, (news) => setSaid({ ...news, failed: false }));
   const { over, handlers } = useDrop(uploads.add);
+  useEffect(() => {
+    if (deleted) setSaid({ words: text.deleted(session_name), failed: false, inRow: true });
+  }, [deleted]);
   const isEmpty = !files.length && !uploads.uploads.length;
   return (
     <section
@@ -25,11 +28,17 @@ export function Attach(props: AttachProps) {
       {...handlers}
     >
       <div class="sg-attach-drop">
-        <p>
-          {over ? text.dropNow : text.drop} <ChooseFiles add={uploads.add} /> · {text.each(max_bytes)}
-        </p>
-        <Where {...props} />
-        {isEmpty && <p class="sg-muted">{text.hint}</p>}
+        {deleted ? (
+          <p>{text.deleted(session_name)}</p>
+        ) : (
+          <>
+            <p>
+              {over ? text.dropNow : text.drop} <ChooseFiles add={uploads.add} /> · {text.each(max_bytes)}
+            </p>
+            <Where {...props} />
+            {isEmpty && <p class="sg-muted">{text.hint}</p>}
+          </>
+        )}
       </div>
       <FileList
         files={files}
