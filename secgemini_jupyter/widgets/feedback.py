@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import weakref
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -77,7 +78,7 @@ class FeedbackWidget(SecGeminiWidget):
         super().__init__(
             compact=compact,
             session_id=session.id,
-            session_name=one_line(session.name, 80),
+            session_name=_name(session),
             label=one_line(label or (f"group {group_id}" if group_id else "this session"), 80),
         )
         self._session = session
@@ -90,9 +91,20 @@ class FeedbackWidget(SecGeminiWidget):
                 "send_bug_report": Method(SendBugReport, self._send_bug_report),
             },
         )
+        own = weakref.WeakMethod(self._show_name)
+        self._end_watch = session.watch(lambda: (show := own()) and show())
+
+    def close(self) -> None:
+        self._end_watch()
+        super().close()
 
     def __repr__(self) -> str:
         return f"<FeedbackWidget of {self.label}, session {self.session_name!r}>"
+
+    def _show_name(self) -> None:
+        """Follow a session that is renamed; called from any thread."""
+        if self.session_name != (name := _name(self._session)):
+            self.session_name = name
 
     def _send_feedback(self, request: SendFeedback) -> None:
         check_session(self._session.id, request.session_id)
@@ -141,6 +153,10 @@ class FeedbackWidget(SecGeminiWidget):
         lines = [_line(item) for item in self.sent]
         html = tag("div", tag("p", f"{title}:"), tag("ul", join(*(tag("li", line) for line in lines))))
         return html, "\n".join([f"{title}:", *(f"  - {line}" for line in lines)])
+
+
+def _name(session: FeedbackSession) -> str:
+    return one_line(session.name, 80)
 
 
 def _line(item: dict[str, Any]) -> str:

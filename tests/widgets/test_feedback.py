@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,11 @@ class Session:
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
         self.received: list[tuple[Any, ...]] = []
+        self.watchers: list[Callable[[], None]] = []
+
+    def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
+        self.watchers.append(changed)
+        return lambda: self.watchers.remove(changed)
 
     def send_feedback(self, score: int, group_id: str | None = None, comment: str = "") -> None:
         self._take(score, group_id, comment)
@@ -47,6 +53,17 @@ def shown(front_end):
         return widget, next(each for each in front_end if each.comm_id == widget.model_id)
 
     return show
+
+
+def test_the_name_follows_a_session_that_is_renamed(shown):
+    session = Session()
+    widget, _ = shown(session)
+    session.name = "case 7"
+    for changed in session.watchers:
+        changed()
+    assert widget.session_name == "case 7"
+    widget.close()
+    assert session.watchers == []
 
 
 def test_a_rating_reaches_the_session_and_is_shown(shown):
