@@ -274,6 +274,15 @@ test("the last turn can be asked again, a failed one says where to look", async 
   expect(asked("retry")).toMatchObject([{ params: { session_id: "s1" } }]);
 });
 
+test("a prompt that was stopped before it was sent says so, and is not rated", async () => {
+  await show({ turns: [{ ...RUNNING, index: 2 }], state: "running" });
+  await change({ state: "idle", turns: [{ ...OK, key: RUNNING.key, index: 0, status: "interrupted" }] });
+  expect(status()).toBe("Stopped before it was sent");
+  expect(turns()[0]?.getAttribute("aria-label")).toBe("Prompt that was not sent");
+  expect(() => button("Helpful")).toThrow();
+  button("Retry");
+});
+
 test("a turn is rated by a click, then a comment goes with the same score", async () => {
   await show({ turns: [OK] });
   await press("Not helpful");

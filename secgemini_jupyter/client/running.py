@@ -88,6 +88,11 @@ class RunningTurn:
         return self._work.done() and self._messages.empty()
 
     @property
+    def is_sent(self) -> bool:
+        """Whether the service may have the prompt."""
+        return self.turn.query_sent or self.turn.is_listener
+
+    @property
     def is_held_up(self) -> bool:
         """Whether the prompt waits until the service has ended an earlier turn, which was stopped here."""
         return self.turn.skipping

@@ -288,6 +288,8 @@ class ChatWidget(SecGeminiWidget):
     def _rate(self, request: Rate) -> None:
         conversation = self._of_view(request.session_id)
         said = conversation.find(request.turn)
+        if not said.index:
+            raise InputError("This prompt was stopped before it was sent: there is no answer to rate.")
         if said.status == "running":
             raise InputError("The answer is not complete. Rate it when it is.")
         comment = encodable(request.comment)

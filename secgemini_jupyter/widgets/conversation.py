@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import threading
 import time
@@ -30,6 +31,7 @@ SHOWN_TURNS = 50
 SHOWN_TOTAL = 2_000_000
 """Characters of the turns that are shown, together; the newest is shown whatever it has."""
 HELD_UP = "Waiting for the service to end the turn that was stopped before"
+UNSENT = "stopped before it was sent: nothing went to the service. Retry sends it."
 STOPPED = "stopped here; what had arrived is kept. The service may go on working."
 
 
@@ -265,7 +267,10 @@ class Conversation:
         facts = response.facts(live.inputs)
         # What was drawn holds the pieces of an answer whose whole did not come.
         was_cut = live.is_stopped or not any(message.is_end for message in response.messages)
-        if error is None and was_cut:  # by the chat, or by who closed the client
+        if error is None and not running.is_sent:
+            live.said.index = 0
+            self._finish(live, [], dataclasses.replace(facts, turn=None), "interrupted", UNSENT)
+        elif error is None and was_cut:  # by the chat, or by who closed the client
             self._finish(live, live.view.messages, facts, "interrupted", STOPPED)
         elif error is None:
             self._finish(live, response.messages, facts, "ok")

@@ -29,6 +29,7 @@ class Said:
     Attributes:
         key: the id of its prompt's message; of our own making until that is known.
         prompt: exact.
+        index: 0 if it was stopped before it was sent.
         group: what feedback on it points at.
     """
 

@@ -200,7 +200,12 @@ def test_a_prompt_that_waits_for_a_stopped_turn_says_so(talk: Shown) -> None:
     talk.send("and now?")
     wait_for(lambda: "Waiting for the service to end the turn that was stopped" in str(talk.call("resync", page=PAGE)))
     talk.of_session("stop")
-    assert [turn["status"] for turn in talk.wait()] == ["interrupted"] * 2
+    first, unsent = talk.wait()
+    assert (first["status"], unsent["status"]) == ("interrupted", "interrupted")
+    words = plain(unsent["html"])
+    assert "Interrupted: stopped before it was sent: nothing went to the service." in words
+    assert (first["index"], unsent["index"], "turn 1" in words) == (1, 0, False)
+    assert "no answer to rate" in talk.of_session("rate", turn=unsent["key"], score=1)
 
 
 def test_what_is_attached_in_the_chat_goes_into_the_next_turn_and_is_named_there(talk: Shown) -> None:

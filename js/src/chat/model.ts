@@ -27,7 +27,7 @@ export interface Session {
 
 export interface Turn {
   key: string;
-  /** Counted from 1. */
+  /** Counted from 1; 0 for a prompt that was stopped before it was sent. */
   index: number;
   prompt: string;
   /** Made by the kernel's `render/`. */

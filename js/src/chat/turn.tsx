@@ -35,7 +35,7 @@ export function TurnView({ turn, outputs, isLast, busy, rate, retry }: TurnProps
       </div>
       {!running && (
         <div class="sg-turn-actions">
-          <Rating turn={turn} rate={rate} />
+          {turn.index > 0 && <Rating turn={turn} rate={rate} />}
           {isLast && (
             <button
               type="button"

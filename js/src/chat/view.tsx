@@ -191,7 +191,11 @@ function useSpoken({ state, turns, approvals, session_id }: ChatProps, setStatus
     else if (other) setStatus({ words: "" });
     else if (changed && last && last.status !== "running")
       setStatus({
-        words: { error: text.failed, ok: text.complete, interrupted: text.stopped }[last.status],
+        words: {
+          error: text.failed,
+          ok: text.complete,
+          interrupted: last.index ? text.stopped : text.notSent,
+        }[last.status],
         failed: last.status === "error",
       });
   }, [session_id, state, last?.key, last?.status, asked?.id]);
