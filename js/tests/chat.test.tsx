@@ -341,6 +341,30 @@ test("an approval takes the focus from an empty field, to no button, and not fro
   expect(el.querySelector(".sg-question")?.textContent).toContain("in session other");
 });
 
+test("a question of another session is told too, and no longer when it is gone", async () => {
+  await show({ turns: [OK] });
+  await change({ approvals: [{ ...QUESTION, session: "other" }] });
+  expect(status()).toBe("Waiting for you in session other: approve lookup_dns_record?");
+  await change({ state: "running", turns: [OK, RUNNING] });
+  expect(status()).toBe("Answering…");
+  await change({ state: "idle", turns: [OK, { ...OK, key: RUNNING.key }] });
+  expect(status()).toBe("Answer complete");
+  await change({ approvals: [{ ...QUESTION, id: "c".repeat(32), session: "other" }] });
+  await change({ approvals: [] });
+  expect(status()).toBe("");
+});
+
+test("a question that goes away leaves the focus in the chat, and takes it from nobody", async () => {
+  await show({ turns: [RUNNING], state: "waiting for approval", approvals: [QUESTION] });
+  button("Approve").focus();
+  await change({ state: "running", approvals: [] });
+  expect(document.activeElement).toBe(field());
+  await change({ state: "waiting for approval", approvals: [QUESTION] });
+  button("Attach files").focus();
+  await change({ state: "running", approvals: [] });
+  expect(document.activeElement).not.toBe(field());
+});
+
 test("an approval takes no focus from the notebook", async () => {
   const outside = document.body.appendChild(document.createElement("button"));
   await show({ turns: [RUNNING], state: "running" });

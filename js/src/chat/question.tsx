@@ -1,4 +1,4 @@
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { utc } from "../shared/format";
 import { useUid } from "../shared/use-uid";
 import type { Question } from "./model";
@@ -11,17 +11,26 @@ export interface QuestionProps {
   session: string | undefined;
   /** Whether the focus may be moved here: nobody is writing. */
   takesFocus(): boolean;
+  /** The focus was here, and the question goes away: somebody answered it elsewhere, or nobody did. */
+  leave(): void;
   decide(question: Question, approve: boolean): void;
 }
 
 /** May this tool run with these arguments? All of them are shown, exactly. */
-export function QuestionView({ question, session, takesFocus, decide }: QuestionProps) {
+export function QuestionView({ question, session, takesFocus, leave, decide }: QuestionProps) {
   const place = useRef<HTMLElement>(null);
   const titleId = useUid();
   // On the whole and not on a button: a key that was meant for something else must approve nothing.
   useEffect(() => {
     if (takesFocus()) place.current?.focus();
   }, [question.id]);
+  useLayoutEffect(() => {
+    const section = place.current;
+    return () => {
+      const root = section?.getRootNode() as Document | ShadowRoot | undefined;
+      if (root?.activeElement && section?.contains(root.activeElement)) leave();
+    };
+  }, []);
   return (
     <section class="sg-question" ref={place} tabIndex={-1} aria-labelledby={titleId}>
       <h3 id={titleId} class="sg-question-title">

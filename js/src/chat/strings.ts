@@ -38,7 +38,8 @@ export const text = {
   failed: "The turn failed: what to do stands in it",
   stopped: "Stopped; what had arrived is kept",
   notSent: "Stopped before it was sent",
-  asking: (name: string) => `Waiting for you: approve ${name}?`,
+  asking: (name: string, session: string) =>
+    `Waiting for you${session && ` in session ${session}`}: approve ${name}?`,
   busy: "A turn is running: wait for it, or stop it. Your text is kept.",
   stopElsewhere: "This turn was asked in a cell: ■ in the toolbar stops it.",
 

@@ -157,6 +157,7 @@ export function Chat(props: ChatProps) {
           question={question}
           session={question.session === session_name ? undefined : question.session}
           takesFocus={takesFocus}
+          leave={() => field.current?.focus()}
           decide={decide}
         />
       ))}
@@ -176,20 +177,26 @@ export function Chat(props: ChatProps) {
   );
 }
 
-/** Says how the turn stands when that changes, for eyes and for screen readers. */
-function useSpoken({ state, turns, approvals, session_id }: ChatProps, setStatus: (status: Status) => void) {
+/** Says what waits for an answer and how the turn stands when that changes, for eyes and for screen readers. */
+function useSpoken(props: ChatProps, setStatus: (status: Status) => void) {
+  const { state, turns, approvals, session_id, session_name } = props;
   const last = turns.at(-1);
   const asked = approvals[0];
-  const before = useRef<string>();
+  const before = useRef({ turn: "", session: "", asked: "" });
   useEffect(() => {
-    const now = `${session_id} ${state} ${last?.status}`;
-    const changed = before.current !== now;
-    const other = before.current?.split(" ")[0] !== session_id;
+    const { current } = before;
+    const now = {
+      turn: `${session_id} ${state} ${last?.status}`,
+      session: session_id,
+      asked: asked?.id ?? "",
+    };
     before.current = now;
-    if (state === "waiting for approval") setStatus({ words: asked ? text.asking(asked.name) : "" });
+    const isAsked = asked && (state === "waiting for approval" || now.asked !== current.asked);
+    if (isAsked)
+      setStatus({ words: text.asking(asked.name, asked.session === session_name ? "" : asked.session) });
     else if (state === "running") setStatus({ words: text.answering });
-    else if (other) setStatus({ words: "" });
-    else if (changed && last && last.status !== "running")
+    else if (now.session !== current.session) setStatus({ words: "" });
+    else if (now.turn !== current.turn && last && last.status !== "running")
       setStatus({
         words: {
           error: text.failed,
@@ -198,6 +205,7 @@ function useSpoken({ state, turns, approvals, session_id }: ChatProps, setStatus
         }[last.status],
         failed: last.status === "error",
       });
+    else if (now.asked !== current.asked) setStatus({ words: "" });
   }, [session_id, state, last?.key, last?.status, asked?.id]);
 }
 
