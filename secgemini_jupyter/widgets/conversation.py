@@ -337,8 +337,13 @@ class Conversation:
             bundle = answer_bundle(whole.messages[1:], self._facts(whole), status=status, error=words_of(whole))
             group = group_of(whole.messages)
             self._turns.append(Said(key_of(whole), whole.prompt or "", status, whole.index, capped(bundle), group))
-        places = {key_of(each): place for place, each in enumerate(stored)}
-        self._turns.sort(key=lambda said: places.get(said.key, len(places)))
+        indexes = {key_of(each): each.index for each in stored}
+        places: dict[str, int] = {}
+        before = 0
+        for said in self._turns:
+            said.index = indexes.get(said.key, said.index)
+            before = places[said.key] = said.index or before  # one that was never sent stays where it is
+        self._turns.sort(key=lambda said: places[said.key])
         self._trim()
 
     def _add(self, said: Said) -> None:

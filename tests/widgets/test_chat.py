@@ -163,7 +163,8 @@ def test_stop_keeps_what_came_and_the_next_prompt_is_taken(talk: Shown) -> None:
     words = plain(turn["html"])
     assert "one two" in words
     assert "Interrupted: stopped here; what had arrived is kept." in words
-    assert talk.ask("and now?")["status"] == "ok"
+    turn = talk.ask("and now?")
+    assert turn["status"] == "ok", plain(turn["html"])
     assert [each["status"] for each in talk.widget.turns] == ["interrupted", "ok"]
 
 
@@ -269,12 +270,20 @@ def test_quick_turns_before_one_that_runs_stand_before_it(client: SecGemini, is_
     session.delete()
 
 
-def test_a_turn_that_ends_with_its_client_is_no_answer(talk: Shown, client: SecGemini) -> None:
+@pytest.mark.parametrize("is_sent", [True, False])
+def test_a_turn_that_ends_with_its_client_is_no_answer(
+    talk: Shown, client: SecGemini, kernel: KernelSession, is_sent: bool
+) -> None:
     talk.send("[[messages=60 bytes=20]] [[delay=0.02]] cut")
-    wait_for(lambda: talk.call("resync", page=PAGE)["outputs"])
+    if is_sent:
+        wait_for(lambda: kernel.current().running_messages())
     client.close()
     assert talk.wait()[-1]["status"] == "interrupted"
-    assert talk.ask("and now?")["status"] == "ok"
+    turn = talk.ask("and now?")
+    assert (turn["prompt"], turn["status"]) == ("and now?", "ok")
+    kernel.current().refresh()
+    talk.ask("and then?")
+    assert [turn["prompt"].split()[-2:] for turn in talk.widget.turns[1:]] == [["and", "now?"], ["and", "then?"]]
 
 
 def test_a_cell_that_asks_while_the_chat_does_is_refused_and_the_chat_goes_on(
