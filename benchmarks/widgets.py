@@ -29,7 +29,7 @@ SMALL = 9_000_000
 UPLOADS = 3
 FRAMES = 240
 TURNS = 100
-REPEATS = 5
+REPEATS = 7
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,10 @@ class Figure:
             f"; {name} {statistics.median(taken):.3g} ({value / statistics.median(taken):.2f}x)"
             for name, taken in self.peers
         )
+        best = (max if self.least or self.unit == "MB/s" else min)(self.samples)
+        spread = f", best {best:.3g}" if len(self.samples) > 1 else ""
         mark = "      " if self.limit is None else "ok    " if met else "MISSED"
-        return f"  {mark} {self.name}: {value:.3g}{aim} {self.unit}{others}"
+        return f"  {mark} {self.name}: {value:.3g}{aim} {self.unit}{spread}{others}"
 
 
 def measure_widgets(*, quick: bool = False) -> dict[str, Samples]:
