@@ -371,8 +371,8 @@ def test_a_turn_goes_on_while_another_session_is_shown(talk: Shown, kernel: Kern
 
 def test_the_chat_follows_the_kernel_to_another_session(talk: Shown, kernel: KernelSession) -> None:
     other = kernel.new("other")
-    wait_for(lambda: talk.widget.session_id == other.id)
-    assert talk.widget.session_name == "other"
+    wait_for(lambda: talk.widget.session_name == "other")  # it is set after the id
+    assert talk.widget.session_id == other.id
     other.update(name="renamed")
     wait_for(lambda: talk.widget.session_name == "renamed")
 
