@@ -21,9 +21,11 @@ export const text = {
     `Prompts go to ${destination}. Prompts and answers are ${retained ? "retained by the service" : "not retained"}. ` +
     "The conversation is saved with this notebook and in history().",
   tryOne: "For example:",
+  /** The local analyst can answer them too. */
   examples: [
-    "What is CVE-2021-44228, and how do I find it in web logs?",
-    "What can you find out about the attached files?",
+    "What happened in the attached logs?",
+    "Who logged in, and who failed?",
+    "Pull the indicators out of this: hxxps://login-update[.]example/a.ps1, seen from 203[.]0[.]113[.]7",
   ],
 
   prompt: "Prompt",

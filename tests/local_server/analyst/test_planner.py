@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +23,14 @@ def calls(prompt: str, attachments: Sequence[Attached] = (LOG,)) -> list[Call]:
 
 def queries(prompt: str) -> list[str]:
     return [call.arguments["sql"] for call in calls(prompt) if call.tool == "log_sql"]
+
+
+def test_the_chat_proposes_what_the_analyst_can_answer() -> None:
+    strings = (Path(__file__).parents[3] / "js" / "src" / "chat" / "strings.ts").read_text()
+    (block,) = re.findall(r"  examples: \[\n(.*?)\n  \],", strings, re.DOTALL)
+    examples = re.findall(r'"(.+)"', block)
+    assert len(examples) == 3
+    assert all(calls(example, [Attached("auth.log", "log/syslog", 100, has_logins=True)]) for example in examples)
 
 
 @pytest.mark.parametrize(
