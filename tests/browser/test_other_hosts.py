@@ -67,6 +67,34 @@ def test_in_marimo_sessions_are_browsed_and_the_line_that_opens_one_is_told(mari
     widget.get_by_text("Deleted triage with 1 turn and 0 files.").wait_for()
 
 
+def test_in_notebook_7_keys_belong_to_the_widget_that_has_the_focus(notebook7, local_service):
+    """There `b` inserts a cell, `x` cuts it, an arrow goes to the next one."""
+    shown = "import ipywidgets\nipywidgets.VBox([session.visualize(), session.attach(), session.chat()])"
+    notebook = notebook7(session_cell(local_service), shown)
+    notebook.run_all()
+    page = notebook.page
+    chosen = page.get_by_role("treeitem", selected=True)
+    tree = page.locator(".sg-visualize").get_by_role("tree")
+    tree.focus()
+    page.keyboard.press("Home")
+    chosen.filter(has_text="1 › ").wait_for()
+    page.keyboard.press("ArrowDown")
+    chosen.filter(has_text="1 › ").wait_for(state="detached")
+    for focused in (
+        tree,
+        page.get_by_role("slider"),
+        page.get_by_role("button", name="Close all"),
+        page.locator(".sg-attach").get_by_role("button").first,
+        page.locator(".sg-chat").get_by_role("button").first,
+        page.locator(".sg-chat").get_by_role("log"),
+    ):
+        focused.focus()
+        for key in "abx":
+            page.keyboard.press(key)
+        assert focused.evaluate("e => e === document.activeElement")
+    assert page.locator(".jp-Notebook .jp-Cell").count() == 2
+
+
 EVIDENCE = ["evidence.bin", 9 * 2**20 + 5]
 ATTACHED = "print([(f.name, f.size, f.sha256) for f in session.files], [f['verified'] for f in widget.files], end='')"
 
