@@ -19,7 +19,7 @@ from secgemini_jupyter.render.text import count, defanged, one_line, utc
 from secgemini_jupyter.settings import MIN_TTL
 from secgemini_jupyter.widgets.base import SecGeminiWidget, bundle, in_notebook
 from secgemini_jupyter.widgets.feed import Feed
-from secgemini_jupyter.widgets.rpc import Method, Rpc
+from secgemini_jupyter.widgets.rpc import Method, Rpc, encodable
 from secgemini_jupyter.widgets.session import ListedSession, SessionsHost, destination
 
 __all__ = ["SessionsWidget"]
@@ -193,7 +193,7 @@ class SessionsWidget(SecGeminiWidget):
             return f"Resumed {_name(session)}: the next %%secgemini cell asks in it."
 
     def _rename(self, request: Rename) -> str:
-        name = request.name.encode("utf-16", "surrogatepass").decode("utf-16", "replace").strip()
+        name = encodable(request.name).strip()
         if not name:
             raise InputError("The name is empty. Type one, or press Escape to keep the old one.")
         with self._acting_on(request.session_id) as session:

@@ -1,6 +1,7 @@
 import { useRef, useState } from "preact/hooks";
 import { copyText } from "../shared/clipboard";
-import { middle, size } from "../shared/format";
+import { middle, size, wordsOf } from "../shared/format";
+import { CheckIcon } from "../shared/icons";
 import type { Rpc } from "../shared/rpc";
 import { CrossButton, FileName, useKeptFocus } from "../shared/uploads";
 import type { AttachedFile } from "./model";
@@ -27,7 +28,7 @@ export function FileList({ files, session_id, rpc, say }: FileListProps) {
       await rpc.call("detach_file", { session_id, file_idx, name, sha256 });
       say(text.detached(name));
     } catch (error) {
-      say(error instanceof Error ? error.message : String(error), true);
+      say(wordsOf(error), true);
     } finally {
       setLeaving(undefined);
     }
@@ -95,13 +96,5 @@ function FileRow({ file, busy, copy, detach }: FileRowProps) {
         <CrossButton words={text.detach(name)} busy={busy} onClick={detach} />
       </span>
     </li>
-  );
-}
-
-function CheckIcon() {
-  return (
-    <svg class="sg-icon" viewBox="0 0 16 16" aria-hidden="true">
-      <path d="m3 8.5 3.2 3.2L13 4.8" />
-    </svg>
   );
 }

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { AttachedFile } from "../attach/model";
-import { count } from "../shared/format";
+import { count, wordsOf } from "../shared/format";
 import type { Rpc } from "../shared/rpc";
 import { useDrop, useUploads } from "../shared/uploads";
 import { Attachments, isUnderWay } from "./attachments";
@@ -63,7 +63,7 @@ export function Chat(props: ChatProps) {
       await call;
       return true;
     } catch (error) {
-      fail(error instanceof Error ? error.message : String(error));
+      fail(wordsOf(error));
       return false;
     }
   }

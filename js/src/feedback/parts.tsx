@@ -1,6 +1,6 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
+import { utcTime } from "../shared/format";
 import { CheckIcon, ThumbIcon } from "../shared/icons";
-import { utcTime } from "../shared/strings";
 import { useUid } from "../shared/use-uid";
 import { type Score, type Sent, TEXT_LIMIT } from "./model";
 import { text } from "./strings";

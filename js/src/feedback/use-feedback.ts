@@ -1,5 +1,6 @@
 import type { RefObject } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { wordsOf } from "../shared/format";
 import type { FeedbackTraits, Score, Sent } from "./model";
 import { text } from "./strings";
 
@@ -70,7 +71,7 @@ export function useFeedback({ label, sent, score, sendFeedback, sendBugReport }:
       await request();
       confirm(kind, typed);
     } catch (error) {
-      fail(error instanceof Error ? error.message : String(error));
+      fail(wordsOf(error));
     } finally {
       sending.current = false;
     }

@@ -1,6 +1,6 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { copyText } from "../shared/clipboard";
-import { middle } from "../shared/format";
+import { middle, utc } from "../shared/format";
 import { useUid } from "../shared/use-uid";
 import { expiry, fullTime, secondsUntil, shortTime } from "./list";
 import { type Listed, MAX_TTL, MIN_TTL } from "./model";
@@ -160,7 +160,7 @@ function ExtendForm({ session, now, acting }: { session: Listed; now: number; ac
   const valid = amount.trim() !== "" && ttl >= MIN_TTL && ttl <= MAX_TTL;
   const left = secondsUntil(session.expires_at, now);
   const resulting = (seconds: number) => {
-    const until = text.until(fullTime(new Date(now + seconds * 1000).toISOString()));
+    const until = text.until(utc(now / 1000 + seconds));
     return seconds < left ? `${until}, ${text.sooner}` : until;
   };
 

@@ -1,3 +1,4 @@
+import { utc } from "../shared/format";
 import type { Listed } from "./model";
 import { text } from "./strings";
 
@@ -55,8 +56,8 @@ export function expiry(iso: string, now: number): { words: string; soon: boolean
 
 /** `2026-01-31 21:41:07 UTC`. */
 export function fullTime(iso: string): string {
-  const time = new Date(iso);
-  return Number.isNaN(time.getTime()) ? "" : `${time.toISOString().slice(0, 19).replace("T", " ")} UTC`;
+  const seconds = Date.parse(iso) / 1000;
+  return Number.isNaN(seconds) ? "" : utc(seconds);
 }
 
 /** `31 Jan 21:41`, and `31 Jan 2025` in another year. UTC. */

@@ -1,5 +1,6 @@
 import type { RefObject } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { wordsOf } from "../shared/format";
 import type { Calls, Listed } from "./model";
 import { text } from "./strings";
 
@@ -89,7 +90,7 @@ export function useActing(
     try {
       say("done", done(await call(method, params)));
     } catch (error) {
-      say("failed", error instanceof Error ? error.message : String(error));
+      say("failed", wordsOf(error));
     } finally {
       acting.current = false;
     }

@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { utcTime } from "../shared/strings";
+import { utcTime } from "../shared/format";
 import { Actions } from "./actions";
 import { listed, type Order } from "./list";
 import type { SessionsTraits } from "./model";

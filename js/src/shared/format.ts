@@ -41,3 +41,14 @@ export function utc(seconds: number): string {
     ? String(seconds)
     : `${time.toISOString().slice(0, 19).replace("T", " ")} UTC`;
 }
+
+/** An ISO time as UTC, short: hours, minutes, seconds. The full one belongs in a `title`. */
+export function utcTime(iso: string): string {
+  const time = new Date(iso);
+  return Number.isNaN(time.getTime()) ? iso : `${time.toISOString().slice(11, 19)} UTC`;
+}
+
+/** What was thrown, in words. */
+export function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -7,9 +7,3 @@ export const rpcText = {
   disconnected: "The kernel is not connected. Reconnect or restart it, then run this cell again.",
   closed: "The view was closed before the kernel answered.",
 };
-
-/** An ISO time as UTC, short: hours, minutes, seconds. The full one belongs in a `title`. */
-export function utcTime(iso: string): string {
-  const time = new Date(iso);
-  return Number.isNaN(time.getTime()) ? iso : `${time.toISOString().slice(11, 19)} UTC`;
-}

@@ -1,5 +1,6 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
+import { wordsOf } from "./format";
 import { NoAnswer, newUuid, type Rpc } from "./rpc";
 import { safeName } from "./safe-text";
 import { uploadText as text } from "./upload-text";
@@ -184,7 +185,7 @@ export class Uploader {
       await Promise.race([this.hash(job).then((digest) => this.upload(job, digest)), cancelled]);
     } catch (error) {
       if (signal.aborted || this.closed) return;
-      const words = error instanceof Error ? error.message : String(error);
+      const words = wordsOf(error);
       this.set(
         job,
         { state: "failed", words, canRetry: true, secondsLeft: undefined },

@@ -1,3 +1,4 @@
+import { wordsOf } from "../shared/format";
 import type { Calls, Detail } from "./model";
 
 /** What the view asks of the kernel, typed. */
@@ -12,7 +13,7 @@ export interface Host {
 
 /** What went wrong, in one line of bounded length. */
 export function words(error: unknown): string {
-  const said = error instanceof Error ? error.message : String(error);
+  const said = wordsOf(error);
   return said.length > 400 ? `${said.slice(0, 400)}…` : said;
 }
 
