@@ -60,7 +60,9 @@ class Case:
 
 
 def feedback_traits(text: str, **more: Any) -> dict[str, Any]:
+    whole, text = text, text[:60_000]  # one megabyte is enough in a comment
     sent = [{"kind": kind, "score": 1, "text": text, "sent_at": text} for kind in ("feedback", "bug", text)]
+    sent[0]["text"] = whole
     kept = {"session_id": text, "session_name": text, "label": text, "sent": sent}
     return kept | {"score": None, "state": "idle", "compact": False} | more
 
