@@ -36,8 +36,9 @@ export function TableView({ part, onCopy }: { part: TablePart; onCopy?: () => vo
           </button>
         )}
       </figcaption>
+      {/* biome-ignore lint/a11y/useSemanticElements: a section would be a landmark, and two tables may have one title */}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and the keyboard must be able to */}
-      <section class="sg-table-scroll" tabIndex={0} aria-label={part.title || text.asTable}>
+      <div role="group" class="sg-table-scroll" tabIndex={0} aria-label={part.title || text.asTable}>
         <table>
           <thead>
             <tr>
@@ -72,7 +73,7 @@ export function TableView({ part, onCopy }: { part: TablePart; onCopy?: () => vo
             ))}
           </tbody>
         </table>
-      </section>
+      </div>
       {rows.length > limit && (
         <button type="button" class="sg-button" onClick={() => setLimit(limit * 4)}>
           {text.moreRows(Math.min(rows.length, limit * 4) - limit)}
