@@ -130,11 +130,18 @@ def open_strip_and_rate(widget: Any) -> None:
 
 
 def attach_traits(text: str) -> dict[str, Any]:
-    file = {"name": text, "size": -1e300, "sha256": text, "mime_type": text, "content_type_label": text}
+    whole, text = text, text[:60_000]  # one megabyte is enough in a file's name
+    file = {"size": -1e300, "sha256": text, "mime_type": text, "content_type_label": text}
     return {
-        "session_id": text, "session_name": text, "destination": text, "retained": True, "max_bytes": 1e9,
-        "files": [{**file, "verified": verified} for verified in (True, False)], "state": text,
-    }  # fmt: skip
+        "session_id": text,
+        "session_name": text,
+        "destination": text,
+        "retained": True,
+        "max_bytes": 1e9,
+        "files": [{**file, "name": whole, "verified": True}, {**file, "name": text, "verified": False}],
+        "state": text,
+        "deleted": False,
+    }
 
 
 def attach_copy_detach(widget: Any) -> None:
