@@ -104,7 +104,8 @@ def service_error(status: int, reason: str, where: str, wait: float | None = Non
     if status == 429:
         when = f"in {wait:g} s" if wait is not None else "later"
         return QuotaError(f"{where}: quota exceeded (429: {reason}). Try again {when}.", retry_after=wait)
-    return ServiceError(f"{where} refused ({status}: {reason}).", status=status)
+    advice = " Try again, or later if that fails too." if status >= 500 else ""
+    return ServiceError(f"{where} refused ({status}: {reason}).{advice}", status=status)
 
 
 def _detail(body: bytes) -> str | None:

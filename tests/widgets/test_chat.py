@@ -172,10 +172,15 @@ def test_a_failed_turn_says_what_to_do_and_can_be_asked_again(talk: Shown) -> No
     turn = talk.ask("[[error 429 retry_after=2]] too much")
     assert turn["status"] == "error"
     assert "Failed:" in plain(turn["html"])
+    assert "Try again in 2 s." in plain(turn["html"])
     assert talk.of_session("retry") is None
     turns = talk.wait()
     assert [each["prompt"] for each in turns] == ["[[error 429 retry_after=2]] too much"] * 2
     assert turns[0]["key"] != turns[1]["key"]
+
+
+def test_a_turn_that_fails_at_the_service_says_what_to_do(talk: Shown) -> None:
+    assert "Try again, or later if that fails too." in plain(talk.ask("[[error 500]] crash")["html"])
 
 
 def test_a_service_that_is_gone_fails_the_turn_in_one_line(talk: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
