@@ -130,8 +130,11 @@ def test_pasted_files_are_taken_too(stage, page):
 
 def test_the_keyboard_alone_chooses_cancels_answers_copies_and_detaches(stage, page):
     attach = stage("attach", {**TRAITS, "files": FILES})
+    # The browser is told to hand over its dialog, and has heard it, before a key asks for one.
+    page.on("filechooser", lambda _: None)
     page.evaluate(KERNEL, [0, None])
     page.keyboard.press("Tab")
+    page.wait_for_function("document.activeElement.classList.contains('sg-choose')")
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Enter")
     chooser.value.set_files([given("large.log", b"abc"), given("twin.log")])
