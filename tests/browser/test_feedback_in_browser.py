@@ -21,7 +21,7 @@ WIDGET = "from secgemini_jupyter.widgets import FeedbackWidget\nFeedbackWidget(s
 
 PLAIN_BUTTON = """() => {
     const button = document.createElement("button");
-    document.querySelector(".sg-feedback").parentElement.append(button);
+    document.querySelector(".sg-feedback").closest(".jp-OutputArea").append(button);
     button.focus();
 }"""
 
