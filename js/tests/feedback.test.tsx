@@ -10,16 +10,17 @@ let stop: (() => void) | undefined;
 
 const HELPFUL: Sent = { kind: "feedback", score: 1, text: "", sent_at: "2026-01-31T21:41:07.123+00:00" };
 
-async function show(traits: Partial<FeedbackTraits> = {}) {
+function render(traits: Partial<FeedbackTraits> = {}) {
   model = new FakeModel({
     ...{ session_id: "s1", session_name: "triage", label: "turn 3", sent: [] },
     ...{ score: null, state: "idle", compact: false },
     ...traits,
   });
-  const render = widget.render as (props: unknown) => () => void;
-  await act(() => {
-    stop = render({ model: model.asModel(), el });
-  });
+  stop = (widget.render as (props: unknown) => () => void)({ model: model.asModel(), el });
+}
+
+async function show(traits: Partial<FeedbackTraits> = {}) {
+  await act(() => render(traits));
 }
 
 beforeEach(() => {
@@ -71,6 +72,15 @@ test("one click on Helpful sends a score of 1 for the session that is shown", as
   expect(status()).toBe("Sent for turn 3");
   expect(button("Helpful").getAttribute("aria-pressed")).toBe("true");
   expect(button("Not helpful").getAttribute("aria-pressed")).toBe("false");
+});
+
+test("a click before the first frame is painted counts for the comment that follows", async () => {
+  render();
+  button("Helpful").click();
+  await answer({ result: null });
+  await type("input", "quick");
+  await press("Send");
+  expect(model.requests.at(-1)?.params).toMatchObject({ score: 1, comment: "quick" });
 });
 
 test("Not helpful sends a score of 0, with the comment that stands there", async () => {

@@ -1,5 +1,5 @@
 import type { RefObject } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { wordsOf } from "../shared/format";
 import type { FeedbackTraits, Score, Sent } from "./model";
 import { text } from "./strings";
@@ -44,7 +44,8 @@ export function useFeedback({ label, sent, score, sendFeedback, sendBugReport }:
   const sending = useRef(false);
   const bugButton = useRef<HTMLButtonElement>(null);
   const now = chosen ?? score;
-  useEffect(() => setChosen(undefined), [score]); // another view, or Python, may have sent one
+  // Another view, or Python, may have sent one. Before the next click: an effect after painting would undo that one.
+  useLayoutEffect(() => setChosen(undefined), [score]);
 
   const fail = (words: string) => setStatus({ state: "failed", words });
 
