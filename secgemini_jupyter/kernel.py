@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from secgemini_jupyter.client.known import KnownSessions
-from secgemini_jupyter.errors import InputError, SessionNotFoundError, SettingsError, one_line, redact
+from secgemini_jupyter.client.watchers import Watchers
+from secgemini_jupyter.errors import InputError, SessionNotFoundError, SettingsError
 from secgemini_jupyter.settings import backend, data_dir, find_key, missing_key_message, notebook_id
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "KernelSession", "attach", "chat", "current_session"]
 
-log = logging.getLogger(__name__)
 
 MAIN = "main"
 """Name of the session that a kernel starts with."""
@@ -131,8 +130,8 @@ class KernelSession:
         self._say = say or (lambda _: None)
         self._lock = threading.RLock()
         self._sessions: dict[str, InteractiveSession] = {}
-        self._known = KnownSessions(self._tell)
-        self._watchers: list[Callable[[], None]] = []
+        self._watchers = Watchers()
+        self._known = KnownSessions(self._watchers.tell)
         self._client: SecGemini | None = None
         self._last: RunningTurn | None = None
         self.current_name = MAIN
@@ -175,7 +174,7 @@ class KernelSession:
         for name, session in list(self._sessions.items()):
             if not session.can_log:
                 del self._sessions[name]
-                self._tell()
+                self._watchers.tell()
                 self._say(f"The local service was restarted; session {name!r} was not retained and is gone.")
 
     @property
@@ -213,7 +212,7 @@ class KernelSession:
                 made = client.create_session(None if name == MAIN else name, description="Jupyter notebook")
                 self._sessions[name] = self._known.one(made)
                 self._remember(name)
-                self._tell()
+                self._watchers.tell()
             return self._sessions[name]
 
     def switch(self, name: str) -> InteractiveSession:
@@ -271,7 +270,7 @@ class KernelSession:
     def _make_current(self, name: str) -> None:
         self.current_name = name
         self._remember(name)
-        self._tell()
+        self._watchers.tell()
 
     # --- sessions by id, for who shows a list of them: `widgets.session.SessionsHost` ---
 
@@ -357,20 +356,7 @@ class KernelSession:
         Returns:
             a function that ends it.
         """
-        self._watchers.append(changed)
-
-        def end() -> None:
-            if changed in self._watchers:
-                self._watchers.remove(changed)
-
-        return end
-
-    def _tell(self) -> None:
-        for changed in list(self._watchers):
-            try:
-                changed()
-            except Exception as error:  # who looks on must not break what a cell does
-                log.warning("A watcher of the sessions failed: %s", one_line(redact(str(error))))
+        return self._watchers.add(changed)
 
     def _object(self, session_id: str) -> InteractiveSession:
         session = self._known.get(session_id)
@@ -406,7 +392,7 @@ class KernelSession:
                 if name == self.current_name:
                     self.current_name = MAIN
             self._known.forget(session_id)
-        self._tell()
+        self._watchers.tell()
 
     # --- for a chat ---
 

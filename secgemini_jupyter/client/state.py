@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from secgemini_jupyter.errors import InputError, one_line, redact
+from secgemini_jupyter.client.watchers import Watchers
+from secgemini_jupyter.errors import InputError, one_line
 from secgemini_jupyter.models import (
     LocalTool,
     Message,
@@ -30,8 +30,6 @@ from secgemini_jupyter.tools import Toolbox
 
 if TYPE_CHECKING:
     from secgemini_jupyter.client.base import ClientCore
-
-log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -59,7 +57,7 @@ class SessionState:
     """How often a file came or went by this process: a copy of the session that was asked for before is old."""
     _verified: set[tuple[str, str]] = field(default_factory=set, repr=False)
     """Name and sha256 of files that this process sent, and whose hash the service confirmed."""
-    _watchers: list[Callable[[], None]] = field(default_factory=list, repr=False)
+    watchers: Watchers = field(default_factory=Watchers, repr=False)
 
     @classmethod
     def listed(cls, session: PublicSession) -> SessionState:
@@ -84,7 +82,7 @@ class SessionState:
     def keep(self, info: PublicSession) -> None:
         """Take over what became of the session, and tell who watches it."""
         self.info = info
-        self._tell()
+        self.watchers.tell()
 
     def keep_update(self, info: PublicSession, *, ttl_set: bool) -> None:
         """Take over what this side has changed."""
@@ -93,7 +91,7 @@ class SessionState:
         with self._look:  # files may have come meanwhile
             changed = {"name": info.name, "description": info.description, "ttl": info.ttl}
             self.info = msgspec.structs.replace(self.info, **changed)
-        self._tell()
+        self.watchers.tell()
 
     def relist(self, listed: PublicSession) -> None:
         """Take over what a list says, which comes without messages. While a turn runs here, this side knows better."""
@@ -107,7 +105,7 @@ class SessionState:
 
     def deleted(self) -> None:
         self.is_deleted = True
-        self._tell()
+        self.watchers.tell()
 
     def add_file(self, file: PublicSessionFile, before: Sequence[PublicSessionFile], *, verified: bool) -> int:
         """A file that was attached just now; gives its index.
@@ -123,7 +121,7 @@ class SessionState:
             if verified:
                 self._verified.add((file.name, file.sha256))
             self.file_changes += 1
-        self._tell()
+        self.watchers.tell()
         return len(files) - 1 - files[::-1].index(file)
 
     def remove_file(self, index: int, before: Sequence[PublicSessionFile]) -> None:
@@ -134,26 +132,10 @@ class SessionState:
                 left = [file for i, file in enumerate(files) if i != index]
                 self.info = msgspec.structs.replace(self.info, files=left)
             self.file_changes += 1
-        self._tell()
+        self.watchers.tell()
 
     def is_verified(self, file: PublicSessionFile) -> bool:
         return (file.name, file.sha256) in self._verified
-
-    def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
-        self._watchers.append(changed)
-
-        def end() -> None:
-            if changed in self._watchers:
-                self._watchers.remove(changed)
-
-        return end
-
-    def _tell(self) -> None:
-        for changed in list(self._watchers):
-            try:
-                changed()
-            except Exception as error:  # who looks on must not break a turn
-                log.warning("A watcher of session %s failed: %s", self.info.id, one_line(redact(str(error))))
 
     def known_messages(self) -> list[Message] | None:
         """The snapshot's messages and those of the running turn so far; None if the snapshot has none."""
@@ -193,7 +175,7 @@ class SessionState:
         self._current = turn
         if self.left_unfinished:  # perhaps only since `turn` was prepared
             turn.look_first()
-        self._tell()
+        self.watchers.tell()
         try:
             yield
         finally:
@@ -201,7 +183,7 @@ class SessionState:
                 self._current = None
                 self._add(turn)
             self._turn.release()
-            self._tell()
+            self.watchers.tell()
 
     def turn_index(self, turn: Turn) -> int:
         """The number of `turn`: while it runs, the snapshot does not count it yet."""
@@ -396,7 +378,7 @@ class SessionView:
         Returns:
             a function that ends it.
         """
-        return self._state.watch(changed)
+        return self._state.watchers.add(changed)
 
     def __repr__(self) -> str:
         info = self._state.info
