@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from secgemini_jupyter.client.running import RunningTurn
     from secgemini_jupyter.client.sync import InteractiveSession
     from secgemini_jupyter.kernel import Answer
+    from secgemini_jupyter.kernel.answer import Status
     from secgemini_jupyter.magics.view import View
 
 __all__ = ["Interrupted", "SecGeminiMagics", "load", "unload"]
@@ -130,7 +131,7 @@ class SecGeminiMagics(Magics):
             self._finish(running, view, "interrupted", out, inputs)
             raise Interrupted(INTERRUPTED) from None
         error = running.error()
-        status: kernels.Status = "error" if error else "ok"
+        status: Status = "error" if error else "ok"
         answer = self._finish(running, view, status, out, inputs)
         if error:
             answer.error = error
@@ -143,7 +144,7 @@ class SecGeminiMagics(Magics):
         self,
         running: RunningTurn,
         view: View,
-        status: kernels.Status,
+        status: Status,
         out: str | None,
         inputs: list[tuple[str, int]] | None,
     ) -> Answer:

@@ -3,118 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from secgemini_jupyter.client.known import KnownSessions
 from secgemini_jupyter.client.watchers import Watchers
 from secgemini_jupyter.errors import InputError, SessionNotFoundError, SettingsError
-from secgemini_jupyter.settings import backend, data_dir, find_key, missing_key_message, notebook_id
+from secgemini_jupyter.kernel import memory
+from secgemini_jupyter.settings import backend, find_key, missing_key_message
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from secgemini_jupyter.client.response import SessionResponse
     from secgemini_jupyter.client.running import RunningTurn
     from secgemini_jupyter.client.sync import InteractiveSession, SecGemini
-    from secgemini_jupyter.models import Message, Usage
     from secgemini_jupyter.tools import Tool
     from secgemini_jupyter.widgets import VisualizeWidget
-    from secgemini_jupyter.widgets.attach import AttachWidget
     from secgemini_jupyter.widgets.chat import ChatWidget
 
-__all__ = ["Answer", "KernelSession", "attach", "chat", "current_session"]
-
+__all__ = ["MAIN", "KernelSession"]
 
 MAIN = "main"
 """Name of the session that a kernel starts with."""
-
-Status = Literal["ok", "error", "interrupted"]
-
-
-class Answer:
-    """The answer of one cell: what `-o NAME` and `Out[n]` hold.
-
-    Attributes:
-        response: the `SessionResponse` behind it.
-        status: `ok`, `error` or `interrupted`.
-        error: what went wrong, or None.
-    """
-
-    def __init__(
-        self,
-        response: SessionResponse,
-        session: InteractiveSession,
-        status: Status = "ok",
-        error: BaseException | None = None,
-        attached: Iterable[str] = (),
-    ) -> None:
-        self.response = response
-        self.session = session
-        self.status = status
-        self.error = error
-        self.attached = tuple(attached)
-        self._shown_in: int | None = None
-
-    @property
-    def text(self) -> str:
-        """The answer as the service wrote it: exact, not defanged."""
-        return self.response.answer
-
-    def json(self) -> Any:
-        """The answer as JSON, if it is JSON, alone or in one code fence.
-
-        Raises:
-            InputError: it is none.
-        """
-        text = self.text.strip()
-        if text.startswith("```") and text.endswith("```"):
-            text = text[3:-3].partition("\n")[2]
-        try:
-            return json.loads(text)
-        except ValueError:
-            raise InputError("The answer is no JSON. Ask for JSON, or use .text.") from None
-
-    def df(self) -> pd.DataFrame:
-        """The turn's messages as a DataFrame, in the shape of `history()`."""
-        return self.response.to_frame()
-
-    @property
-    def messages(self) -> list[Message]:
-        return self.response.messages
-
-    @property
-    def tables(self) -> list[pd.DataFrame]:
-        return self.response.tables()
-
-    @property
-    def usage(self) -> Usage:
-        return self.response.usage
-
-    def __str__(self) -> str:
-        return self.text
-
-    def __repr__(self) -> str:
-        lines = self.text.count("\n") + 1 if self.text else 0
-        return f"<Answer {self.status}: {lines} lines, {len(self.messages)} messages>"
-
-    def shown(self, execution_count: int) -> Answer:
-        """Mark as displayed by this cell already: as its result it shows nothing a second time."""
-        self._shown_in = execution_count
-        return self
-
-    def _ipython_display_(self) -> None:
-        from IPython import get_ipython
-        from IPython.display import display
-
-        shell = get_ipython()
-        if shell is not None and self._shown_in == shell.execution_count:
-            self._shown_in = None
-            return
-        display(self.response)
 
 
 class KernelSession:
@@ -254,14 +163,7 @@ class KernelSession:
         Raises:
             InputError: the notebook is not known, or it has no remembered session.
         """
-        path = self._memory()
-        if path is None:
-            raise InputError("This front end does not tell which notebook it is. Resume by id: %secgemini sessions.")
-        try:
-            remembered = json.loads(path.read_text("utf-8"))["session_id"]
-        except (OSError, ValueError, KeyError, TypeError):
-            raise InputError("This notebook has no remembered session. See: %secgemini sessions.") from None
-        return self.resume(remembered)
+        return self.resume(memory.remembered(self._namespace))
 
     def delete(self, name: str) -> None:
         """Delete a session at the service, and forget it here."""
@@ -425,19 +327,9 @@ class KernelSession:
                 agents_config=now.agents_config,
             )
 
-    def _memory(self) -> Path | None:
-        notebook = notebook_id(self._namespace)
-        return data_dir() / "notebooks" / f"{notebook}.json" if notebook else None
-
     def _remember(self, name: str) -> None:
-        """Keep the current session's id for `resume_last`; the id alone is no secret, but the file is the user's."""
-        path = self._memory()
-        if path is None or name != self.current_name:
-            return
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        draft = path.with_suffix(".new")
-        draft.write_text(json.dumps({"session_id": self._sessions[name].id}), "utf-8")
-        draft.replace(path)
+        if name == self.current_name:
+            memory.remember(self._namespace, self._sessions[name].id)
 
     # --- turns ---
 
@@ -455,46 +347,3 @@ class KernelSession:
 
     def __iter__(self) -> Iterator[tuple[str, InteractiveSession]]:
         return iter(list(self._sessions.items()))
-
-
-_default: KernelSession | None = None
-
-
-def attach_default(kernel: KernelSession | None) -> None:
-    """The extension hands in its own, so that Python code in the notebook shares it; None takes it away."""
-    global _default
-    _default = kernel
-
-
-def current_session() -> InteractiveSession:
-    """The session that `%%secgemini` cells of this kernel use; created on first use.
-
-    Without a key it is one of the embedded local service, and says so in one line.
-    """
-    return default_kernel().current()
-
-
-def default_kernel() -> KernelSession:
-    """What the magics share with Python code of the notebook: the extension's, if it is loaded."""
-    global _default
-    if _default is None:
-        _default = KernelSession(say=print)  # the extension is not loaded
-    return _default
-
-
-def attach() -> AttachWidget:
-    """A widget to drop files on: they are attached to the session that `%%secgemini` cells use."""
-    return current_session().attach()
-
-
-def chat(*, tools: Iterable[Tool | Callable[..., Any]] | None = None) -> ChatWidget:
-    """A conversation in one output, in the session that `%%secgemini` cells use: what is asked in one shows in both.
-
-    Args:
-        tools: functions that the service may ask this kernel to run, in a new session that becomes current. One that
-            is passed as it is runs only when the person in the chat approves the call; see `secgemini_tool`.
-
-    Raises:
-        SettingsError: `SECGEMINI_BACKEND=service` and no key is found.
-    """
-    return default_kernel().chat(tools=tools)

@@ -1,0 +1,59 @@
+"""The sessions that one kernel keeps, and their answers: what magics, widgets and Python code of a notebook share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from secgemini_jupyter.kernel.answer import Answer
+from secgemini_jupyter.kernel.sessions import KernelSession
+
+if TYPE_CHECKING:
+    from secgemini_jupyter.client.sync import InteractiveSession
+    from secgemini_jupyter.tools import Tool
+    from secgemini_jupyter.widgets.attach import AttachWidget
+    from secgemini_jupyter.widgets.chat import ChatWidget
+
+__all__ = ["Answer", "KernelSession", "attach", "chat", "current_session"]
+
+_default: KernelSession | None = None
+
+
+def attach_default(kernel: KernelSession | None) -> None:
+    """The extension hands in its own, so that Python code in the notebook shares it; None takes it away."""
+    global _default
+    _default = kernel
+
+
+def current_session() -> InteractiveSession:
+    """The session that `%%secgemini` cells of this kernel use; created on first use.
+
+    Without a key it is one of the embedded local service, and says so in one line.
+    """
+    return default_kernel().current()
+
+
+def default_kernel() -> KernelSession:
+    """What the magics share with Python code of the notebook: the extension's, if it is loaded."""
+    global _default
+    if _default is None:
+        _default = KernelSession(say=print)  # the extension is not loaded
+    return _default
+
+
+def attach() -> AttachWidget:
+    """A widget to drop files on: they are attached to the session that `%%secgemini` cells use."""
+    return current_session().attach()
+
+
+def chat(*, tools: Iterable[Tool | Callable[..., Any]] | None = None) -> ChatWidget:
+    """A conversation in one output, in the session that `%%secgemini` cells use: what is asked in one shows in both.
+
+    Args:
+        tools: functions that the service may ask this kernel to run, in a new session that becomes current. One that
+            is passed as it is runs only when the person in the chat approves the call; see `secgemini_tool`.
+
+    Raises:
+        SettingsError: `SECGEMINI_BACKEND=service` and no key is found.
+    """
+    return default_kernel().chat(tools=tools)

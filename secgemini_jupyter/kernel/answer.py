@@ -1,0 +1,102 @@
+"""The answer of one cell, as Python code gets it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal
+
+from secgemini_jupyter.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from secgemini_jupyter.client.response import SessionResponse
+    from secgemini_jupyter.client.sync import InteractiveSession
+    from secgemini_jupyter.models import Message, Usage
+
+__all__ = ["Answer", "Status"]
+
+Status = Literal["ok", "error", "interrupted"]
+
+
+class Answer:
+    """The answer of one cell: what `-o NAME` and `Out[n]` hold.
+
+    Attributes:
+        response: the `SessionResponse` behind it.
+        status: `ok`, `error` or `interrupted`.
+        error: what went wrong, or None.
+    """
+
+    def __init__(
+        self,
+        response: SessionResponse,
+        session: InteractiveSession,
+        status: Status = "ok",
+        error: BaseException | None = None,
+        attached: Iterable[str] = (),
+    ) -> None:
+        self.response = response
+        self.session = session
+        self.status = status
+        self.error = error
+        self.attached = tuple(attached)
+        self._shown_in: int | None = None
+
+    @property
+    def text(self) -> str:
+        """The answer as the service wrote it: exact, not defanged."""
+        return self.response.answer
+
+    def json(self) -> Any:
+        """The answer as JSON, if it is JSON, alone or in one code fence.
+
+        Raises:
+            InputError: it is none.
+        """
+        text = self.text.strip()
+        if text.startswith("```") and text.endswith("```"):
+            text = text[3:-3].partition("\n")[2]
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise InputError("The answer is no JSON. Ask for JSON, or use .text.") from None
+
+    def df(self) -> pd.DataFrame:
+        """The turn's messages as a DataFrame, in the shape of `history()`."""
+        return self.response.to_frame()
+
+    @property
+    def messages(self) -> list[Message]:
+        return self.response.messages
+
+    @property
+    def tables(self) -> list[pd.DataFrame]:
+        return self.response.tables()
+
+    @property
+    def usage(self) -> Usage:
+        return self.response.usage
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        lines = self.text.count("\n") + 1 if self.text else 0
+        return f"<Answer {self.status}: {lines} lines, {len(self.messages)} messages>"
+
+    def shown(self, execution_count: int) -> Answer:
+        """Mark as displayed by this cell already: as its result it shows nothing a second time."""
+        self._shown_in = execution_count
+        return self
+
+    def _ipython_display_(self) -> None:
+        from IPython import get_ipython
+        from IPython.display import display
+
+        shell = get_ipython()
+        if shell is not None and self._shown_in == shell.execution_count:
+            self._shown_in = None
+            return
+        display(self.response)
