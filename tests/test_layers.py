@@ -27,6 +27,7 @@ ORDER = (
     "local_server",
     "embedded",
     "client",
+    "inputs",
     "batch",
     "kernel",
     "notebook",

@@ -388,9 +388,13 @@ class AsyncInteractiveSession(SessionView):
 
     # --- turns ---
 
-    def prepare(self, prompt: str | None, *, partial: bool = False) -> Turn:
-        """A turn for `run`, not sent yet; without a prompt it listens to the one that runs, or ran last."""
-        return base.new_turn(self._state, self._settings, prompt, partial=partial)
+    def prepare(self, prompt: str | None, *, partial: bool = False, timeout: float | None = None) -> Turn:
+        """A turn for `run`, not sent yet; without a prompt it listens to the one that runs, or ran last.
+
+        Args:
+            timeout: seconds from now to its deadline; None for the settings' `turn_timeout`.
+        """
+        return base.new_turn(self._state, self._settings, prompt, partial=partial, timeout=timeout)
 
     async def query(self, prompt: str) -> SessionResponse:
         """Ask, and wait for the whole answer.

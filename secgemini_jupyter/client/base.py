@@ -270,12 +270,14 @@ def a_prompt(prompt: object) -> str:
     return prompt
 
 
-def new_turn(state: SessionState, settings: Settings, prompt: str | None, *, partial: bool) -> Turn:
+def new_turn(
+    state: SessionState, settings: Settings, prompt: str | None, *, partial: bool, timeout: float | None = None
+) -> Turn:
     if prompt is not None and not isinstance(prompt, str):
         raise InputError(f"The prompt is {type(prompt).__name__}: pass text. Nothing was sent.")
     return Turn(
         prompt,
-        settings,
+        settings if timeout is None else settings.replace(turn_timeout=timeout),
         now=time.monotonic(),
         partial=partial,
         results=state.tool_results,

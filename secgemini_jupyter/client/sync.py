@@ -383,17 +383,25 @@ class InteractiveSession(SessionView):
 
     # --- turns ---
 
-    def prepare(self, prompt: str | None, *, partial: bool = False) -> Turn:
-        """A turn for `run`, not sent yet; without a prompt it listens to the one that runs, or ran last."""
-        return base.new_turn(self._state, self._settings, prompt, partial=partial)
+    def prepare(self, prompt: str | None, *, partial: bool = False, timeout: float | None = None) -> Turn:
+        """A turn for `run`, not sent yet; without a prompt it listens to the one that runs, or ran last.
 
-    def start(self, prompt: str | None) -> RunningTurn:
+        Args:
+            timeout: seconds from now to its deadline; None for the settings' `turn_timeout`.
+        """
+        return base.new_turn(self._state, self._settings, prompt, partial=partial, timeout=timeout)
+
+    def start(self, prompt: str | None, *, timeout: float | None = None) -> RunningTurn:
         """Ask on a thread of its own, pieces (206) included; None listens to the turn that runs, or ran last.
+
+        Args:
+            timeout: seconds from now to the turn's deadline; None for the settings' `turn_timeout`.
 
         Raises:
             InputError: the prompt is empty.
         """
-        return RunningTurn(self, self.prepare(prompt, partial=True), self._client._loop_thread)
+        turn = self.prepare(prompt, partial=True, timeout=timeout)
+        return RunningTurn(self, turn, self._client._loop_thread)
 
     def query(self, prompt: str) -> SessionResponse:
         """Ask, and wait for the whole answer.

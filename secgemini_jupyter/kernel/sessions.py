@@ -113,12 +113,14 @@ class KernelSession:
         """The current session; created when it is used for the first time."""
         return self.use(self.current_name)
 
-    def use(self, name: str) -> InteractiveSession:
-        """The session of this name, created if this kernel has none, without making it current."""
+    def use(self, name: str, **options: Any) -> InteractiveSession:
+        """The session of this name, without making it current; created, with `options`, if this kernel has none."""
         with self._lock:
             client = self.client  # may renew what follows
             if name not in self._sessions:
-                made = client.create_session(None if name == MAIN else name, description="Jupyter notebook")
+                made = client.create_session(
+                    None if name == MAIN else name, **{"description": "Jupyter notebook"} | options
+                )
                 self._sessions[name] = self._known.one(made)
                 self._remember(name)
                 self._watchers.tell()
@@ -333,11 +335,11 @@ class KernelSession:
 
     # --- turns ---
 
-    def start(self, session: InteractiveSession, prompt: str | None) -> RunningTurn:
-        """Ask on the loop thread; None listens to the turn that runs, or ran last."""
+    def start(self, session: InteractiveSession, prompt: str | None, *, timeout: float | None = None) -> RunningTurn:
+        """Ask on the loop thread; None listens to the turn that runs, or ran last. `timeout` in seconds."""
         if self._last is not None and self._last.session is session:
             self._last.wait_stopped(timeout=2)
-        self._last = session.start(prompt)
+        self._last = session.start(prompt, timeout=timeout)
         return self._last
 
     def stop(self) -> None:

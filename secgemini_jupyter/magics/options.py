@@ -4,17 +4,51 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import math
 import re
 import shlex
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
 
 from IPython.core.error import UsageError
-from IPython.core.magic_arguments import MagicArgumentParser
+from IPython.core.magic_arguments import MagicArgumentParser, argument
 
-__all__ = ["Parser", "split_options"]
+__all__ = ["Argument", "Parser", "arg", "choose", "declare", "new_parser", "seconds", "split_options", "split_words"]
+
+Argument = tuple[tuple[str, ...], dict[str, Any]]
+"""Names and options of one argument, as `add_argument` takes them."""
 
 _TOKEN = re.compile(r"""(?:[^\s"']|"(?:\\.|[^"\\])*"|'[^']*')+""")
+
+
+def arg(*names: str, **options: Any) -> Argument:
+    return names, options
+
+
+def declare(arguments: Sequence[Argument]) -> Callable[[Any], Any]:
+    """`@argument` for each of a table, in its order: beside the parser there is one place that knows them."""
+
+    def decorate(magic: Any) -> Any:
+        for names, options in reversed(arguments):
+            magic = argument(*names, **options)(magic)
+        return magic
+
+    return decorate
+
+
+def seconds(text: str) -> float:
+    """A time limit.
+
+    Raises:
+        ArgumentTypeError: it is no positive number.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    return value
 
 
 class Parser(MagicArgumentParser):
@@ -29,6 +63,14 @@ class Parser(MagicArgumentParser):
         if unknown:
             self.error(unknown_option(self, unknown[0]))
         return known
+
+
+def new_parser(prog: str, arguments: Sequence[Argument], description: str = "") -> Parser:
+    parser = Parser(prog=prog, description=description, add_help=False)
+    parser.allow_abbrev = False
+    for names, options in arguments:
+        parser.add_argument(*names, **options)
+    return parser
 
 
 def unknown_option(parser: argparse.ArgumentParser, given: str) -> str:

@@ -1,0 +1,98 @@
+"""What a subcommand of `%secgemini` is, and what several of them say."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+
+from secgemini_jupyter.errors import one_line
+from secgemini_jupyter.magics.options import Argument, Parser, new_parser
+
+if TYPE_CHECKING:
+    from secgemini_jupyter.client.sync import InteractiveSession
+    from secgemini_jupyter.kernel import KernelSession
+    from secgemini_jupyter.magics import SecGeminiMagics
+
+__all__ = ["Command", "Line", "destination", "label", "need_notebook", "status"]
+
+
+class Line(str):
+    """One line to show: as a cell's result it stands without quotes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+@dataclass(frozen=True)
+class Command:
+    """One subcommand: `run` gives what the line magic returns.
+
+    Attributes:
+        takes_line: `run` gets the rest of the line as it was typed, because a prompt in it may hold any quote.
+    """
+
+    name: str
+    help: str
+    run: Callable[[SecGeminiMagics, Any], Any]
+    arguments: Sequence[Argument] = ()
+    takes_line: bool = False
+
+    def parser(self) -> Parser:
+        return new_parser(f"%secgemini {self.name}", self.arguments, self.help)
+
+    @property
+    def usage(self) -> str:
+        return self.parser().format_usage().removeprefix("usage: ").strip()
+
+
+def status(magics: SecGeminiMagics, _: Namespace) -> Line:
+    kernel = magics.kernel
+    session = kernel.get(kernel.current_name)
+    if session is None:
+        return Line(f"No session yet in this kernel ({destination(kernel)}). Ask in a %%secgemini cell.")
+    retained = "retained" if session.can_log else "not retained"
+    running = " · a turn is running" if session.is_running else ""
+    return Line(
+        one_line(
+            f"{label(kernel.current_name, session)} · {session.turns} turns · {len(session.files)} files · "
+            f"{retained} · {destination(kernel)}{running}"
+        )
+    )
+
+
+def destination(kernel: KernelSession) -> str:
+    """Where prompts go, without asking anybody."""
+    from secgemini_jupyter.settings import Settings, backend, find_key
+
+    if kernel.has_client:
+        client = kernel.client
+        where = "local analyst, not Sec-Gemini" if client.is_local else "Sec-Gemini"
+        return f"{where}, {client.settings.host}, key from {client.key_source}"
+    key = find_key() if backend() != "local" else None
+    if key:
+        return f"Sec-Gemini, {Settings.from_environment().host}, key from {key.source}"
+    if backend() == "service":
+        return "no key found; set SEC_GEMINI_API_KEY"
+    return "local analyst, not Sec-Gemini"
+
+
+def label(name: str, session: InteractiveSession) -> str:
+    return f"session {session.name}" if session.name == name else f"session {name} ({session.name})"
+
+
+def need_notebook(words: str) -> None:
+    """Refuse what is used by click, before a session is made for it.
+
+    Raises:
+        UsageError: a terminal has no place for it; `words` say what to type.
+    """
+    from secgemini_jupyter.widgets.base import in_notebook
+
+    if not in_notebook():
+        raise UsageError(words)

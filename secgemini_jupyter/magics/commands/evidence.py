@@ -1,0 +1,65 @@
+"""Subcommands for the attachments of the current session."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import TYPE_CHECKING, Any
+
+from secgemini_jupyter.errors import one_line
+from secgemini_jupyter.magics.commands.base import Command, need_notebook
+from secgemini_jupyter.magics.options import arg
+
+if TYPE_CHECKING:
+    from secgemini_jupyter.magics import SecGeminiMagics
+
+__all__ = ["COMMANDS"]
+
+
+def attach(magics: SecGeminiMagics, options: Namespace) -> Any:
+    if not options.paths:
+        need_notebook("%secgemini attach: name files or globs. Without any it shows a widget, in a notebook only.")
+        return magics.kernel.current().attach()
+    from secgemini_jupyter.inputs.evidence import attach_evidence, read_evidence
+
+    evidence = read_evidence(options.paths, magics.kernel.client.settings.max_attachment_bytes)
+    attach_evidence(magics.kernel.current(), evidence)
+    return files(magics, options)
+
+
+def files(magics: SecGeminiMagics, _: Namespace) -> Any:
+    import pandas as pd
+
+    rows = [
+        {
+            "name": one_line(file.name),
+            "size": file.size,
+            "mime_type": one_line(file.mime_type),
+            "content_type_label": one_line(file.content_type_label or ""),
+            "sha256": one_line(file.sha256),
+        }
+        for file in magics.kernel.current().files
+    ]
+    frame = pd.DataFrame(rows, columns=["name", "size", "mime_type", "content_type_label", "sha256"])
+    return frame.rename_axis("file_idx")
+
+
+def detach(magics: SecGeminiMagics, options: Namespace) -> Any:
+    magics.kernel.current().detach_file(options.file_idx)
+    return files(magics, options)
+
+
+COMMANDS = (
+    Command(
+        "attach",
+        "attach files to the current session; without a path, a widget to drop them on",
+        attach,
+        [arg("paths", nargs="*", help="paths or globs")],
+    ),
+    Command("files", "the attachments, as a DataFrame; its index is what detach takes", files),
+    Command(
+        "detach",
+        "remove an attachment",
+        detach,
+        [arg("file_idx", type=int, help="its position in %%secgemini files")],
+    ),
+)

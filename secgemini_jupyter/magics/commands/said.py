@@ -1,0 +1,78 @@
+"""Subcommands for what was said in the current session: to go on, to look at it, to say how it was."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import TYPE_CHECKING, Any
+
+from secgemini_jupyter.errors import one_line
+from secgemini_jupyter.magics import cell
+from secgemini_jupyter.magics.commands.base import Command, Line, need_notebook
+from secgemini_jupyter.magics.options import arg, choose
+from secgemini_jupyter.notebook import answered_turn, feedback_widget
+
+if TYPE_CHECKING:
+    from secgemini_jupyter.magics import SecGeminiMagics
+
+__all__ = ["COMMANDS"]
+
+
+def ask(magics: SecGeminiMagics, line: str) -> Any:
+    return cell.ask(magics, line)
+
+
+def history(magics: SecGeminiMagics, _: Namespace) -> Any:
+    return magics.kernel.current().history()
+
+
+def visualize(magics: SecGeminiMagics, _: Namespace) -> Any:
+    return magics.kernel.current().visualize()
+
+
+def chat(magics: SecGeminiMagics, _: Namespace) -> Any:
+    need_notebook("%secgemini chat needs a notebook. Ask in a %%secgemini cell: the session goes on from turn to turn.")
+    return magics.kernel.chat()
+
+
+def feedback(magics: SecGeminiMagics, options: Namespace) -> Any:
+    if options.verdict is None:
+        need_notebook("%secgemini feedback: say up or down, and a remark if you like.")
+    session = magics.kernel.current()
+    turn, group = (0, None) if options.session else answered_turn(session.messages)
+    if options.verdict is None:
+        return feedback_widget(session, turn, group)
+    scores = {"up": 1, "down": -1}
+    score = scores[choose("verdict", options.verdict, list(scores))]
+    session.send_feedback(score, group, comment=" ".join(options.comment))
+    target = "the session" if group is None else f"turn {turn}"
+    return Line(one_line(f"Sent: {'helpful' if score > 0 else 'not helpful'}, for {target} of {session.name}."))
+
+
+def bug(magics: SecGeminiMagics, options: Namespace) -> Line:
+    session = magics.kernel.current()
+    session.send_bug_report(" ".join(options.text), answered_turn(session.messages)[1])
+    return Line(one_line(f"Sent: a bug report for {session.name}."))
+
+
+def reconnect(magics: SecGeminiMagics, _: Namespace) -> Any:
+    return magics.ask(magics.kernel.current(), None)
+
+
+COMMANDS = (
+    Command("ask", "ask on one line: the options of a cell, then the prompt", ask, cell.OPTIONS, takes_line=True),
+    Command("history", "all messages of the current session, as a DataFrame", history),
+    Command("visualize", "the current session as a tree", visualize),
+    Command("chat", "talk in the current session, in one output", chat),
+    Command(
+        "feedback",
+        "say how the last answer was; without arguments, by click",
+        feedback,
+        [
+            arg("verdict", nargs="?", metavar="up|down"),
+            arg("comment", nargs="*", help="a remark"),
+            arg("--session", action="store_true", help="for the whole session instead of the last answer"),
+        ],
+    ),
+    Command("bug", "report what went wrong", bug, [arg("text", nargs="+", help="what went wrong")]),
+    Command("reconnect", "go on listening to the turn that was interrupted", reconnect),
+)

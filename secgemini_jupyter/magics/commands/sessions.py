@@ -1,0 +1,135 @@
+"""Subcommands that list, make, change and delete sessions."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+
+from secgemini_jupyter.errors import one_line
+from secgemini_jupyter.magics.commands.base import Command, Line, label, need_notebook, status
+from secgemini_jupyter.magics.options import arg
+
+if TYPE_CHECKING:
+    from secgemini_jupyter.kernel import KernelSession
+    from secgemini_jupyter.magics import SecGeminiMagics
+
+__all__ = ["COMMANDS"]
+
+
+def sessions(magics: SecGeminiMagics, options: Namespace) -> Any:
+    import pandas as pd
+
+    kernel = magics.kernel
+    if options.browse:
+        need_notebook("%secgemini sessions --browse needs a notebook. Without --browse it lists them here.")
+        from secgemini_jupyter.widgets import SessionsWidget
+
+        return SessionsWidget(kernel)
+    current = kernel.get(kernel.current_name)
+    rows = [
+        {
+            "name": one_line(session.name),
+            "session_id": one_line(session.id),
+            "current": bool(current and session.id == current.id),
+            "turns": session.turns,
+            "messages": session.num_messages,
+            "files": len(session.files),
+            "retained": session.can_log,
+            "created_at": pd.Timestamp(session.create_time, unit="s", tz="UTC").floor("s"),
+            "ttl_s": session.ttl,
+        }
+        for session in kernel.client.list_sessions()
+    ]
+    names = ["name", "session_id", "current", "turns", "messages", "files", "retained", "created_at", "ttl_s"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def new(magics: SecGeminiMagics, options: Namespace) -> Line:
+    given = {name: value for name in ("description", "ttl", "model") if (value := getattr(options, name)) is not None}
+    magics.kernel.new(options.name, **given)
+    return status(magics, options)
+
+
+def resume(magics: SecGeminiMagics, options: Namespace) -> Line:
+    if bool(options.session) == options.last:
+        raise UsageError("%secgemini resume: name a session (id or name), or say --last.")
+    if options.last:
+        magics.kernel.resume_last()
+    else:
+        magics.kernel.resume(options.session)
+    return status(magics, options)
+
+
+def update(magics: SecGeminiMagics, options: Namespace) -> Line:
+    session = magics.kernel.current()
+    magics.kernel.update_session(session.id, name=options.name, description=options.description, ttl=options.ttl)
+    return status(magics, options)
+
+
+def delete(magics: SecGeminiMagics, options: Namespace) -> Line:
+    kernel = magics.kernel
+    name = options.name or kernel.current_name
+    session = kernel.get(name)
+    if session is None:
+        raise UsageError(f"%secgemini delete: this kernel has no session {name!r}. It has: {names_of(kernel)}.")
+    what = f"{label(name, session)} with {session.turns} turns and {len(session.files)} files"
+    if not options.yes:
+        raise UsageError(one_line(f"%secgemini delete would delete {what}, for good. Add --yes to do it."))
+    kernel.delete(name)
+    return Line(one_line(f"Deleted {what}."))
+
+
+def names_of(kernel: KernelSession) -> str:
+    return ", ".join(kernel.names) or "none"
+
+
+COMMANDS = (
+    Command("status", "the current session and where prompts go", status),
+    Command(
+        "sessions",
+        "all active sessions of this key, as a DataFrame",
+        sessions,
+        [arg("--browse", action="store_true", help="to search, resume, rename, extend, delete and open by click")],
+    ),
+    Command(
+        "new",
+        "a fresh session, made current",
+        new,
+        [
+            arg("name", nargs="?", help="generated when left out"),
+            arg("--description", help="what the session is about"),
+            arg("--ttl", type=int, help="time to live in seconds, at least 300"),
+            arg("--model", help="a model string; the service's default when left out"),
+        ],
+    ),
+    Command(
+        "resume",
+        "make an existing session current",
+        resume,
+        [
+            arg("session", nargs="?", help="id, or a name that only one session has"),
+            arg("--last", action="store_true", help="the one this notebook used before its kernel was restarted"),
+        ],
+    ),
+    Command(
+        "update",
+        "change the current session",
+        update,
+        [
+            arg("--name", help="a new name"),
+            arg("--description", help="a new description"),
+            arg("--ttl", type=int, help="seconds from now, at least 300"),
+        ],
+    ),
+    Command(
+        "delete",
+        "delete a session at the service, with messages and files",
+        delete,
+        [
+            arg("name", nargs="?", help="one of this kernel's sessions; the current one when left out"),
+            arg("--yes", action="store_true", help="really"),
+        ],
+    ),
+)
