@@ -304,6 +304,6 @@ def test_answer_that_is_no_json(kernel: KernelSession, text: str) -> None:
 def test_answer_says_what_it_is(kernel: KernelSession) -> None:
     answer = answered(kernel, "two\nlines \x1b[31m")
     assert repr(answer).startswith("<Answer ok: 2 lines, ")
-    assert str(answer) == answer.text
+    assert str(answer) == answer.answer
     assert answer.usage.total_tokens >= 0
     assert len(answer.df()) == len(answer.messages)

@@ -11,7 +11,7 @@ from secgemini_jupyter.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from secgemini_jupyter.client.response import SessionResponse
+    from secgemini_jupyter.client.response import SessionResponse, Texts
     from secgemini_jupyter.client.sync import InteractiveSession
     from secgemini_jupyter.models import Message, Usage
 
@@ -44,9 +44,13 @@ class Answer:
         self.attached = tuple(attached)
         self._shown_in: int | None = None
 
+    def text(self) -> Texts:
+        """The content of each result, as the service wrote it: exact, not defanged. As a `str` it is `answer`."""
+        return self.response.text()
+
     @property
-    def text(self) -> str:
-        """The answer as the service wrote it: exact, not defanged."""
+    def answer(self) -> str:
+        """The results joined: exact, not defanged."""
         return self.response.answer
 
     def json(self) -> Any:
@@ -55,13 +59,13 @@ class Answer:
         Raises:
             InputError: it is none.
         """
-        text = self.text.strip()
+        text = self.answer.strip()
         if text.startswith("```") and text.endswith("```"):
             text = text[3:-3].partition("\n")[2]
         try:
             return json.loads(text)
         except ValueError:
-            raise InputError("The answer is no JSON. Ask for JSON, or use .text.") from None
+            raise InputError("The answer is no JSON. Ask for JSON, or use .answer.") from None
 
     def df(self) -> pd.DataFrame:
         """The turn's messages as a DataFrame, in the shape of `history()`."""
@@ -72,6 +76,11 @@ class Answer:
         return self.response.messages
 
     @property
+    def turn(self) -> int:
+        """Its number in the session, from 1."""
+        return self.response.turn_index
+
+    @property
     def tables(self) -> list[pd.DataFrame]:
         return self.response.tables()
 
@@ -80,10 +89,11 @@ class Answer:
         return self.response.usage
 
     def __str__(self) -> str:
-        return self.text
+        return self.answer
 
     def __repr__(self) -> str:
-        lines = self.text.count("\n") + 1 if self.text else 0
+        text = self.answer
+        lines = text.count("\n") + 1 if text else 0
         return f"<Answer {self.status}: {lines} lines, {len(self.messages)} messages>"
 
     def shown(self, execution_count: int) -> Answer:

@@ -71,7 +71,7 @@ def test_any_prompt_arrives_as_it_was_typed(kernel: Kernel, cell: str, said: str
     with_option = first.replace("%%secgemini", "%%secgemini -o kept", 1)
     ran = kernel.run(with_option + ("\n" + rest if rest else ""))
     assert ran.status == "ok", ran.error
-    assert said in kernel.value("kept.text")
+    assert said in kernel.value("kept.answer")
 
 
 def test_out_holds_the_answer(kernel: Kernel) -> None:
@@ -97,7 +97,7 @@ def test_answer_is_shown_again_when_asked_for(kernel: Kernel) -> None:
 
 def test_quiet_shows_nothing(kernel: Kernel) -> None:
     assert kernel.run("%%secgemini -q -o found\nhush").outputs == []
-    assert kernel.value("found.text") == "hush"
+    assert kernel.value("found.answer") == "hush"
     assert len(kernel.run("found").html) == 1
 
 
@@ -172,7 +172,7 @@ def test_error_keeps_the_partial_answer(kernel: Kernel) -> None:
     assert kernel.value("found.status, found.error.status, len(found.messages)") == ("error", 503, 6)
     assert ran.outputs[0]["metadata"]["secgemini"]["status"] == "error"
     assert kernel.run("%%secgemini -o found\nand now?").status == "ok"
-    assert kernel.value("found.text") == "and now?"
+    assert kernel.value("found.answer") == "and now?"
 
 
 def test_whole_traceback_on_request(kernel: Kernel) -> None:
@@ -232,9 +232,9 @@ def test_interrupt_while_streaming(kernel: Kernel) -> None:
     assert kernel.value("found.status, 0 < len(found.messages) < 200") == ("interrupted", True)
     again = kernel.run("whole = %secgemini reconnect")
     assert again.status == "ok", again.error
-    assert kernel.value("len(whole.messages), whole.text, whole.status") == (204, "LONG", "ok")
+    assert kernel.value("len(whole.messages), whole.answer, whole.status") == (204, "LONG", "ok")
     assert kernel.run("%%secgemini -o found\nnext").status == "ok"
-    assert kernel.value("found.text, found.session.turns") == ("next", 2)
+    assert kernel.value("found.answer, found.session.turns") == ("next", 2)
 
 
 def test_next_prompt_after_an_interrupt_gets_its_own_answer(kernel: Kernel) -> None:
@@ -243,7 +243,7 @@ def test_next_prompt_after_an_interrupt_gets_its_own_answer(kernel: Kernel) -> N
     kernel.interrupt()
     kernel.finish(request)
     assert kernel.run("%%secgemini -o found\nLATER").status == "ok"
-    assert kernel.value("found.text, found.status") == ("LATER", "ok")
+    assert kernel.value("found.answer, found.status") == ("LATER", "ok")
 
 
 def test_interrupt_while_waiting_for_the_first_message(kernel: Kernel) -> None:

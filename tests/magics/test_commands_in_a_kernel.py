@@ -254,7 +254,7 @@ def test_local_service_that_died_is_started_again(keyless: Kernel) -> None:
     assert keyless.run("from secgemini_jupyter import embedded\nassert embedded.stop()").status == "ok"
     ran = keyless.run("%%secgemini -o found\nafter")
     assert ran.status == "ok", ran.error
-    assert keyless.value("found.text, found.session.id") == ("after", before)
+    assert keyless.value("found.answer, found.session.id") == ("after", before)
 
 
 def test_backend_service_without_a_key_is_one_line(keyless: Kernel) -> None:

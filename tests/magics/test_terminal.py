@@ -87,7 +87,7 @@ def test_error_is_one_line(shell: InteractiveShell, capsys: pytest.CaptureFixtur
 
 def test_out_variable_and_line_magic(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
     shell.run_cell("%%secgemini -q -o found\nhello")
-    assert shell.user_ns["found"].text == "hello"
+    assert shell.user_ns["found"].answer == "hello"
     shell.run_cell("status = %secgemini")
     assert "1 turns" in shell.user_ns["status"]
     assert "hello" not in capsys.readouterr().out
@@ -183,8 +183,8 @@ def test_a_terminal_shows_no_empty_result_and_keeps_it(
 ) -> None:
     assert shell.run_cell("%%secgemini\nkept", store_history=True).success
     assert "Out[" not in capsys.readouterr().out
-    assert shell.run_cell("_.text, Out[1].text").result == ("kept", "kept")
-    called = "answer = get_ipython().run_cell_magic('secgemini', '-q', 'called'); answer.text"
+    assert shell.run_cell("_.answer, Out[1].answer").result == ("kept", "kept")
+    called = "answer = get_ipython().run_cell_magic('secgemini', '-q', 'called'); answer.answer"
     assert shell.run_cell(called, store_history=True).result == "called"
 
 
