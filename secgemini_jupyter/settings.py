@@ -253,6 +253,13 @@ def notebook_id(namespace: Mapping[str, Any], environ: Mapping[str, str] | None 
     return hashlib.sha256(str(name).encode()).hexdigest()[:32] if name else None
 
 
+def notebook_path(namespace: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Path | None:
+    """This kernel's notebook on disk, where the front end tells it by its whole path."""
+    name = namespace.get("__vsc_ipynb_file__") or _variable(environ, "JPY_SESSION_NAME")
+    path = Path(str(name)) if name else None
+    return path if path and path.is_absolute() and path.parent.is_dir() else None
+
+
 def data_dir() -> Path:
     """`secgemini-jupyter/` in Jupyter's data directory; made with mode 0700."""
     from jupyter_core.paths import jupyter_data_dir

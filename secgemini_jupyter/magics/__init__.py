@@ -11,18 +11,16 @@ from traitlets import Bool
 
 from secgemini_jupyter import kernel as kernels
 from secgemini_jupyter.errors import SecGeminiError
-from secgemini_jupyter.magics import asking, commands
 from secgemini_jupyter.magics import cell as cells
+from secgemini_jupyter.magics import commands
 from secgemini_jupyter.magics.asking import Interrupted
 from secgemini_jupyter.magics.options import declare
+from secgemini_jupyter.magics.preferences import preference
 from secgemini_jupyter.magics.view import is_terminal, owns_cell
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from secgemini_jupyter.client.sync import InteractiveSession
-    from secgemini_jupyter.kernel import Answer
-    from secgemini_jupyter.magics.cell import Question
 
 __all__ = ["Interrupted", "SecGeminiMagics", "load", "unload"]
 
@@ -38,6 +36,7 @@ class SecGeminiMagics(Magics):
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
+        self.profile_values = dict(self.config.get("SecGeminiMagics", {}))
         self.kernel = kernels.KernelSession(shell.user_ns, say=print)
 
     @magic_arguments()
@@ -66,17 +65,9 @@ class SecGeminiMagics(Magics):
             return None
         return answer
 
-    def ask(
-        self,
-        session: InteractiveSession,
-        question: Question | None,
-        *,
-        out: str | None = None,
-        quiet: bool = False,
-        timeout: float | None = None,
-    ) -> Answer:
-        """Run one turn on the screen; see `asking.ask`."""
-        return asking.ask(self, session, question, out=out, quiet=quiet, timeout=timeout)
+    def preference(self, name: str) -> Any:
+        """What holds where a cell does not say."""
+        return preference(self, name).value
 
 
 def keep_bodyless(lines: list[str]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from secgemini_jupyter.kernel.answer import Answer
-from secgemini_jupyter.magics.view import QuietView, view_for
+from secgemini_jupyter.magics.view import Look, QuietView, view_for
 
 if TYPE_CHECKING:
     from secgemini_jupyter.client.running import RunningTurn
@@ -34,8 +34,8 @@ def ask(
     session: InteractiveSession,
     question: Question | None,
     *,
+    look: Look | None = None,
     out: str | None = None,
-    quiet: bool = False,
     timeout: float | None = None,
 ) -> Answer:
     """Run one turn on the screen; None listens to the one that runs, or ran last.
@@ -52,7 +52,7 @@ def ask(
     inputs = question.inputs if question else []
     view: View = QuietView()
     try:
-        view = view_for(magics.shell, running.response().facts(inputs), quiet=quiet)
+        view = view_for(magics.shell, running.response().facts(inputs), look or Look())
         follow(running, view)
     except KeyboardInterrupt:
         running.stop()
@@ -63,7 +63,7 @@ def ask(
     if error:
         answer.error = error
         raise error
-    if magics.feedback and view.takes_widgets:
+    if magics.preference("feedback") and view.takes_widgets:
         show_strip(answer)
     return answer.shown(magics.shell.execution_count)
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
 
+from secgemini_jupyter.magics import asking
 from secgemini_jupyter.magics.options import Parser, arg, new_parser, seconds, split_options
+from secgemini_jupyter.magics.view import Look
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +73,8 @@ def ask(magics: SecGeminiMagics, line: str, body: str = "") -> Answer:
         from secgemini_jupyter.inputs.evidence import attach_evidence
 
         attach_evidence(session, question.evidence)
-    return magics.ask(session, question, out=options.out, quiet=options.quiet, timeout=options.timeout)
+    look = Look(quiet=options.quiet)
+    return asking.ask(magics, session, question, look=look, out=options.out, timeout=options.timeout)
 
 
 def compose(magics: SecGeminiMagics, options: Namespace, first_words: str, body: str) -> Question:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -12,12 +13,23 @@ if TYPE_CHECKING:
     from secgemini_jupyter.models import Message
     from secgemini_jupyter.render.answer import Bundle, Facts, Status
 
-__all__ = ["View", "view_for"]
+__all__ = ["Look", "View", "view_for"]
 
 INTERVAL = 0.1
 """Seconds between two updates: the server drops what comes faster than the browser can draw."""
 SILENT_START = 0.25
 """Seconds before the first output: an answer, or a refusal, that comes at once needs no live view."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """How an answer is shown. What is sent, and what Python code gets, does not depend on it.
+
+    Attributes:
+        quiet: show nothing.
+    """
+
+    quiet: bool = False
 
 
 class View(Protocol):
@@ -39,11 +51,11 @@ class View(Protocol):
         ...
 
 
-def view_for(shell: InteractiveShell, facts: Facts, *, quiet: bool) -> View:
+def view_for(shell: InteractiveShell, facts: Facts, look: Look) -> View:
     """The view that fits where the output goes."""
     from IPython.core.displaypub import CapturingDisplayPublisher
 
-    if quiet:
+    if look.quiet:
         return QuietView()
     if isinstance(shell.display_pub, CapturingDisplayPublisher):
         return FinalView()

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
+from secgemini_jupyter.magics import load, unload
 from tests.conftest import LocalService
 
 QUICK = 2.0
@@ -167,3 +169,21 @@ def kernel(shared_kernel: Kernel) -> Kernel:
     assert ran.status == "ok", ran.error
     assert ran.outputs == []
     return shared_kernel
+
+
+@pytest.fixture
+def shell(local_service: LocalService, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[InteractiveShell]:
+    monkeypatch.setenv("SEC_GEMINI_API_HTTP_URL", local_service.http)
+    monkeypatch.setenv("SEC_GEMINI_API_KEY", local_service.key)
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    for name in ("SEC_GEMINI_API_WEBSOCKET_URL", "SECGEMINI_BACKEND", "JPY_SESSION_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    InteractiveShell.clear_instance()
+    shell = InteractiveShell.instance()
+    shell.colors = "nocolor"
+    load(shell)
+    yield shell
+    unload(shell)
+    if shell.history_manager:
+        shell.history_manager.end_session()
+    InteractiveShell.clear_instance()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -16,25 +15,6 @@ from secgemini_jupyter.kernel import default_kernel
 from secgemini_jupyter.magics import keep_bodyless, load, unload
 from secgemini_jupyter.magics.options import Parser, split_options, split_words
 from secgemini_jupyter.models import PublicSessionFile
-from tests.conftest import LocalService
-
-
-@pytest.fixture
-def shell(local_service: LocalService, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[InteractiveShell]:
-    monkeypatch.setenv("SEC_GEMINI_API_HTTP_URL", local_service.http)
-    monkeypatch.setenv("SEC_GEMINI_API_KEY", local_service.key)
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
-    for name in ("SEC_GEMINI_API_WEBSOCKET_URL", "SECGEMINI_BACKEND", "JPY_SESSION_NAME"):
-        monkeypatch.delenv(name, raising=False)
-    InteractiveShell.clear_instance()
-    shell = InteractiveShell.instance()
-    shell.colors = "nocolor"
-    load(shell)
-    yield shell
-    unload(shell)
-    if shell.history_manager:
-        shell.history_manager.end_session()
-    InteractiveShell.clear_instance()
 
 
 def test_answer_is_printed_once(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
 from secgemini_jupyter.errors import one_line
-from secgemini_jupyter.magics import cell
+from secgemini_jupyter.magics import asking, cell
 from secgemini_jupyter.magics.commands.base import Command, Line, need_notebook
 from secgemini_jupyter.magics.options import arg, choose
 from secgemini_jupyter.notebook import answered_turn, feedback_widget
@@ -55,7 +55,7 @@ def bug(magics: SecGeminiMagics, options: Namespace) -> Line:
 
 
 def reconnect(magics: SecGeminiMagics, _: Namespace) -> Any:
-    return magics.ask(magics.kernel.current(), None)
+    return asking.ask(magics, magics.kernel.current(), None)
 
 
 COMMANDS = (
