@@ -133,6 +133,14 @@ def without_keys(text: str) -> str:
     return text
 
 
+def holds_key(content: str | bytes) -> bool:
+    """Whether a `Secret` of this process stands in `content`, as it is or percent-encoded."""
+    if isinstance(content, str):
+        return without_keys(content) != content
+    known = [secret for reference in Secret._known.valuerefs() if (secret := reference())]
+    return any(secret.reveal().encode(encoding) in content for secret in known for encoding in ("utf-8", "utf-16-le"))
+
+
 def one_line(text: str) -> str:
     """`text` as one line that a terminal shows as it is: what a service or a file name says may hold escapes."""
     text = " ".join(text.split())

@@ -59,6 +59,8 @@ class Settings:
     """Whether the WebSocket's key goes in the query, as the service asks, or in a header; None: header on loopback."""
     max_frame_bytes: int = 32 * MIB
     max_attachment_bytes: int = 100 * MIB
+    max_prompt_bytes: int = MIB - 16_384
+    """A prompt travels in one frame, and services close the connection at one of 1 MiB (protocol section 10.8)."""
     tool_timeout: float = 60.0
     """Time one call of a local tool may take."""
 
@@ -286,6 +288,7 @@ _CREDENTIAL_NAME = re.compile(
 )
 # A user name alone may be a token (https://TOKEN@host); a host cannot hold an @, so what stands before one is no host.
 _USER_IN_URL = re.compile(r"://[^/\s@]+@")
+_LOGIN = re.compile(r"://([^/\s@]+)@")
 
 
 def scrubbed_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -300,6 +303,21 @@ def scrubbed_environment(environ: Mapping[str, str] | None = None) -> dict[str, 
         for name, value in (os.environ if environ is None else environ).items()
         if not (_CREDENTIAL_NAME.search(name) or _USER_IN_URL.search(value))
     }
+
+
+def credentials(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment's values that `scrubbed_environment` leaves out, if they are long enough to be no ordinary word.
+
+    Of an address with a user name or password, that part is one too, and the password alone.
+    """
+    environ = os.environ if environ is None else environ
+    kept = scrubbed_environment(environ)
+    found = {name: value for name, value in environ.items() if name not in kept and len(value) >= 8}
+    for name, value in list(found.items()):
+        if login := _LOGIN.search(value):
+            parts = {f"{name} login": login[1], f"{name} password": login[1].partition(":")[2]}
+            found |= {part: text for part, text in parts.items() if len(text) >= 8}
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)

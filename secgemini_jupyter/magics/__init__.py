@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from IPython.core.magic import Magics, line_cell_magic, magics_class
+from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import magic_arguments
 from traitlets import Bool
 
@@ -20,6 +20,8 @@ from secgemini_jupyter.magics.view import is_terminal, owns_cell
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
+
+    from secgemini_jupyter.inputs.redaction import Redactor
 
 
 __all__ = ["Interrupted", "SecGeminiMagics", "load", "unload"]
@@ -37,10 +39,21 @@ class SecGeminiMagics(Magics):
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
         self.profile_values = dict(self.config.get("SecGeminiMagics", {}))
+        self._redactor: Redactor | None = None
         self.kernel = kernels.KernelSession(shell.user_ns, say=print)
+
+    @property
+    def redactor(self) -> Redactor:
+        """This kernel's placeholders."""
+        if self._redactor is None:
+            from secgemini_jupyter.inputs.redaction import Redactor
+
+            self._redactor = Redactor()
+        return self._redactor
 
     @magic_arguments()
     @declare(cells.OPTIONS)
+    @no_var_expand  # IPython would evaluate `{…}` of the line: a prompt may quote a log
     @line_cell_magic
     def secgemini(self, line: str, cell: str | None = None) -> Any:
         """Ask Sec-Gemini, and stream the answer into the cell: `%%secgemini [options] [first words]`, then the prompt.
@@ -59,7 +72,7 @@ class SecGeminiMagics(Magics):
         except KeyboardInterrupt:
             self.kernel.stop()
             raise Interrupted("stopped before there was an answer. Run the cell again.") from None
-        if is_terminal(self.shell) and owns_cell(self.shell):
+        if isinstance(answer, kernels.Answer) and is_terminal(self.shell) and owns_cell(self.shell):
             # A terminal writes `Out[n]:` even for a result that shows nothing: `Out` and `_` get it directly.
             self.shell.displayhook.update_user_ns(answer)
             return None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from secgemini_jupyter.kernel.answer import Answer
+from secgemini_jupyter.magics.question import Question
 from secgemini_jupyter.magics.view import Look, QuietView, view_for
 
 if TYPE_CHECKING:
@@ -12,7 +14,6 @@ if TYPE_CHECKING:
     from secgemini_jupyter.client.sync import InteractiveSession
     from secgemini_jupyter.kernel.answer import Status
     from secgemini_jupyter.magics import SecGeminiMagics
-    from secgemini_jupyter.magics.cell import Question
     from secgemini_jupyter.magics.view import View
 
 __all__ = ["Interrupted", "ask"]
@@ -49,17 +50,17 @@ def ask(
         Interrupted: the user stopped it; likewise.
     """
     running = magics.kernel.start(session, question.prompt if question else None, timeout=timeout)
-    inputs = question.inputs if question else []
+    question = question or Question("")
     view: View = QuietView()
     try:
-        view = view_for(magics.shell, running.response().facts(inputs), look or Look())
+        view = view_for(magics.shell, running.response().facts(question.inputs), look or Look())
         follow(running, view)
     except KeyboardInterrupt:
         running.stop()
-        finish(magics, running, view, "interrupted", out, inputs)
+        finish(magics, running, view, "interrupted", out, question)
         raise Interrupted(INTERRUPTED) from None
     error = running.error()
-    answer = finish(magics, running, view, "error" if error else "ok", out, inputs)
+    answer = finish(magics, running, view, "error" if error else "ok", out, question)
     if error:
         answer.error = error
         raise error
@@ -83,14 +84,14 @@ def finish(
     view: View,
     status: Status,
     out: str | None,
-    inputs: list[tuple[str, int]],
+    question: Question,
 ) -> Answer:
     """Keep what arrived, then show it."""
     response = running.response()
-    answer = Answer(response, running.session, status, attached=[name for name, _ in inputs])
+    answer = Answer(response, running.session, status, attached=[each.name for each in question.evidence])
     if out:
         magics.shell.user_ns[out] = answer
-    view.finish(response.facts(inputs), status)
+    view.finish(replace(response.facts(question.inputs), redacted=question.redacted), status)
     return answer
 
 

@@ -3,51 +3,70 @@
 from __future__ import annotations
 
 import keyword
-from argparse import Namespace
-from dataclasses import dataclass
+from argparse import ArgumentTypeError, Namespace
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
+from secgemini_jupyter.errors import one_line
 from secgemini_jupyter.magics import asking
 from secgemini_jupyter.magics.options import Parser, arg, new_parser, seconds, split_options
+from secgemini_jupyter.magics.question import compose
 from secgemini_jupyter.magics.view import Look
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from secgemini_jupyter.client.sync import InteractiveSession
-    from secgemini_jupyter.inputs.evidence import Evidence
     from secgemini_jupyter.kernel import Answer
     from secgemini_jupyter.magics import SecGeminiMagics
+    from secgemini_jupyter.magics.planning import Plan
 
-__all__ = ["OPTIONS", "Question", "ask"]
+__all__ = ["OPTIONS", "ask"]
+
+
+def kinds(text: str) -> str:
+    """Kinds of what is redacted, by comma.
+
+    Raises:
+        ArgumentTypeError: one is unknown.
+    """
+    for each in text.split(","):
+        if each not in ("secrets", "emails", "hosts"):
+            raise ArgumentTypeError(f"--redact={text}: {each!r} is none of secrets, emails, hosts")
+    return text
+
 
 OPTIONS = (
     arg("-s", "--session", metavar="NAME", help="ask in the session of this name; created if there is none"),
     arg("--new", action="store_true", help="ask in a fresh session, made current"),
     arg("-m", "--model", help="a model string, for a session that this makes: a session keeps its model"),
     arg("-t", "--timeout", type=seconds, metavar="S", help="give up after so many seconds; what had arrived is kept"),
-    arg("-a", "--attach", metavar="PATH", action="append", default=[], help="attach a file or glob first; repeatable"),
+    arg(
+        "-a",
+        "--attach",
+        metavar="X",
+        action="append",
+        default=[],
+        help="attach a path, a glob, $variable or '$table as file.parquet' first; repeatable",
+    ),
+    arg("--raw", action="store_true", help="{{name}} stays as it is, instead of being replaced by that variable"),
+    arg(
+        "--redact",
+        nargs="?",
+        const="secrets",
+        metavar="KINDS",
+        type=kinds,
+        help="replace secrets by placeholders in prompt and text files; --redact=secrets,emails,hosts takes more",
+    ),
+    arg("--no-log", action="store_true", help="ask in a session of its own that the service must not retain"),
+    arg("--dry-run", action="store_true", help="show what would leave this machine; nothing is created or sent"),
     arg("-o", "--out", metavar="VAR", help="put the Answer into this variable"),
     arg("-q", "--quiet", action="store_true", help="show nothing"),
     arg("prompt", nargs="*", help="the first words of the prompt; the cell's body follows"),
 )
 """The options of a cell, as `%%secgemini?` lists them."""
-
-
-@dataclass(frozen=True)
-class Question:
-    """What a cell asks: read and checked, before anything is created or sent."""
-
-    prompt: str
-    evidence: Sequence[Evidence] = ()
-
-    @property
-    def inputs(self) -> list[tuple[str, int]]:
-        """Names and sizes in bytes of what goes in with the prompt."""
-        return [(each.name, each.size) for each in self.evidence]
+UNRETAINED = "not-retained"
+"""Name, in the kernel, of the session that `--no-log` cells share."""
 
 
 @cache
@@ -55,7 +74,7 @@ def parser() -> Parser:
     return new_parser("%%secgemini", OPTIONS)
 
 
-def ask(magics: SecGeminiMagics, line: str, body: str = "") -> Answer:
+def ask(magics: SecGeminiMagics, line: str, body: str = "") -> Answer | Plan:
     """Ask what a line and a cell's body say.
 
     Raises:
@@ -68,6 +87,12 @@ def ask(magics: SecGeminiMagics, line: str, body: str = "") -> Answer:
     if options.out is not None and (not options.out.isidentifier() or keyword.iskeyword(options.out)):
         raise UsageError(f"%%secgemini: -o {options.out!r} is no name for a variable.")
     question = compose(magics, options, first_words, body)
+    if options.dry_run:
+        from secgemini_jupyter.magics.planning import planned
+
+        return planned(magics, options, question)
+    for warning in question.warnings:
+        print(one_line(warning))
     session = session_for(magics, options)
     if question.evidence:
         from secgemini_jupyter.inputs.evidence import attach_evidence
@@ -77,23 +102,12 @@ def ask(magics: SecGeminiMagics, line: str, body: str = "") -> Answer:
     return asking.ask(magics, session, question, look=look, out=options.out, timeout=options.timeout)
 
 
-def compose(magics: SecGeminiMagics, options: Namespace, first_words: str, body: str) -> Question:
-    """The question: nothing is created or sent by then, so whatever is wrong with it costs nothing."""
-    prompt = "\n".join(part for part in (first_words, body.strip("\n")) if part.strip())
-    if not prompt.strip():
-        raise UsageError("%%secgemini: the prompt is empty. Write it behind the options or in the cell's body.")
-    evidence: Sequence[Evidence] = ()
-    if options.attach:
-        from secgemini_jupyter.inputs.evidence import read_evidence
-
-        evidence = read_evidence(options.attach, magics.kernel.client.settings.max_attachment_bytes)
-    return Question(prompt, evidence)
-
-
 def session_for(magics: SecGeminiMagics, options: Namespace) -> InteractiveSession:
     """The session to ask in; made, if there is none of its name yet."""
     kernel = magics.kernel
     given = {"model": options.model} if options.model else {}
+    if options.no_log:
+        return unretained_session(magics, options, given)
     if options.new:
         return kernel.new(options.session, **given)
     name = options.session or kernel.current_name
@@ -102,5 +116,27 @@ def session_for(magics: SecGeminiMagics, options: Namespace) -> InteractiveSessi
         raise UsageError(
             f"%%secgemini: session {name!r} uses {session.model.model_string!r}, and a session keeps its model. "
             f"Add --new, or -s NAME for another session."
+        )
+    return session
+
+
+def unretained_session(magics: SecGeminiMagics, options: Namespace, given: dict[str, Any]) -> InteractiveSession:
+    """A session without retention: that of the name, or one beside the current one, which stays current.
+
+    Raises:
+        UsageError: the session of that name is retained.
+        SettingsError: the key does not allow it; nothing was created.
+    """
+    kernel = magics.kernel
+    name = options.session or UNRETAINED
+    session = None if options.new else kernel.get(name)
+    if session is None:
+        before = kernel.current_name
+        session = kernel.new(name, enable_logging=False, **given)
+        kernel.switch(before) if before != name and kernel.get(before) else None
+    if session.can_log:
+        raise UsageError(
+            f"%%secgemini: session {name!r} is retained, so --no-log cannot hold in it. "
+            "Nothing was sent. Leave -s out, or give another name."
         )
     return session

