@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from secgemini_jupyter.errors import Secret, SettingsError
@@ -21,6 +21,7 @@ from secgemini_jupyter.errors import Secret, SettingsError
 __all__ = ["Settings"]
 
 KEY_VARIABLE = "SEC_GEMINI_API_KEY"
+KEYRING_SERVICE = "secgemini-jupyter"
 HTTP_URL = "https://api.secgemini.google"
 WEBSOCKET_URL = "wss://api.secgemini.google"
 KEY_PAGE = "https://secgemini.google/keys"
@@ -142,13 +143,26 @@ class Key:
     secret: Secret
     source: str
 
+    def __str__(self) -> str:
+        return f"{self.source} ({self.secret.hint})"
+
+
+class Login:
+    """The key that the user of this process gave by hand: in memory alone, and before all that is found."""
+
+    key: ClassVar[Key | None] = None
+
 
 def find_key(environ: Mapping[str, str] | None = None) -> Key | None:
-    """The key of this environment, or None: variable, then file, then Colab's store, then the keyring (extra).
+    """The key of this process, or None: the login's, then variable, file, Colab's store, keyring (extra).
+
+    Somebody who logs in means it, so a login goes before what the environment holds; `environ` looks there alone.
 
     Raises:
         SettingsError: a key file is named that cannot be read, is empty, or can be written by anyone.
     """
+    if environ is None and Login.key:
+        return Login.key
     if secret := Secret(_variable(environ, KEY_VARIABLE)):
         return Key(checked_key(secret, KEY_VARIABLE), KEY_VARIABLE)
     if path := _variable(environ, f"{KEY_VARIABLE}_FILE"):
@@ -170,20 +184,53 @@ def read_key_file(path: Path) -> Secret:
     Raises:
         SettingsError: the file cannot be read, is empty, or can be written by anyone.
     """
+    secret = Secret(_private_text(path, "key file").reveal().strip())
+    if not secret:
+        raise SettingsError(f"The key file {str(path)!r} is empty. Get a key at {KEY_PAGE}.")
+    return checked_key(secret, f"The key file {str(path)!r}")
+
+
+_DOTENV_LINE = re.compile(
+    rf"""^[ \t]*(?:export[ \t]+)?{KEY_VARIABLE}[ \t]*=[ \t]*(?P<quote>["']?)(?P<value>[^"'\r\n]*?)(?P=quote)"""
+    r"[ \t]*(?:[ \t]#[^\r\n]*)?\r?$",
+    re.MULTILINE,
+)
+
+
+def read_dotenv(path: Path) -> Secret:
+    """The key in a `.env` file: of its names this one alone is read, and nothing is exported.
+
+    A library for such files would hold all of its secrets, and put variables of ours into their values.
+
+    Raises:
+        SettingsError: the file cannot be read, has no key, or can be written by anyone.
+    """
+    found = [
+        Secret(match["value"].strip()) for match in _DOTENV_LINE.finditer(_private_text(path, ".env file").reveal())
+    ]
+    if not found or not found[-1]:  # the last one counts, as in a shell
+        raise SettingsError(f"The .env file {str(path)!r} sets no {KEY_VARIABLE}. Add a line {KEY_VARIABLE}=… to it.")
+    return checked_key(found[-1], f"{KEY_VARIABLE} in the .env file {str(path)!r}")
+
+
+def _private_text(path: Path, kind: str) -> Secret:
+    """What a file holds, at most 64 kB.
+
+    Raises:
+        SettingsError: the file cannot be read, or can be written by anyone.
+    """
     try:
         with open(path, "rb", opener=_without_waiting) as file:  # Path.open has no opener
             mode = os.fstat(file.fileno()).st_mode
             if not stat.S_ISREG(mode):
-                raise SettingsError(f"The key file {str(path)!r} is no regular file. Write the key to a file.")
-            secret = Secret(file.read(64 * 1024).decode("utf-8").strip())
+                raise SettingsError(f"The {kind} {str(path)!r} is no regular file. Write the key to a file.")
+            secret = Secret(file.read(64 * 1024).decode("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise SettingsError(f"The key file {str(path)!r} cannot be read: {reason}.") from None
+        raise SettingsError(f"The {kind} {str(path)!r} cannot be read: {reason}.") from None
     if os.name == "posix" and mode & stat.S_IWOTH:
-        raise SettingsError(f"The key file {str(path)!r} can be written by anyone. Run: chmod o-w on it.")
-    if not secret:
-        raise SettingsError(f"The key file {str(path)!r} is empty. Get a key at {KEY_PAGE}.")
-    return checked_key(secret, f"The key file {str(path)!r}")
+        raise SettingsError(f"The {kind} {str(path)!r} can be written by anyone. Run: chmod o-w on it.")
+    return secret
 
 
 def _without_waiting(path: str, flags: int) -> int:
@@ -219,7 +266,7 @@ def _keyring_key() -> Secret | None:
     except ImportError:
         return None
     try:
-        value = keyring.get_password("secgemini-jupyter", KEY_VARIABLE)
+        value = keyring.get_password(KEYRING_SERVICE, KEY_VARIABLE)
     except Exception:  # a backend's own errors: locked, absent, no session bus
         return None
     return Secret(value) if value else None
@@ -227,8 +274,8 @@ def _keyring_key() -> Secret | None:
 
 def missing_key_message() -> str:
     return (
-        f"No API key: pass api_key, set {KEY_VARIABLE} or {KEY_VARIABLE}_FILE (keys: {KEY_PAGE}), "
-        "or use SecGemini.local() for the local service."
+        f"No API key: pass api_key, set {KEY_VARIABLE} or {KEY_VARIABLE}_FILE, or log in by %secgemini login "
+        f"(keys: {KEY_PAGE}); SecGemini.local() is the local service."
     )
 
 

@@ -15,12 +15,15 @@ from secgemini_jupyter import settings
 from secgemini_jupyter.errors import Secret, SettingsError
 from secgemini_jupyter.settings import (
     KEY_VARIABLE,
+    Key,
+    Login,
     ServeSettings,
     Settings,
     backend,
     find_key,
     missing_key_message,
     notebook_id,
+    read_dotenv,
     read_key_file,
     scrubbed_environment,
 )
@@ -345,3 +348,46 @@ def test_our_folders_are_made_private(
     assert path.is_relative_to(tmp_path / "deep" / "dir")
     assert path.stat().st_mode & 0o777 == 0o700
     assert find() == path
+
+
+@pytest.mark.parametrize(
+    ("lines", "key"),
+    [
+        ("SEC_GEMINI_API_KEY=abc-123", "abc-123"),
+        ("A=1\nexport SEC_GEMINI_API_KEY = 'abc-123'\nB=2\n", "abc-123"),
+        ('SEC_GEMINI_API_KEY="abc#123" # mine\r\n', "abc#123"),
+        ("SEC_GEMINI_API_KEY=old\nSEC_GEMINI_API_KEY=new", "new"),
+        ("\tSEC_GEMINI_API_KEY=${HOME}", "${HOME}"),
+        ("SEC_GEMINI_API_KEY=abc+/=123", "abc+/=123"),
+    ],
+)
+def test_a_dotenv_file_gives_one_name_as_it_stands(tmp_path: Path, lines: str, key: str) -> None:
+    assert read_dotenv(key_file(tmp_path, lines.encode())).reveal() == key
+
+
+@pytest.mark.parametrize(
+    "lines",
+    ["", "# SEC_GEMINI_API_KEY=abc", "SEC_GEMINI_API_KEY=", "MY_SEC_GEMINI_API_KEY=abc", "SEC_GEMINI_API_KEY_FILE=x",
+     "SEC_GEMINI_API_KEY='abc", 'SEC_GEMINI_API_KEY=""', "X='\nSEC_GEMINI_API_KEY"],
+)  # fmt: skip
+def test_a_dotenv_file_without_the_name_is_refused(tmp_path: Path, lines: str) -> None:
+    with pytest.raises(SettingsError, match="sets no SEC_GEMINI_API_KEY") as caught:
+        read_dotenv(key_file(tmp_path, lines.encode()))
+    assert "abc" not in str(caught.value)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes")
+def test_a_dotenv_file_that_anyone_can_write_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"\.env file .* can be written by anyone"):
+        read_dotenv(key_file(tmp_path, b"SEC_GEMINI_API_KEY=abc", mode=0o666))
+    with pytest.raises(SettingsError, match="cannot be read"):
+        read_dotenv(tmp_path / "absent")
+
+
+def test_a_login_goes_before_what_the_environment_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, "variable-key-0123456789")
+    monkeypatch.setattr(Login, "key", Key(Secret("login-key-0123456789"), "login"))
+    found = find_key()
+    assert found is not None
+    assert str(found) == "login (…6789)"
+    assert str(find_key({KEY_VARIABLE: "short"})) == f"{KEY_VARIABLE} (…)"

@@ -50,7 +50,7 @@ class ClientCore:
     @classmethod
     def resolve(
         cls,
-        api_key: str | Secret | None,
+        api_key: str | Secret | Key | None,
         base_url: str | None,
         websocket_url: str | None,
         settings: Settings | None,
@@ -62,7 +62,9 @@ class ClientCore:
         """
         given = Secret(api_key.strip()) if isinstance(api_key, str) else api_key
         del api_key  # a verbose traceback prints local variables
-        key = Key(checked_key(given, "api_key"), "argument") if given else find_key()
+        if isinstance(given, Secret):
+            given = Key(checked_key(given, "api_key"), "argument") if given else None
+        key = given or find_key()
         if key is None:
             raise SettingsError(missing_key_message())
         if settings is None:
@@ -92,6 +94,19 @@ class ClientCore:
         renewed = ClientCore.local(service, self.settings)
         self.key, self.settings = renewed.key, renewed.settings
         return True
+
+    def take_key(self, other: ClientCore) -> bool:
+        """Go on with the key of `other`, if it is the same user's at the same service; whether it is."""
+        same = (
+            self.settings == other.settings
+            and self.is_local == other.is_local
+            and self.user is not None
+            and other.user is not None
+            and (self.user.user.id, self.user.user.org_id) == (other.user.user.id, other.user.user.org_id) != ("", "")
+        )
+        if same:
+            self.key, self.user = other.key, other.user
+        return same
 
     def remember(self, user: UserInfo) -> UserInfo:
         self.user = user

@@ -26,7 +26,7 @@ from secgemini_jupyter.models import Message, ModelInfo, PublicSessionFile, User
 from secgemini_jupyter.protocol import endpoints
 from secgemini_jupyter.protocol.requests import Attempts, Request
 from secgemini_jupyter.protocol.turn import ASKING, Turn
-from secgemini_jupyter.settings import Settings
+from secgemini_jupyter.settings import Key, Settings
 from secgemini_jupyter.tools import Approver, Tool, Toolbox, in_thread
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class SecGemini:
 
     def __init__(
         self,
-        api_key: str | Secret | None = None,
+        api_key: str | Secret | Key | None = None,
         *,
         base_url: str | None = None,
         websocket_url: str | None = None,
@@ -100,6 +100,11 @@ class SecGemini:
     def key_source(self) -> str:
         """Where the key was found; the key itself is not shown."""
         return self._core.key.source
+
+    @property
+    def key_hint(self) -> str:
+        """The key's last four characters; of a short key none."""
+        return self._core.key.secret.hint
 
     def renew(self) -> bool:
         """Find the embedded local service again, which ends when nobody uses it; whether it is at another address."""

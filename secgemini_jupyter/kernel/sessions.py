@@ -90,6 +90,29 @@ class KernelSession:
     def has_client(self) -> bool:
         return self._client is not None
 
+    def change_client(self, client: SecGemini) -> list[str]:
+        """Talk by another client from now on; gives the names of sessions that are left behind, where they are.
+
+        Sessions of the same user at the same service go on, by the new key.
+
+        Raises:
+            InputError: a turn is running here.
+        """
+        with self._lock:
+            old = self._client
+            if running := [name for name, session in self if session.is_running]:
+                raise InputError(
+                    f"A turn is running in session {running[0]!r}: wait for it or stop it, then try again."
+                )
+            if old is not None and old._core.take_key(client._core):
+                client.close()
+                return []
+            left = self.names
+            self.close()
+            self._client, self.current_name = client, MAIN
+        self._watchers.tell()
+        return left
+
     def close(self) -> None:
         """Close connections and the loop thread; sessions stay at the service."""
         with self._lock:

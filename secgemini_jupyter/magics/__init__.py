@@ -17,6 +17,7 @@ from secgemini_jupyter.magics.asking import Interrupted
 from secgemini_jupyter.magics.options import declare
 from secgemini_jupyter.magics.preferences import preference
 from secgemini_jupyter.magics.view import is_terminal, owns_cell
+from secgemini_jupyter.settings import Login
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -109,7 +110,7 @@ def load(shell: InteractiveShell) -> None:
 
 
 def unload(shell: InteractiveShell) -> None:
-    """Take the magics back, close connections, end the loop thread; sessions stay at the service."""
+    """Take the magics back, log out, close connections, end the loop thread; sessions stay at the service."""
     magics = _loaded.pop(shell, None)
     if magics is None:
         return
@@ -119,4 +120,5 @@ def unload(shell: InteractiveShell) -> None:
         shell.magics_manager.magics[kind].pop("secgemini", None)
     shell.magics_manager.registry.pop(type(magics).__name__, None)
     kernels.attach_default(None)
+    Login.key = None
     magics.kernel.close()

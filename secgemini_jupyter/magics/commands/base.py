@@ -72,13 +72,14 @@ def destination(kernel: KernelSession) -> str:
 
     if kernel.has_client:
         client = kernel.client
-        where = "local analyst, not Sec-Gemini" if client.is_local else "Sec-Gemini"
-        return f"{where}, {client.settings.host}, key from {client.key_source}"
+        if client.is_local:
+            return f"local analyst, not Sec-Gemini, {client.settings.host}"
+        return f"Sec-Gemini, {client.settings.host}, key from {client.key_source} ({client.key_hint})"
     key = find_key() if backend() != "local" else None
     if key:
-        return f"Sec-Gemini, {Settings.from_environment().host}, key from {key.source}"
+        return f"Sec-Gemini, {Settings.from_environment().host}, key from {key}"
     if backend() == "service":
-        return "no key found; set SEC_GEMINI_API_KEY"
+        return "no key found; %secgemini login, or set SEC_GEMINI_API_KEY"
     return "local analyst, not Sec-Gemini"
 
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from secgemini_jupyter.errors import one_line
 from secgemini_jupyter.magics import preferences
+from secgemini_jupyter.magics.commands import account
 from secgemini_jupyter.magics.commands.base import Command
+from secgemini_jupyter.magics.options import arg
 
 if TYPE_CHECKING:
     from secgemini_jupyter.magics import SecGeminiMagics
@@ -15,7 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS"]
 
 
-def config(magics: SecGeminiMagics, _: Namespace) -> Any:
+def config(magics: SecGeminiMagics, options: Namespace) -> Any:
+    if options.dotenv:
+        return account.use_dotenv(magics, options.dotenv)
     import pandas as pd
 
     rows = []
@@ -32,4 +36,17 @@ def config(magics: SecGeminiMagics, _: Namespace) -> Any:
     return pd.DataFrame(rows, columns=["name", "value", "source", "meaning"]).set_index("name")
 
 
-COMMANDS = (Command("config", "what holds where a cell does not say, and who said so", config),)
+COMMANDS = (
+    Command(
+        "config",
+        "what holds where a cell does not say, and who said so",
+        config,
+        [
+            arg(
+                "--dotenv",
+                metavar="PATH",
+                help="log in with SEC_GEMINI_API_KEY of this .env file alone",
+            )
+        ],
+    ),
+)
