@@ -17,6 +17,8 @@ __all__ = ["KINDS", "Redactor"]
 KINDS = ("secrets", "emails", "hosts")
 """What can be asked for. `secrets` are keys, tokens, private keys, passwords, credentials of the environment."""
 
+SHORTEST = 6
+"""Characters of a value that is looked for everywhere; a shorter one would be found in ordinary words."""
 _LINK = re.compile(r"\S*(?:://|\]\(|www\.|mailto:)\S*")
 
 
@@ -37,7 +39,10 @@ class Redactor:
         """`text` without what `kinds` name, and how many places changed."""
         pieces: list[str] = []
         position = 0
-        found = findings(text, kinds, credentials().values())
+        # What is a secret in one place is one in all: `password=x` tells what `?q=x` is.
+        known = {value for kind, value in self._placeholders if kind == "SECRET"} | set(credentials().values())
+        known |= {text[span.start : span.end] for span in findings(text, kinds) if span.kind == "SECRET"}
+        found = findings(text, kinds, {value for value in known if len(value) >= SHORTEST})
         for span in found:
             pieces += (text[position : span.start], self._placeholder(span.kind, text[span.start : span.end], text))
             position = span.end

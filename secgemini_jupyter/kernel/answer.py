@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 from secgemini_jupyter.errors import InputError
@@ -42,6 +42,7 @@ class Answer:
         self.status = status
         self.error = error
         self.attached = tuple(attached)
+        self.restore: Callable[[str], str] | None = None
         self._shown_in: int | None = None
 
     def text(self) -> Texts:
@@ -52,6 +53,16 @@ class Answer:
     def answer(self) -> str:
         """The results joined: exact, not defanged."""
         return self.response.answer
+
+    def restored(self) -> str:
+        """The answer with the values that `--redact` replaced, not those in links. To print it is to save it.
+
+        Raises:
+            InputError: nothing was asked to be redacted.
+        """
+        if self.restore is None:
+            raise InputError("This was asked without --redact: there is nothing to put back.")
+        return self.restore(self.answer)
 
     def json(self) -> Any:
         """The answer as JSON, if it is JSON, alone or in one code fence.

@@ -89,6 +89,8 @@ def finish(
     """Keep what arrived, then show it."""
     response = running.response()
     answer = Answer(response, running.session, status, attached=[each.name for each in question.evidence])
+    if question.redacted is not None:
+        answer.restore = magics.redactor.restored
     if out:
         magics.shell.user_ns[out] = answer
     view.finish(replace(response.facts(question.inputs), redacted=question.redacted), status)

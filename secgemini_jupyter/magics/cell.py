@@ -13,7 +13,7 @@ from secgemini_jupyter.errors import one_line
 from secgemini_jupyter.magics import asking
 from secgemini_jupyter.magics.options import Parser, arg, new_parser, seconds, split_options
 from secgemini_jupyter.magics.question import compose
-from secgemini_jupyter.magics.view import Look
+from secgemini_jupyter.magics.view import Look, is_terminal
 
 if TYPE_CHECKING:
     from secgemini_jupyter.client.sync import InteractiveSession
@@ -58,6 +58,7 @@ OPTIONS = (
         type=kinds,
         help="replace secrets by placeholders in prompt and text files; --redact=secrets,emails,hosts takes more",
     ),
+    arg("--restore", action="store_true", help="in a terminal, show the values again that --redact replaced"),
     arg("--no-log", action="store_true", help="ask in a session of its own that the service must not retain"),
     arg("--dry-run", action="store_true", help="show what would leave this machine; nothing is created or sent"),
     arg("-o", "--out", metavar="VAR", help="put the Answer into this variable"),
@@ -86,6 +87,11 @@ def ask(magics: SecGeminiMagics, line: str, body: str = "") -> Answer | Plan:
     options = parser().parse_tokens(tokens)
     if options.out is not None and (not options.out.isidentifier() or keyword.iskeyword(options.out)):
         raise UsageError(f"%%secgemini: -o {options.out!r} is no name for a variable.")
+    if options.restore and not is_terminal(magics.shell):
+        raise UsageError(
+            "%%secgemini: --restore works in a terminal only: a notebook saves what it shows. "
+            "There, answer.restored() gives the text to your code."
+        )
     question = compose(magics, options, first_words, body)
     if options.dry_run:
         from secgemini_jupyter.magics.planning import planned
@@ -98,7 +104,7 @@ def ask(magics: SecGeminiMagics, line: str, body: str = "") -> Answer | Plan:
         from secgemini_jupyter.inputs.evidence import attach_evidence
 
         attach_evidence(session, question.evidence)
-    look = Look(quiet=options.quiet)
+    look = Look(quiet=options.quiet, restore=magics.redactor.restored if options.restore else None)
     return asking.ask(magics, session, question, look=look, out=options.out, timeout=options.timeout)
 
 

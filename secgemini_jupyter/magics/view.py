@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from IPython.core.interactiveshell import InteractiveShell
 
     from secgemini_jupyter.models import Message
@@ -27,9 +29,11 @@ class Look:
 
     Attributes:
         quiet: show nothing.
+        restore: puts values back for placeholders, in a terminal alone: a notebook saves what it shows.
     """
 
     quiet: bool = False
+    restore: Callable[[str], str] | None = None
 
 
 class View(Protocol):
@@ -60,7 +64,7 @@ def view_for(shell: InteractiveShell, facts: Facts, look: Look) -> View:
     if isinstance(shell.display_pub, CapturingDisplayPublisher):
         return FinalView()
     if is_terminal(shell):
-        return TerminalView()
+        return TerminalView(look)
     return NotebookView(facts, owns_cell=owns_cell(shell))
 
 
@@ -112,10 +116,10 @@ class TerminalView:
 
     takes_widgets = False
 
-    def __init__(self) -> None:
+    def __init__(self, look: Look) -> None:
         from secgemini_jupyter.render.terminal import TerminalStream
 
-        self._stream = TerminalStream(sys.stdout.write)
+        self._stream = TerminalStream(sys.stdout.write, restore=look.restore)
         self._began = False
 
     def add(self, message: Message) -> None:

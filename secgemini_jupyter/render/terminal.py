@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+
 from secgemini_jupyter.models import Message, MessageType, State
 from secgemini_jupyter.render.answer import Facts, Status, footer_text, state_text, step_words
 from secgemini_jupyter.render.payloads import render_message
@@ -21,10 +23,17 @@ class TerminalStream:
 
     Args:
         write: takes text for the terminal, like `sys.stdout.write`.
+        restore: puts values back into the words of the answer; steps keep their placeholders.
     """
 
-    def __init__(self, write: Callable[[str], object], *, defang: bool = True) -> None:
-        self._write, self._defang = write, defang
+    def __init__(
+        self,
+        write: Callable[[str], object],
+        *,
+        defang: bool = True,
+        restore: Callable[[str], str] | None = None,
+    ) -> None:
+        self._write, self._defang, self._restore = write, defang, restore
         self._steps = Steps()
         self._waiting: list[Step] = []  # tools that were running when we looked last
         self._counted = 0
@@ -48,6 +57,8 @@ class TerminalStream:
             self._streamed = False
         else:
             self.end_line()
+            if self._restore and (message.mime_type or "").startswith("text/") and message.content:
+                message = msgspec.structs.replace(message, content=self._restore(message.content))
             self._put(render_message(message, defang=self._defang).text.rstrip("\n") + "\n")
 
     def update(self, text_so_far: str) -> None:
@@ -98,7 +109,7 @@ class TerminalStream:
         self._put(f"  {symbol} {name} ({word}{took})\n")
 
     def _show(self, text: str) -> None:
-        shown = safe_text(text)
+        shown = safe_text(self._restore(text) if self._restore else text)
         self._put(defanged(shown) if self._defang else shown)
 
     def _put(self, text: str) -> None:

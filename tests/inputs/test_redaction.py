@@ -96,6 +96,15 @@ def test_the_same_value_has_the_same_placeholder() -> None:
     assert redactor.text("pwd: hunter22")[0] == "pwd: [SECRET-1]"
 
 
+def test_what_is_a_secret_in_one_place_is_one_in_all() -> None:
+    redactor = Redactor()
+    assert (
+        redactor.text("hunter22? password=hunter22 q=hunter22&x")[0] == "[SECRET-1]? password=[SECRET-1] q=[SECRET-1]&x"
+    )
+    assert redactor.text("then hunter22 again")[0] == "then [SECRET-1] again"
+    assert redactor.text("pwd=abcd; abcde")[0] == "pwd=[SECRET-2]; abcde"
+
+
 def test_a_look_alike_in_the_text_is_nobody_s_placeholder() -> None:
     redactor = Redactor()
     redacted, _ = redactor.text("log says [SECRET-1]; password=hunter22")

@@ -144,3 +144,12 @@ def test_no_log_is_a_session_of_its_own(kernel: Kernel) -> None:
     assert kernel.value("__import__('secgemini_jupyter').current_session().id == first.session.id")
     ran = kernel.run("%%secgemini --no-log -s main\nx")
     assert "is retained, so --no-log cannot hold" in ran.text + ran.error
+
+
+def test_a_notebook_does_not_show_what_was_redacted(kernel: Kernel) -> None:
+    ran = kernel.run("%%secgemini --redact --restore\npassword=hunter22")
+    assert "a notebook saves what it shows" in ran.text + ran.error
+    assert nothing_sent(kernel)
+    ran = kernel.run("%%secgemini --redact -o found\npassword=hunter22")
+    assert "hunter22" not in str(ran.outputs)
+    assert kernel.value("found.answer, found.restored()") == ("password=[SECRET-1]", "password=hunter22")

@@ -213,3 +213,17 @@ def test_what_the_service_says_of_files_and_sessions_moves_no_cursor(shell: Inte
         shown = shell.run_cell(f"%secgemini {command}").result
         text = shown.to_string() if hasattr(shown, "to_string") else str(shown)
         assert all(char.isprintable() or char == "\n" for char in text)
+
+
+def test_values_come_back_in_a_terminal_on_request(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
+    cell = "%%secgemini --redact {} -o found\npassword=hunter22 at http://evil.test/?q=hunter22"
+    assert shell.run_cell(cell.format("")).success
+    assert "hunter22 at" not in capsys.readouterr().out
+    assert shell.run_cell(cell.format("--restore")).success
+    assert "password=hunter22 at hxxp://evil[.]test/?q=[SECRET-1]" in capsys.readouterr().out
+    shell.run_cell("%%secgemini --redact --restore -o found\npassword=hunter22\nhttp://evil.test/[SECRET-1]")
+    said = capsys.readouterr().out
+    assert "password=hunter22" in said
+    assert "evil[.]test/[SECRET-1]" in said
+    assert shell.user_ns["found"].answer == "password=[SECRET-1]\nhttp://evil.test/[SECRET-1]"
+    assert shell.user_ns["found"].restored() == "password=hunter22\nhttp://evil.test/[SECRET-1]"
