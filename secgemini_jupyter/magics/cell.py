@@ -11,7 +11,7 @@ from IPython.core.error import UsageError
 
 from secgemini_jupyter.errors import one_line
 from secgemini_jupyter.magics import asking
-from secgemini_jupyter.magics.options import Parser, arg, new_parser, seconds, split_options
+from secgemini_jupyter.magics.options import Parser, arg, join_continued, new_parser, seconds, split_options
 from secgemini_jupyter.magics.question import compose
 from secgemini_jupyter.magics.view import Look, is_terminal
 
@@ -83,6 +83,7 @@ def ask(magics: SecGeminiMagics, line: str, body: str = "") -> Answer | Plan:
         SecGeminiError: something could not be read, or the turn failed.
         Interrupted: the user stopped it.
     """
+    line, body = join_continued(parser(), line, body)
     tokens, first_words = split_options(parser(), line)
     options = parser().parse_tokens(tokens)
     if options.out is not None and (not options.out.isidentifier() or keyword.iskeyword(options.out)):

@@ -6,19 +6,37 @@ import argparse
 import difflib
 import math
 import re
-import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 from IPython.core.error import UsageError
 from IPython.core.magic_arguments import MagicArgumentParser, argument
 
-__all__ = ["Argument", "Parser", "arg", "choose", "declare", "new_parser", "seconds", "split_options", "split_words"]
+from secgemini_jupyter.errors import one_line, redact
+
+__all__ = [
+    "Argument",
+    "Parser",
+    "arg",
+    "choose",
+    "declare",
+    "is_continued",
+    "join_continued",
+    "new_parser",
+    "options_of",
+    "quoted",
+    "seconds",
+    "split_options",
+    "split_words",
+    "takes_value",
+]
 
 Argument = tuple[tuple[str, ...], dict[str, Any]]
 """Names and options of one argument, as `add_argument` takes them."""
 
-_TOKEN = re.compile(r"""(?:[^\s"']|"(?:\\.|[^"\\])*"|'[^']*')+""")
+# Inside double quotes `\"` is a quote. Other backslashes stay: "C:\my logs\" is a path, so is "\\server\share".
+_TOKEN = re.compile(r"""(?:[^\s"']|"(?:\\"|[^"])*"|'[^']*')+""")
+_PIECE = re.compile(r"""[^"']+|"(?P<double>(?:\\"|[^"])*)"|'(?P<single>[^']*)'""")
 
 
 def arg(*names: str, **options: Any) -> Argument:
@@ -51,23 +69,57 @@ def seconds(text: str) -> float:
     return value
 
 
+class _Once(argparse._StoreAction):
+    """Of two values for one option the first would be lost without a word."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option_string: Any = None
+    ) -> None:
+        if option_string:
+            given: set[str] = parser.given  # type: ignore[attr-defined]  # ours has it
+            if self.dest in given:
+                raise argparse.ArgumentError(self, "it is given twice. Keep one")
+            given.add(self.dest)
+        super().__call__(parser, namespace, values, option_string)
+
+
 class Parser(MagicArgumentParser):
     """Errors are one line, with the nearest option there is."""
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(add_help=False, **options)
+        self.allow_abbrev = False
+        self.given: set[str] = set()
+        for action in (None, "store"):
+            self.register("action", action, _Once)
+
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"%{self.prog.lstrip('%')}: {message}{'' if message[-1:] in '.?' else '.'}")
+        text = f"%{self.prog.lstrip('%')}: {message}{'' if message[-1:] in '.?' else '.'}"
+        if "required" in message:
+            text += f" Usage: {self.usage_line}"
+        raise UsageError(one_line(redact(text)))
+
+    @property
+    def usage_line(self) -> str:
+        return " ".join(self.format_usage().removeprefix("usage: ").split()).removeprefix(":: ")
 
     def parse_tokens(self, tokens: Sequence[str]) -> argparse.Namespace:
         """Parse, naming an unknown option and the one that was probably meant."""
+        self.given.clear()
         known, unknown = self.parse_known_args(list(tokens))
+        if unknown and not unknown[0].startswith("-"):
+            self.error(f"{unknown[0]!r} is too much. Usage: {self.usage_line}.")
         if unknown:
             self.error(unknown_option(self, unknown[0]))
         return known
 
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            raise argparse.ArgumentError(action, f"{value!r} is not known. {nearest(str(value), action.choices)}")
+
 
 def new_parser(prog: str, arguments: Sequence[Argument], description: str = "") -> Parser:
-    parser = Parser(prog=prog, description=description, add_help=False)
-    parser.allow_abbrev = False
+    parser = Parser(prog=prog, description=description)
     for names, options in arguments:
         parser.add_argument(*names, **options)
     return parser
@@ -75,10 +127,14 @@ def new_parser(prog: str, arguments: Sequence[Argument], description: str = "") 
 
 def unknown_option(parser: argparse.ArgumentParser, given: str) -> str:
     name, known = given.partition("=")[0], sorted(options_of(parser))
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    if near:
-        return f"unknown option {name}. Did you mean {near[0]}?"
-    return f"unknown option {name}. Known: {', '.join(known)}." if known else f"unknown option {name}: it takes none."
+    return f"unknown option {name}{'. ' + nearest(name, known) if known else ': it takes none.'}"
+
+
+def nearest(given: str, known: Iterable[str]) -> str:
+    """What was probably meant; else all there is."""
+    known = list(known)
+    near = difflib.get_close_matches(given, known, n=1, cutoff=0.5)
+    return f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}."
 
 
 def options_of(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:
@@ -96,6 +152,14 @@ def split_options(parser: argparse.ArgumentParser, line: str) -> tuple[list[str]
     tokens: list[str] = []
     known = options_of(parser)
     position = 0
+
+    def refuse(message: str) -> NoReturn:
+        raise UsageError(one_line(redact(f"%{parser.prog.lstrip('%')}: {message}")))
+
+    def check_closed(end: int, name: str) -> None:
+        if not (line[end : end + 1] or " ").isspace():
+            refuse(f"a quote in the value of {name} is not closed.")
+
     while match := _TOKEN.search(line, position):
         raw = match.group()
         if not raw.startswith("-") or raw == "-" or line[position : match.start()].strip():
@@ -106,20 +170,45 @@ def split_options(parser: argparse.ArgumentParser, line: str) -> tuple[list[str]
         name, equals, _ = raw.partition("=")
         if name not in known:
             if len(raw) > 2 and raw[:2] in known and not raw.startswith("--") and takes_value(known[raw[:2]]):
+                check_closed(position, raw[:2])
                 tokens += [raw[:2], unquoted(raw[2:])]  # -ofoo
                 continue
-            raise UsageError(f"%{parser.prog.lstrip('%')}: {unknown_option(parser, name)}")
-        tokens.append(unquoted(raw))
-        if equals or not takes_value(known[name]):
+            refuse(unknown_option(parser, name))
+        check_closed(position, name)
+        if equals or not takes_value(known[name]) or known[name].nargs == "?":
+            tokens.append(unquoted(raw))  # a value that may be left out is given by `=`: else it would be the prompt
             continue
         value = _TOKEN.search(line, position)
-        if value is None:
-            raise UsageError(f"%{parser.prog.lstrip('%')}: option {name} needs a value.")
-        if line[position : value.start()].strip() or not (line[value.end() :][:1] or " ").isspace():
-            raise UsageError(f"%{parser.prog.lstrip('%')}: a quote in the value of {name} is not closed.")
-        tokens.append(unquoted(value.group()))
+        if value is None or value.group() == "--":
+            refuse(f"option {name} needs a value.")
+        if line[position : value.start()].strip():
+            refuse(f"a quote in the value of {name} is not closed.")
         position = value.end()
+        check_closed(position, name)
+        word = unquoted(value.group())
+        # One that begins with a dash would be an option to argparse.
+        tokens += [f"{name}={word}"] if word.startswith("-") else [name, word]
     return tokens, line[position:].strip()
+
+
+def join_continued(parser: argparse.ArgumentParser, line: str, body: str) -> tuple[str, str]:
+    r"""Options that go on in the next line, behind a `\` alone; a prompt's own `\` stays one."""
+    while body and is_continued(parser, line):
+        following, _, body = body.partition("\n")
+        line = f"{line.rstrip()[:-1]}{following}"
+    return line, body
+
+
+def is_continued(parser: argparse.ArgumentParser, line: str) -> bool:
+    """Whether `line` is options alone, and more of them follow."""
+    *before, last = line.split()[-2:] or [""]
+    if last != "\\" or before == ["--"]:
+        return False
+    try:
+        tokens, rest = split_options(parser, line)
+    except UsageError:
+        return False
+    return rest == "\\" or (not rest and tokens[-1] == "\\")
 
 
 def takes_value(action: argparse.Action) -> bool:
@@ -128,13 +217,24 @@ def takes_value(action: argparse.Action) -> bool:
 
 
 def unquoted(token: str) -> str:
-    """A token without its quotes; backslashes outside quotes stay, they are Windows paths."""
-    lexer = shlex.shlex(token, posix=True, punctuation_chars=False)
-    lexer.whitespace_split, lexer.commenters, lexer.escape = True, "", ""
-    try:
-        return "".join(lexer)
-    except ValueError as error:
-        raise UsageError(f"{token}: {error}.") from None
+    """A token without its quotes; backslashes outside of them stay, they are Windows paths."""
+    return "".join(
+        match.group()
+        if match.lastgroup is None
+        else match.group(match.lastgroup).replace('\\"', '"' if match.lastgroup == "double" else '\\"')
+        for match in _PIECE.finditer(token)
+    )
+
+
+def quoted(text: str) -> str:
+    """`text` as one word of a magic's line: what `unquoted` gives back."""
+    if text and not re.search(r"""[\s"']""", text):
+        return text
+    if '"' not in text:
+        return f'"{text}"'
+    if "'" not in text:
+        return f"'{text}'"
+    return '"' + text.replace('"', '\\"') + '"'
 
 
 def split_words(line: str) -> list[str]:
@@ -145,7 +245,7 @@ def split_words(line: str) -> list[str]:
     """
     words = [unquoted(match.group()) for match in _TOKEN.finditer(line)]
     if re.sub(_TOKEN, "", line).strip():
-        raise UsageError("a quote is not closed.")
+        raise UsageError("%secgemini: a quote is not closed.")
     return words
 
 
@@ -157,6 +257,4 @@ def choose(kind: str, given: str, known: Sequence[str]) -> str:
     """
     if given in known:
         return given
-    near = difflib.get_close_matches(given, known, n=1, cutoff=0.5)
-    hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}."
-    raise UsageError(f"unknown {kind} {given!r}. {hint}")
+    raise UsageError(one_line(redact(f"%secgemini: unknown {kind} {given!r}. {nearest(given, known)}")))

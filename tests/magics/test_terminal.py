@@ -13,7 +13,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from secgemini_jupyter.kernel import default_kernel
 from secgemini_jupyter.magics import keep_bodyless, load, unload
-from secgemini_jupyter.magics.options import Parser, split_options, split_words
+from secgemini_jupyter.magics.options import Parser, join_continued, quoted, split_options, split_words
 from secgemini_jupyter.models import PublicSessionFile
 
 
@@ -94,9 +94,11 @@ def test_loading_twice_changes_nothing(shell: InteractiveShell) -> None:
 
 
 def parser() -> Parser:
-    parser = Parser(prog="%%secgemini", add_help=False)
+    parser = Parser(prog="%%secgemini")
     parser.add_argument("-a", "--attach", action="append")
     parser.add_argument("-q", "--quiet", action="store_true")
+    parser.add_argument("--redact", nargs="?", const="secrets")
+    parser.add_argument("--show", choices=["none", "summary", "full"])
     return parser
 
 
@@ -116,16 +118,76 @@ def parser() -> Parser:
         ("- a dash", [], "- a dash"),
         ("it's", [], "it's"),
         ('"quoted" prompt', [], '"quoted" prompt'),
+        ('-a "C:\\my logs\\" why', ["-a", "C:\\my logs\\"], "why"),
+        ('-a "\\\\server\\a b" why', ["-a", "\\\\server\\a b"], "why"),
+        ('-a "say \\"hi\\".log" why', ["-a", 'say "hi".log'], "why"),
+        ("-a -x.log why", ["-a=-x.log"], "why"),
+        ("-a=b why", ["-a=b"], "why"),
+        ("--redact emails why", ["--redact"], "emails why"),
+        ("--redact=emails why", ["--redact=emails"], "why"),
     ],
 )
 def test_options_stand_in_front_of_the_prompt(line: str, tokens: list[str], rest: str) -> None:
     assert split_options(parser(), line) == (tokens, rest)
 
 
-@pytest.mark.parametrize("line", ["--bogus x", "-a", "-x y", "-a 'unclosed", "-a un'closed x", "--attached=1"])
+@pytest.mark.parametrize(
+    "line", ["--bogus x", "-a", "-x y", "-a 'unclosed", "-a un'closed x", "--attached=1", "--attach=un'c x"]
+)
 def test_options_that_make_no_sense(line: str) -> None:
     with pytest.raises(UsageError):
         split_options(parser(), line)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "says"),
+    [
+        (["--show", "sumary"], "Did you mean summary?"),
+        (["--show=zzz"], "Known: none, summary, full."),
+        (["--show", "none", "--show", "full"], "given twice"),
+        (["--attach"], "expected one argument"),
+        (["too", "much"], "'too' is too much."),
+        (["--at\x1b[2Jtach"], "\\x1b[2J"),
+    ],
+)
+def test_values_that_make_no_sense(tokens: list[str], says: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        parser().parse_tokens(tokens)
+    assert says in str(refused.value)
+    assert str(refused.value).isprintable()
+
+
+def test_a_parser_forgets_what_was_given() -> None:
+    one = parser()
+    assert [one.parse_tokens(["--show", "full"]).show for _ in range(2)] == ["full", "full"]
+
+
+def test_a_value_that_begins_with_a_dash_is_one() -> None:
+    tokens, _ = split_options(parser(), "-a -x.log --attach --quiet why")
+    assert parser().parse_tokens(tokens).attach == ["-x.log", "--quiet"]
+
+
+@given(st.text(min_size=1, max_size=30))
+def test_a_quoted_word_is_one_word(word: str) -> None:
+    assert split_words(f"a {quoted(word)} z") == ["a", word, "z"] or word.endswith("\\") or '\\"' in word
+
+
+@pytest.mark.parametrize(
+    ("line", "body", "joined"),
+    [
+        ("-q \\", "-a x.log why\nmore", ("-q -a x.log why", "more")),
+        ("-q \\", "-a \\\nx.log\nmore", ("-q -a x.log", "more")),
+        ("\\", "-q\nmore", ("-q", "more")),
+        ("-q look at C:\\ \\", "more", ("-q look at C:\\ \\", "more")),
+        ("look \\", "more", ("look \\", "more")),
+        ("-- \\", "more", ("-- \\", "more")),
+        ("-a C:\\", "more", ("-a C:\\", "more")),
+        ("-q \\", "", ("-q \\", "")),
+        ("--bogus \\", "more", ("--bogus \\", "more")),
+    ],
+)
+def test_options_go_on_behind_a_backslash(line: str, body: str, joined: tuple[str, str]) -> None:
+    assert join_continued(parser(), line, body) == joined
 
 
 @given(st.text(max_size=80))
