@@ -16,6 +16,7 @@ from secgemini_jupyter.settings import backend, find_key, missing_key_message
 if TYPE_CHECKING:
     from secgemini_jupyter.client.running import RunningTurn
     from secgemini_jupyter.client.sync import InteractiveSession, SecGemini
+    from secgemini_jupyter.models import UserInfo
     from secgemini_jupyter.tools import Tool
     from secgemini_jupyter.widgets import VisualizeWidget
     from secgemini_jupyter.widgets.chat import ChatWidget
@@ -112,6 +113,11 @@ class KernelSession:
             self._client, self.current_name = client, MAIN
         self._watchers.tell()
         return left
+
+    @property
+    def told(self) -> UserInfo | None:
+        """What the service said of the key's sessions and models when it was asked last; nobody is asked for it."""
+        return self._client._core.user if self._client is not None else None
 
     def close(self) -> None:
         """Close connections and the loop thread; sessions stay at the service."""

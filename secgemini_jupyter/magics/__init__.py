@@ -14,6 +14,7 @@ from secgemini_jupyter.errors import SecGeminiError
 from secgemini_jupyter.magics import cell as cells
 from secgemini_jupyter.magics import commands
 from secgemini_jupyter.magics.asking import Interrupted
+from secgemini_jupyter.magics.completion import Matcher
 from secgemini_jupyter.magics.options import declare
 from secgemini_jupyter.magics.preferences import preference
 from secgemini_jupyter.magics.view import is_terminal, owns_cell
@@ -42,6 +43,7 @@ class SecGeminiMagics(Magics):
         self.profile_values = dict(self.config.get("SecGeminiMagics", {}))
         self._redactor: Redactor | None = None
         self.kernel = kernels.KernelSession(shell.user_ns, say=print)
+        self.matcher = Matcher(self).match
 
     @property
     def redactor(self) -> Redactor:
@@ -105,6 +107,7 @@ def load(shell: InteractiveShell) -> None:
     magics = SecGeminiMagics(shell)  # which adds itself to the shell's configurables
     shell.register_magics(magics)
     shell.input_transformers_cleanup.append(keep_bodyless)
+    shell.Completer.custom_matchers.append(magics.matcher)
     _loaded[shell] = magics
     kernels.attach_default(magics.kernel)
 
@@ -115,6 +118,7 @@ def unload(shell: InteractiveShell) -> None:
     if magics is None:
         return
     shell.input_transformers_cleanup.remove(keep_bodyless)
+    shell.Completer.custom_matchers.remove(magics.matcher)
     shell.configurables.remove(magics)
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("secgemini", None)

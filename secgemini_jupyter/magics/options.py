@@ -175,8 +175,8 @@ def split_options(parser: argparse.ArgumentParser, line: str) -> tuple[list[str]
                 continue
             refuse(unknown_option(parser, name))
         check_closed(position, name)
-        if equals or not takes_value(known[name]) or known[name].nargs == "?":
-            tokens.append(unquoted(raw))  # a value that may be left out is given by `=`: else it would be the prompt
+        if equals or not takes_value(known[name]):
+            tokens.append(unquoted(raw))
             continue
         value = _TOKEN.search(line, position)
         if value is None or value.group() == "--":
