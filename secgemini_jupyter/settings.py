@@ -144,7 +144,7 @@ class Key:
     source: str
 
     def __str__(self) -> str:
-        return f"{self.source} ({self.secret.hint})"
+        return f"{self.secret.hint} from {self.source}"
 
 
 class Login:

@@ -389,5 +389,5 @@ def test_a_login_goes_before_what_the_environment_holds(monkeypatch: pytest.Monk
     monkeypatch.setattr(Login, "key", Key(Secret("login-key-0123456789"), "login"))
     found = find_key()
     assert found is not None
-    assert str(found) == "login (…6789)"
-    assert str(find_key({KEY_VARIABLE: "short"})) == f"{KEY_VARIABLE} (…)"
+    assert str(found) == "…6789 from login"
+    assert str(find_key({KEY_VARIABLE: "short"})) == f"… from {KEY_VARIABLE}"

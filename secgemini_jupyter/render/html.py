@@ -23,6 +23,18 @@ TABLE = "border-collapse:collapse;table-layout:auto;width:auto;margin:0;font-siz
 ROW = "background:transparent"
 _CELL = f"padding:3px 18px 3px 0;border-bottom:{LINE};vertical-align:top;line-height:1.4"
 CELL = {align: f"text-align:{align};{_CELL}" for align in ("left", "right", "center")}
+NAME_CELL = f"text-align:left;{_CELL};white-space:nowrap;opacity:0.75"
+STATE_CELL = {
+    state: f"text-align:left;{_CELL};white-space:nowrap;{look}"
+    for state, look in {
+        "ok": "opacity:0.75",
+        "info": "opacity:0.75",
+        "skipped": "opacity:0.75",
+        "warn": "color:#b7791f;font-weight:600",
+        "fail": "color:#d1453b;font-weight:600",
+    }.items()
+}
+ADVICE = "font-weight:600;overflow-wrap:break-word"
 NUMBER = CELL["right"] + ";font-variant-numeric:tabular-nums;white-space:nowrap"
 SCROLL = "overflow-x:auto;margin:8px 0"
 PRE = (

@@ -123,7 +123,7 @@ def test_login_is_checked_used_and_shown_nowhere(kernel: Kernel) -> None:
     kernel.run("%%secgemini -q -o after\nhello again")
     assert kernel.value("before.session.is_local, after.session.is_local") == (True, False)
     assert kernel.value("after.session.turns") == 1
-    assert "key from login (…6789)" in kernel.run("%secgemini").text
+    assert "key …6789 from login" in kernel.run("%secgemini").text
     assert KEY not in everything(kernel, ran)
 
 
@@ -171,7 +171,7 @@ def test_login_wins_over_the_environment(kernel: Kernel) -> None:
         assert kernel.value("__import__('secgemini_jupyter').SecGemini().key_source") == "login"
         ran = kernel.run("%secgemini logout")
         assert "out of this kernel's memory" in ran.text
-        assert "A key is still found: SEC_GEMINI_API_KEY (…3210)" in ran.text
+        assert "A key is still found: …3210 from SEC_GEMINI_API_KEY" in ran.text
         assert "del os.environ['SEC_GEMINI_API_KEY']" in ran.text
         assert "refused the key" in kernel.run("%%secgemini\nhello").error
     finally:
@@ -193,7 +193,7 @@ def test_kept_key_is_found_by_the_next_kernel(kernel: Kernel, folder: Path) -> N
     assert "Kept in the keyring (keyring in a file)" in ran.text
     assert KEY in (folder / "filering.json").read_text()
     kernel.run("%reload_ext secgemini_jupyter")
-    assert "key from keyring (…6789)" in kernel.run("%secgemini").text
+    assert "key …6789 from keyring" in kernel.run("%secgemini").text
     assert "the keyring's entry is deleted" in kernel.run("%secgemini logout").text
     assert KEY not in (folder / "filering.json").read_text()
     assert "local analyst" in kernel.run("%secgemini").text

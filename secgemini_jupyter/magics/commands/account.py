@@ -159,7 +159,7 @@ def _become(kernel: KernelSession, key: Key) -> str:
         raise
     Login.key = key
     who = f"{user.id} at {client.settings.host}" if user.id else client.settings.host
-    said = f"Logged in as {who}, key {key.secret.hint} from {key.source}."
+    said = f"Logged in as {who}, key {key}."
     if left:
         whose = "the local analyst" if was_local else "the service"
         said += f" {_sessions(len(left))} of {whose} {'is' if len(left) == 1 else 'are'} left there: {', '.join(left)}."

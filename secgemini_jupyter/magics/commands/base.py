@@ -74,10 +74,10 @@ def destination(kernel: KernelSession) -> str:
         client = kernel.client
         if client.is_local:
             return f"local analyst, not Sec-Gemini, {client.settings.host}"
-        return f"Sec-Gemini, {client.settings.host}, key from {client.key_source} ({client.key_hint})"
+        return f"Sec-Gemini, {client.settings.host}, key {client.key_hint} from {client.key_source}"
     key = find_key() if backend() != "local" else None
     if key:
-        return f"Sec-Gemini, {Settings.from_environment().host}, key from {key}"
+        return f"Sec-Gemini, {Settings.from_environment().host}, key {key}"
     if backend() == "service":
         return "no key found; %secgemini login, or set SEC_GEMINI_API_KEY"
     return "local analyst, not Sec-Gemini"
