@@ -309,6 +309,19 @@ def notebook_path(namespace: Mapping[str, Any], environ: Mapping[str, str] | Non
     return path if path and path.is_absolute() and path.parent.is_dir() else None
 
 
+def notebook_folder(namespace: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Path | None:
+    """Where this kernel's notebook is; where no front end tells it, the working folder. None: that was deleted."""
+    notebook = notebook_path(namespace, environ)
+    if notebook:
+        return notebook.parent
+    try:
+        folder = Path.cwd()
+        told = folder / _variable(environ, "JPY_SESSION_NAME")  # may be a path from there
+        return told.parent if told.is_file() else folder
+    except (OSError, ValueError):
+        return None
+
+
 def data_dir() -> Path:
     """`secgemini-jupyter/` in Jupyter's data directory; made with mode 0700."""
     from jupyter_core.paths import jupyter_data_dir

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import magic_arguments
-from traitlets import Bool
+from traitlets import Bool, TraitError
 
 from secgemini_jupyter import kernel as kernels
-from secgemini_jupyter.errors import SecGeminiError
+from secgemini_jupyter.errors import SecGeminiError, SettingsError
 from secgemini_jupyter.magics import cell as cells
 from secgemini_jupyter.magics import commands
 from secgemini_jupyter.magics.asking import Interrupted
@@ -39,7 +39,11 @@ class SecGeminiMagics(Magics):
     shell: InteractiveShell
 
     def __init__(self, shell: InteractiveShell) -> None:
-        super().__init__(shell)
+        try:
+            super().__init__(shell)
+        except TraitError as error:
+            raise SettingsError(f"The IPython profile sets {error} Mend c.SecGeminiMagics there.") from None
+        self.told: set[str] = set()
         self.profile_values = dict(self.config.get("SecGeminiMagics", {}))
         self._redactor: Redactor | None = None
         self.kernel = kernels.KernelSession(shell.user_ns, say=print)
@@ -68,7 +72,7 @@ class SecGeminiMagics(Magics):
                 return commands.run(self, line)
             answer = cells.ask(self, line, cell)
         except SecGeminiError as error:
-            error.short = self.short_errors
+            error.short = self.preference("short_errors")
             raise
         except Interrupted:
             raise

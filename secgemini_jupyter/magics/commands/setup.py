@@ -5,13 +5,17 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
-from secgemini_jupyter.errors import one_line
-from secgemini_jupyter.magics import preferences
+from IPython.core.error import UsageError
+
+from secgemini_jupyter.errors import one_line, redact
+from secgemini_jupyter.magics import cell, preferences
 from secgemini_jupyter.magics.commands import account
-from secgemini_jupyter.magics.commands.base import Command
-from secgemini_jupyter.magics.options import arg
+from secgemini_jupyter.magics.commands.base import Command, Line
+from secgemini_jupyter.magics.options import arg, choose
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from secgemini_jupyter.magics import SecGeminiMagics
 
 __all__ = ["COMMANDS"]
@@ -20,8 +24,26 @@ __all__ = ["COMMANDS"]
 def config(magics: SecGeminiMagics, options: Namespace) -> Any:
     if options.dotenv:
         return account.use_dotenv(magics, options.dotenv)
+    if options.name is None:
+        return listing(magics)
+    name = choose("setting", options.name.removeprefix("SecGeminiMagics."), preferences.names(magics))
+    if options.value is not None:
+        try:
+            preferences.set_preference(magics, name, options.value)
+        except ValueError as error:
+            raise UsageError(one_line(redact(f"%secgemini config: {error}"))) from None
+    preference = preferences.preference(magics, name)
+    return Line(one_line(f"{name} = {preference.value} ({preference.source}). {magics.traits()[name].help}"))
+
+
+def listing(magics: SecGeminiMagics) -> pd.DataFrame:
+    """A row a setting: what holds, who said so, and the option of a cell that goes before it."""
     import pandas as pd
 
+    for problem in preferences.project_of(magics).problems:
+        magics.told.add(problem)
+        print(problem)
+    options = {action.dest: action.option_strings[-1] for action in cell.parser()._actions if action.option_strings}
     rows = []
     for name in preferences.names(magics):
         preference = preferences.preference(magics, name)
@@ -30,23 +52,28 @@ def config(magics: SecGeminiMagics, options: Namespace) -> Any:
                 "name": name,
                 "value": one_line(str(preference.value)),
                 "source": one_line(preference.source),
+                "option": options.get(name, ""),
+                "project": name in preferences.DISPLAY,
                 "meaning": magics.traits()[name].help,
             }
         )
-    return pd.DataFrame(rows, columns=["name", "value", "source", "meaning"]).set_index("name")
+    return pd.DataFrame(rows, columns=["name", "value", "source", "option", "project", "meaning"]).set_index("name")
 
 
 COMMANDS = (
     Command(
         "config",
-        "what holds where a cell does not say, and who said so",
+        "what holds where a cell does not say, and who said so: a cell's option goes before %config, that before the "
+        "IPython profile, that before a project's pyproject.toml (where `project` is true), that before the default",
         config,
         [
+            arg("name", nargs="?", help="one setting"),
+            arg("value", nargs="?", help="its new value, as %%config SecGeminiMagics.NAME would set it"),
             arg(
                 "--dotenv",
                 metavar="PATH",
                 help="log in with SEC_GEMINI_API_KEY of this .env file alone",
-            )
+            ),
         ],
     ),
 )
