@@ -241,7 +241,7 @@ def _denied(name: str) -> Outcome:
     return Outcome(f"the user did not approve this call of {name}", is_error=True)
 
 
-def in_thread(call: Callable[[], Any]) -> Future[Any]:
+def in_thread(call: Callable[[], Any], *, name: str = "secgemini-tool") -> Future[Any]:
     """`call` in a daemon thread: one that hangs must not keep the kernel from ending."""
     future: Future[Any] = Future()
     context = contextvars.copy_context()
@@ -257,7 +257,7 @@ def in_thread(call: Callable[[], Any]) -> Future[Any]:
             future.set_result(result)
 
     future.set_running_or_notify_cancel()
-    threading.Thread(target=work, name="secgemini-tool", daemon=True).start()
+    threading.Thread(target=work, name=name, daemon=True).start()
     return future
 
 

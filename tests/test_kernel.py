@@ -88,7 +88,7 @@ def test_widgets_and_cells_get_the_same_session(kernel: KernelSession) -> None:
 
 
 def test_turn_runs_on_the_loop_thread(kernel: KernelSession) -> None:
-    running = kernel.start(kernel.current(), "hello")
+    running = kernel.current().start("hello")
     messages = drain(running)
     assert messages[-1].is_end
     assert running.error() is None
@@ -98,22 +98,22 @@ def test_turn_runs_on_the_loop_thread(kernel: KernelSession) -> None:
 
 def test_second_turn_in_a_session_fails_at_once(kernel: KernelSession) -> None:
     session = kernel.current()
-    first = kernel.start(session, "[[messages=20]] [[delay=0.02]]")
+    first = session.start("[[messages=20]] [[delay=0.02]]")
     assert first.next(timeout=5)
     with pytest.raises(InputError, match="A turn is running"):
         session.query("me too")
-    other = kernel.start(kernel.use("other"), "elsewhere")
+    other = kernel.use("other").start("elsewhere")
     assert drain(other)[-1].is_end
     assert drain(first)[-1].is_end
 
 
 def test_stopped_turn_is_over_at_once_and_keeps_what_came(kernel: KernelSession) -> None:
     session = kernel.current()
-    running = kernel.start(session, "[[messages=500]] [[delay=0.02]]")
+    running = session.start("[[messages=500]] [[delay=0.02]]")
     while not (message := running.next(timeout=5)) or message.message_type is not MessageType.THINKING:
         pass
     began = time.monotonic()
-    kernel.stop()
+    running.stop()
     drain(running)
     assert time.monotonic() - began < 0.5
     assert running.error() is None
@@ -124,16 +124,16 @@ def test_stopped_turn_is_over_at_once_and_keeps_what_came(kernel: KernelSession)
 def test_prompt_right_after_a_stop_waits_for_its_session(kernel: KernelSession) -> None:
     session = kernel.new("fast")
     for number in range(3):
-        running = kernel.start(session, f"[[messages=3]] [[delay=0.01]] n{number}")
+        running = session.start(f"[[messages=3]] [[delay=0.01]] n{number}")
         running.next(timeout=5)
         running.stop()
-    last = kernel.start(session, "last")
+    last = session.start("last")
     drain(last)
     assert last.response().answer == "last"
 
 
 def test_error_of_a_turn_is_kept(kernel: KernelSession) -> None:
-    running = kernel.start(kernel.current(), "[[error 429]]")
+    running = kernel.current().start("[[error 429]]")
     drain(running)
     assert type(running.error()).__name__ == "QuotaError"
 
@@ -261,7 +261,7 @@ def test_backend_service_without_a_key_raises(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_closing_ends_thread_and_connections(kernel: KernelSession) -> None:
-    running = kernel.start(kernel.current(), "[[messages=500]] [[delay=0.02]]")
+    running = kernel.current().start("[[messages=500]] [[delay=0.02]]")
     running.next(timeout=5)
     kernel.close()
     assert "secgemini-loop" not in {thread.name for thread in threading.enumerate()}

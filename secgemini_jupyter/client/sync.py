@@ -206,6 +206,7 @@ class SecGemini:
         with self._lock:
             if self._loop is None:
                 self._loop = LoopThread()
+            self._loop.start()
             return self._loop
 
     def __enter__(self) -> SecGemini:
@@ -405,6 +406,12 @@ class InteractiveSession(SessionView):
         Raises:
             InputError: the prompt is empty.
         """
+        running = self.to_start(prompt, timeout=timeout)
+        running.begin()
+        return running
+
+    def to_start(self, prompt: str | None, *, timeout: float | None = None) -> RunningTurn:
+        """The same, but not begun: for who may be interrupted at any moment, and must know what to stop then."""
         turn = self.prepare(prompt, partial=True, timeout=timeout)
         return RunningTurn(self, turn, self._client._loop_thread)
 

@@ -14,7 +14,6 @@ from secgemini_jupyter.kernel import memory
 from secgemini_jupyter.settings import backend, find_key, missing_key_message
 
 if TYPE_CHECKING:
-    from secgemini_jupyter.client.running import RunningTurn
     from secgemini_jupyter.client.sync import InteractiveSession, SecGemini
     from secgemini_jupyter.models import UserInfo
     from secgemini_jupyter.tools import Tool
@@ -43,7 +42,6 @@ class KernelSession:
         self._watchers = Watchers()
         self._known = KnownSessions(self._watchers.tell)
         self._client: SecGemini | None = None
-        self._last: RunningTurn | None = None
         self.current_name = MAIN
 
     # --- client ---
@@ -63,14 +61,14 @@ class KernelSession:
             return self._client
 
     def _new_client(self) -> SecGemini:
-        from secgemini_jupyter.client.sync import SecGemini
+        from secgemini_jupyter.client.interruptible import InterruptibleSecGemini
 
         chosen = backend()
         if chosen != "local" and find_key():
-            return SecGemini()
+            return InterruptibleSecGemini()
         if chosen == "service":
             raise SettingsError(missing_key_message())
-        client = SecGemini.local()
+        client = InterruptibleSecGemini.local()
         why = "SECGEMINI_BACKEND=local" if chosen == "local" else "No API key found"
         self._say(
             f"{why}: answers come from the local analyst on this machine ({client.settings.host}), not from Sec-Gemini."
@@ -122,7 +120,7 @@ class KernelSession:
     def close(self) -> None:
         """Close connections and the loop thread; sessions stay at the service."""
         with self._lock:
-            client, self._client, self._last = self._client, None, None
+            client, self._client = self._client, None
             self._sessions.clear()
             self._known.clear()
         if client is not None:
@@ -361,20 +359,6 @@ class KernelSession:
     def _remember(self, name: str) -> None:
         if name == self.current_name:
             memory.remember(self._namespace, self._sessions[name].id)
-
-    # --- turns ---
-
-    def start(self, session: InteractiveSession, prompt: str | None, *, timeout: float | None = None) -> RunningTurn:
-        """Ask on the loop thread; None listens to the turn that runs, or ran last. `timeout` in seconds."""
-        if self._last is not None and self._last.session is session:
-            self._last.wait_stopped(timeout=2)
-        self._last = session.start(prompt, timeout=timeout)
-        return self._last
-
-    def stop(self) -> None:
-        """Stop listening to the turn that was started last. Does not wait."""
-        if self._last is not None:
-            self._last.stop()
 
     def __iter__(self) -> Iterator[tuple[str, InteractiveSession]]:
         return iter(list(self._sessions.items()))

@@ -13,8 +13,8 @@ from secgemini_jupyter import kernel as kernels
 from secgemini_jupyter.errors import SecGeminiError, SettingsError
 from secgemini_jupyter.magics import cell as cells
 from secgemini_jupyter.magics import commands
-from secgemini_jupyter.magics.asking import Interrupted
 from secgemini_jupyter.magics.completion import Matcher
+from secgemini_jupyter.magics.interrupts import Interrupted, Interrupts
 from secgemini_jupyter.magics.options import declare
 from secgemini_jupyter.magics.preferences import preference
 from secgemini_jupyter.magics.view import is_terminal, owns_cell
@@ -67,18 +67,15 @@ class SecGeminiMagics(Magics):
 
         `%secgemini` alone shows the session; `%secgemini help` lists the subcommands.
         """
-        try:
-            if cell is None:
-                return commands.run(self, line)
-            answer = cells.ask(self, line, cell)
-        except SecGeminiError as error:
-            error.short = self.preference("short_errors")
-            raise
-        except Interrupted:
-            raise
-        except KeyboardInterrupt:
-            self.kernel.stop()
-            raise Interrupted("stopped before there was an answer. Run the cell again.") from None
+        with Interrupts() as interrupts:
+            try:
+                interrupts.release()
+                if cell is None:
+                    return commands.run(self, line)
+                answer = cells.ask(self, line, cell)
+            except SecGeminiError as error:
+                error.short = self.preference("short_errors")
+                raise
         if isinstance(answer, kernels.Answer) and is_terminal(self.shell) and owns_cell(self.shell):
             # A terminal writes `Out[n]:` even for a result that shows nothing: `Out` and `_` get it directly.
             self.shell.displayhook.update_user_ns(answer)

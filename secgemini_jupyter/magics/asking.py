@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from secgemini_jupyter.kernel.answer import Answer
+from secgemini_jupyter.magics.interrupts import Interrupted, current
 from secgemini_jupyter.magics.question import Question
 from secgemini_jupyter.magics.view import Look, QuietView, view_for
 
@@ -14,20 +15,15 @@ if TYPE_CHECKING:
     from secgemini_jupyter.client.sync import InteractiveSession
     from secgemini_jupyter.kernel.answer import Status
     from secgemini_jupyter.magics import SecGeminiMagics
+    from secgemini_jupyter.magics.interrupts import Interrupts
     from secgemini_jupyter.magics.view import View
 
-__all__ = ["Interrupted", "ask"]
+__all__ = ["ask"]
 
-POLL = 0.05
-"""Seconds the main thread waits for a message at a time: Windows delivers an interrupt only between two waits."""
+DRAINED = 500
+"""Messages that are still shown after a stop, if they had arrived: the kernel shall be idle at once."""
 INTERRUPTED = "stopped listening; what had arrived is kept. The service goes on: %secgemini reconnect listens again."
-
-
-class Interrupted(KeyboardInterrupt):
-    """■ or Ctrl-C in a `%%secgemini` cell: one line instead of a traceback; cells that were queued do not run."""
-
-    def _render_traceback_(self) -> list[str]:
-        return [f"Interrupted: {self}"]
+LATE = "stopped when the answer was complete. It is kept: %secgemini reconnect shows it again."
 
 
 def ask(
@@ -49,33 +45,53 @@ def ask(
         SecGeminiError: the turn failed; what had arrived is shown, and in `out`.
         Interrupted: the user stopped it; likewise.
     """
-    running = magics.kernel.start(session, question.prompt if question else None, timeout=timeout)
+    interrupts = current()
+    running = session.to_start(question.prompt if question else None, timeout=timeout)
     question = question or Question("")
-    view: View = QuietView()
+    interrupts.hold(running.wake)
+    interrupts.words = INTERRUPTED
     try:
+        running.begin()
         view = view_for(magics.shell, running.response().facts(question.inputs), look or Look())
-        follow(running, view)
-    except KeyboardInterrupt:
+        follow(running, view, interrupts)
+    except BaseException:  # a second interrupt, or a view that failed
+        running.stop()
+        finish(magics, running, QuietView(), "interrupted", out, question)
+        raise
+    if not running.is_over:
         running.stop()
         finish(magics, running, view, "interrupted", out, question)
-        raise Interrupted(INTERRUPTED) from None
+        raise Interrupted(interrupts.words)
+    interrupts.words = LATE
     error = running.error()
-    answer = finish(magics, running, view, "error" if error else "ok", out, question)
+    try:
+        answer = finish(magics, running, view, "error" if error else "ok", out, question, error)
+    except KeyboardInterrupt:
+        raise Interrupted(interrupts.words) from None
     if error:
-        answer.error = error
         raise error
+    if interrupts.is_pressed:
+        raise Interrupted(interrupts.words)
     if magics.preference("feedback") and view.takes_widgets:
         show_strip(answer)
     return answer.shown(magics.shell.execution_count)
 
 
-def follow(running: RunningTurn, view: View) -> None:
-    """Hand every message of the turn to the view, until it is over."""
-    while not running.is_over:
+def follow(running: RunningTurn, view: View, interrupts: Interrupts) -> None:
+    """Hand every message of the turn to the view, until it is over or the user stops it."""
+    from secgemini_jupyter.client.running import POLL
+
+    while not (running.is_over or interrupts.is_pressed):
         message = running.next(timeout=POLL)
         if message is not None:
             view.add(message)
         view.tick()
+    if running.is_over:
+        return
+    for _ in range(DRAINED):
+        if (message := running.next(timeout=0)) is None:
+            break
+        view.add(message)
 
 
 def finish(
@@ -85,10 +101,11 @@ def finish(
     status: Status,
     out: str | None,
     question: Question,
+    error: BaseException | None = None,
 ) -> Answer:
     """Keep what arrived, then show it."""
     response = running.response()
-    answer = Answer(response, running.session, status, attached=[each.name for each in question.evidence])
+    answer = Answer(response, running.session, status, error, attached=[each.name for each in question.evidence])
     if question.redacted is not None:
         answer.restore = magics.redactor.restored
     if out:

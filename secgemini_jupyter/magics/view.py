@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from secgemini_jupyter.magics.interrupts import released
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -14,11 +16,14 @@ if TYPE_CHECKING:
 
     from secgemini_jupyter.models import Message
     from secgemini_jupyter.render.answer import Bundle, Facts, Status
+    from secgemini_jupyter.render.live import Output
 
 __all__ = ["Look", "View", "view_for"]
 
 INTERVAL = 0.1
 """Seconds between two updates: the server drops what comes faster than the browser can draw."""
+AT_ONCE = 50_000
+"""Characters of an interrupted answer that are drawn anew in a moment; a longer one stays as it was shown."""
 SILENT_START = 0.25
 """Seconds before the first output: an answer, or a refusal, that comes at once needs no live view."""
 
@@ -108,7 +113,9 @@ class FinalView:
         from secgemini_jupyter.render.answer import answer_bundle
 
         if self._messages:
-            publish(answer_bundle(self._messages, facts, status=status))
+            with released():
+                bundle = answer_bundle(self._messages, facts, status=status)
+            publish(bundle)
 
 
 class TerminalView:
@@ -164,12 +171,15 @@ class NotebookView:
         if now < self._due:
             return
         for output in self._view.snapshot(time.time()):
-            if output.index < len(self._handles):
-                publish(output.bundle, self._handles[output.index], update=True)
-            else:
-                self._handles.append(new_id())
-                publish(output.bundle, self._handles[-1])
+            self._show(output)
         self._due = time.monotonic() + INTERVAL
+
+    def _show(self, output: Output) -> None:
+        if output.index < len(self._handles):
+            publish(output.bundle, self._handles[output.index], update=True)
+        else:
+            self._handles.append(new_id())
+            publish(output.bundle, self._handles[-1])
 
     def finish(self, facts: Facts, status: Status) -> None:
         from IPython.display import clear_output
@@ -178,7 +188,15 @@ class NotebookView:
             for handle in self._handles:
                 publish(None, handle, update=True)
             return
-        bundle = self._view.final(facts, status)
+        if status == "interrupted" and self._view.size > AT_ONCE:
+            self._leave(facts)
+            return
+        try:
+            with released():
+                bundle = self._view.final(facts, status)
+        except KeyboardInterrupt:
+            self._leave(facts)
+            raise
         if not self._handles:
             publish(bundle)
         elif len(self._handles) == 1 or not self._owns_cell:
@@ -188,6 +206,11 @@ class NotebookView:
         else:
             clear_output(wait=True)  # type: ignore[no-untyped-call]
             publish(bundle)
+
+    def _leave(self, facts: Facts) -> None:
+        """Keep the outputs that there are, the last one marked: drawing a long answer once more would take seconds."""
+        for output in self._view.stopped(facts):
+            self._show(output)
 
 
 def new_id() -> str:

@@ -151,6 +151,18 @@ def error_bundle(error: str, *, defang: bool = True) -> Bundle:
     )
 
 
+def stop_bundle(parts: Sequence[Html], texts: Sequence[str], facts: Facts) -> Bundle:
+    """What is drawn already of an interrupted answer, and that it was."""
+    markup = framed(
+        *parts,
+        _state_html("interrupted", "", defang=True),
+        html.tag("div", *_footer_html(facts), style=html.QUIET),
+        status="interrupted",
+    )
+    text = "\n".join(text for text in (*texts, state_text("interrupted", ""), footer_text(facts)) if text.strip())
+    return Bundle({"text/html": markup, "text/plain": text}, {"secgemini": _metadata(facts, "interrupted")})
+
+
 def framed(*parts: str, status: Status) -> Html:
     """One thin rule on the left marks what the service said; its colour is the state, which a word says too."""
     return html.tag("div", *[part for part in parts if part], style=html.FRAME[status])

@@ -18,7 +18,16 @@ from dataclasses import dataclass
 
 from secgemini_jupyter.models import Message, MessageType
 from secgemini_jupyter.render import html
-from secgemini_jupyter.render.answer import Bundle, Facts, Status, answer_bundle, framed, step_line, step_words
+from secgemini_jupyter.render.answer import (
+    Bundle,
+    Facts,
+    Status,
+    answer_bundle,
+    framed,
+    step_line,
+    step_words,
+    stop_bundle,
+)
 from secgemini_jupyter.render.blocks import BLOCK_SIZE, Blocks
 from secgemini_jupyter.render.html import Html
 from secgemini_jupyter.render.markdown import markdown_html
@@ -58,6 +67,8 @@ class LiveView:
 
     def __init__(self, facts: Facts, *, started: float, defang: bool = True) -> None:
         self.messages: list[Message] = []
+        self.size = 0
+        """Characters of the messages."""
         self._facts, self._started, self._defang = facts, started, defang
         self._steps = Steps()
         self._blocks = Blocks()
@@ -78,6 +89,7 @@ class LiveView:
 
     def add(self, message: Message) -> None:
         self.messages.append(message)
+        self.size += len(message.content or "")
         self._steps.add(message)
         if message.message_type is not MessageType.RESULT or message.is_error:
             return
@@ -134,8 +146,7 @@ class LiveView:
 
     def snapshot(self, now: float) -> list[Output]:
         """The outputs that changed since the last time. `now`, in Unix seconds, moves the clock in the header."""
-        changed = [Output(index, bundle) for index, bundle in enumerate(self._finished) if index >= self._reported]
-        self._reported = len(self._finished)
+        changed = self._newly_finished()
         when, before = self._last
         if now - when < len(before) / BYTES_A_SECOND:
             return changed
@@ -144,6 +155,21 @@ class LiveView:
             self._last = (now, moving.html)
             changed.append(Output(len(self._finished), moving))
         return changed
+
+    def _newly_finished(self) -> list[Output]:
+        new = [Output(index, bundle) for index, bundle in enumerate(self._finished) if index >= self._reported]
+        self._reported = len(self._finished)
+        return new
+
+    def stopped(self, facts: Facts) -> list[Output]:
+        """The outputs as they stay after a stop, where `final` would take too long: the last one says it."""
+        tail = self._blocks.tail
+        parts = [
+            *self._parts,
+            _Part(markdown_html(tail, defang=self._defang) if tail.strip() else Html(), self._plain(tail)),
+        ]
+        end = stop_bundle([part.html for part in parts], [part.text for part in parts], facts)
+        return [*self._newly_finished(), Output(len(self._finished), end)]
 
     def _moving(self, now: float) -> Bundle:
         tail = self._blocks.tail

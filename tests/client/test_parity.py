@@ -11,7 +11,7 @@ from secgemini_jupyter.client.aio import AsyncInteractiveSession, AsyncSecGemini
 from secgemini_jupyter.client.sync import InteractiveSession, SecGemini
 
 PAIRS = [(SecGemini, AsyncSecGemini), (InteractiveSession, AsyncInteractiveSession)]
-ONLY_SYNC = {"aio", "stream_sync", "start", "chat"}
+ONLY_SYNC = {"aio", "stream_sync", "start", "to_start", "chat"}
 """The way to the twin; the plain form of `stream`, which is asynchronous in both; a turn in a thread, for which an
 asynchronous caller has tasks; a widget, which works in threads."""
 

@@ -29,6 +29,7 @@ class Ran:
     status: str
     outputs: list[dict[str, Any]] = field(default_factory=list)
     error: str = ""
+    ename: str = ""
     elapsed: float = 0.0
     updates: int = 0
 
@@ -86,7 +87,7 @@ class Kernel:
                 else:
                     ran.outputs.append(dict(content))
                 if kind == "error":
-                    ran.status, ran.error = "error", "\n".join(content["traceback"])
+                    ran.status, ran.ename, ran.error = "error", content["ename"], "\n".join(content["traceback"])
         reply = self.reply(request)
         ran.status = reply["content"]["status"]
         ran.elapsed = time.monotonic() - began

@@ -234,7 +234,7 @@ def test_what_is_attached_in_the_chat_goes_into_the_next_turn_and_is_named_there
 
 
 def test_a_turn_asked_in_a_cell_shows_up_while_it_runs_and_refuses_another(talk: Shown, kernel: KernelSession) -> None:
-    running = kernel.start(kernel.current(), LONG)
+    running = kernel.current().start(LONG)
     turn = wait_for(lambda: talk.widget.turns)[0]
     assert (turn["prompt"], turn["status"], turn["stoppable"]) == (LONG, "running", False)
     assert "A turn is running in session" in talk.send("me too")
@@ -621,7 +621,7 @@ def test_a_cell_s_call_is_asked_in_the_chat(tooled: Shown, kernel: KernelSession
     tooled.call("decide", question=tooled.widget.approvals[0]["id"], approve=True)
     threads[0].join(10)
     assert "scanned mail.example.org" in answers[0]
-    running = kernel.start(kernel.current(), CALL)
+    running = kernel.current().start(CALL)
     wait_for(lambda: tooled.widget.approvals)
     tooled.call("decide", question=tooled.widget.approvals[0]["id"], approve=True)
     wait_for(lambda: running.next(0.05) is None and running.is_over)

@@ -134,9 +134,9 @@ def _asked(host: str) -> Secret:
 
 def _become(kernel: KernelSession, key: Key) -> str:
     """Have the service say whose key it is, and use it in this kernel from now on."""
-    from secgemini_jupyter.client.sync import SecGemini
+    from secgemini_jupyter.client.interruptible import InterruptibleSecGemini
 
-    client = SecGemini(key)
+    client = InterruptibleSecGemini(key)
     try:
         user = client.user_info().user
         was_local = kernel.has_client and kernel.is_local
