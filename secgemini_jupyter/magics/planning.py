@@ -104,7 +104,7 @@ def planned(magics: SecGeminiMagics, options: Namespace, question: Question) -> 
         "session": where,
         "retention": retention,
         "model": model,
-        "gives up after": f"{options.timeout or settings_of(kernel).turn_timeout:g} s",
+        "timeout": f"{options.timeout or settings_of(kernel).turn_timeout:g} s",
     }
     if question.redacted is not None:
         facts["redacted"] = f"{question.redacted} places"
