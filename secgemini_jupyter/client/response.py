@@ -35,6 +35,8 @@ class SessionResponse:
         status_code: 200, or what the turn's error says.
         usage: tokens of the turn.
         prompt: what was asked.
+        recorded_at: when an answer out of a cache was given, in Unix seconds; None for one that was asked for now.
+        cache: the name of that cache, where it is not the user's own.
     """
 
     messages: list[Message] = field(repr=False)
@@ -53,6 +55,8 @@ class SessionResponse:
     turn_index: int = 0
     elapsed: float = 0.0
     """Seconds, by this machine's clock."""
+    recorded_at: float | None = None
+    cache: str = ""
 
     @classmethod
     def of(cls, turn: Turn, state: SessionState, *, host: str, is_local: bool, elapsed: float = 0.0) -> SessionResponse:
@@ -120,6 +124,8 @@ class SessionResponse:
             retained=self.can_log,
             elapsed=self.elapsed or None,
             usage=self.usage if self.usage.total_tokens else None,
+            recorded_at=self.recorded_at,
+            cache=self.cache,
             inputs=tuple(Input(name, size) for name, size in inputs),
         )
 

@@ -27,12 +27,13 @@ class Answer:
         response: the `SessionResponse` behind it.
         status: `ok`, `error` or `interrupted`.
         error: what went wrong, or None.
+        session: the one that was asked; None for an answer out of the cache, which no session of the service holds.
     """
 
     def __init__(
         self,
         response: SessionResponse,
-        session: InteractiveSession,
+        session: InteractiveSession | None,
         status: Status = "ok",
         error: BaseException | None = None,
         attached: Iterable[str] = (),
@@ -90,6 +91,16 @@ class Answer:
     def turn(self) -> int:
         """Its number in the session, from 1."""
         return self.response.turn_index
+
+    @property
+    def cached(self) -> bool:
+        """Whether it was replayed from the cache: nobody was asked."""
+        return self.recorded_at is not None
+
+    @property
+    def recorded_at(self) -> float | None:
+        """When an answer out of the cache was given, in Unix seconds; None for one that was asked for now."""
+        return self.response.recorded_at
 
     @property
     def tables(self) -> list[pd.DataFrame]:

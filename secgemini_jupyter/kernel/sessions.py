@@ -11,6 +11,7 @@ from secgemini_jupyter.client.known import KnownSessions
 from secgemini_jupyter.client.watchers import Watchers
 from secgemini_jupyter.errors import InputError, SessionNotFoundError, SettingsError
 from secgemini_jupyter.kernel import memory
+from secgemini_jupyter.kernel.replays import Replays
 from secgemini_jupyter.settings import backend, find_key, missing_key_message
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class KernelSession:
         self._known = KnownSessions(self._watchers.tell)
         self._client: SecGemini | None = None
         self.current_name = MAIN
+        self.replays = Replays()
 
     # --- client ---
 
@@ -145,6 +147,7 @@ class KernelSession:
         with self._lock:
             client = self.client  # may renew what follows
             if name not in self._sessions:
+                self.replays.refuse_a_gap(name)
                 made = client.create_session(
                     None if name == MAIN else name, **{"description": "Jupyter notebook"} | options
                 )
@@ -167,6 +170,13 @@ class KernelSession:
             self._sessions[name] = session
             self._make_current(name)
             return session
+
+    def vacate(self, name: str) -> None:
+        """Make a name current for which there is no session yet; one that it had stays at the service."""
+        with self._lock:
+            self._sessions.pop(name, None)
+            self.current_name = name
+        self._watchers.tell()
 
     def resume(self, id_or_name: str) -> InteractiveSession:
         """Make an existing session current, by id, or by a name that only one session has.

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import magic_arguments
-from traitlets import Bool, TraitError
+from traitlets import Bool, Enum, TraitError, Unicode
 
 from secgemini_jupyter import kernel as kernels
 from secgemini_jupyter.errors import SecGeminiError, SettingsError
 from secgemini_jupyter.magics import cell as cells
 from secgemini_jupyter.magics import commands
+from secgemini_jupyter.magics.caching import MODES
 from secgemini_jupyter.magics.completion import Matcher
 from secgemini_jupyter.magics.interrupts import Interrupted, Interrupts
 from secgemini_jupyter.magics.options import declare
@@ -35,6 +36,8 @@ class SecGeminiMagics(Magics):
 
     short_errors = Bool(True, help="Errors are one line; False shows the traceback.").tag(config=True)
     feedback = Bool(False, help="A strip under each answer takes feedback by click.").tag(config=True)
+    cache = Enum(MODES, "off", help="Kept answers: use, refresh, only (nobody is asked), off.").tag(config=True)
+    cache_dir = Unicode("", help="Folder of the answers that are kept; your own when empty.").tag(config=True)
 
     shell: InteractiveShell
 

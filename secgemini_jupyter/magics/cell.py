@@ -11,6 +11,7 @@ from IPython.core.error import UsageError
 
 from secgemini_jupyter.errors import one_line
 from secgemini_jupyter.magics import asking
+from secgemini_jupyter.magics.caching import MODES, Caching
 from secgemini_jupyter.magics.options import Parser, arg, join_continued, new_parser, seconds, split_options
 from secgemini_jupyter.magics.question import compose
 from secgemini_jupyter.magics.view import Look, is_terminal
@@ -60,6 +61,11 @@ OPTIONS = (
     ),
     arg("--restore", action="store_true", help="in a terminal, show the values again that --redact replaced"),
     arg("--no-log", action="store_true", help="ask in a session of its own that the service must not retain"),
+    arg(
+        "--cache",
+        choices=MODES,
+        help="use an answer that was kept, refresh it, take only such ones (nobody is asked: for CI), or none (off)",
+    ),
     arg("--dry-run", action="store_true", help="show what would leave this machine; nothing is created or sent"),
     arg("-o", "--out", metavar="VAR", help="put the Answer into this variable"),
     arg("-q", "--quiet", action="store_true", help="show nothing"),
@@ -100,13 +106,19 @@ def ask(magics: SecGeminiMagics, line: str, body: str = "") -> Answer | Plan:
         return planned(magics, options, question)
     for warning in question.warnings:
         print(one_line(warning))
+    caching = Caching(magics, options, question)
+    if (replayed := caching.replay(quiet=options.quiet, out=options.out)) is not None:
+        return replayed
     session = session_for(magics, options)
+    caching.prepare(session)
     if question.evidence:
         from secgemini_jupyter.inputs.evidence import attach_evidence
 
         attach_evidence(session, question.evidence)
     look = Look(quiet=options.quiet, restore=magics.redactor.restored if options.restore else None)
-    return asking.ask(magics, session, question, look=look, out=options.out, timeout=options.timeout)
+    answer = asking.ask(magics, session, question, look=look, out=options.out, timeout=options.timeout)
+    caching.keep(answer)
+    return answer
 
 
 def session_for(magics: SecGeminiMagics, options: Namespace) -> InteractiveSession:

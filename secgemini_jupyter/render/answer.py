@@ -15,7 +15,7 @@ from secgemini_jupyter.render.html import Html
 from secgemini_jupyter.render.markdown import inline_html
 from secgemini_jupyter.render.payloads import Payload, raw, render_message
 from secgemini_jupyter.render.steps import Step, Steps
-from secgemini_jupyter.render.text import count, defanged, duration, name_and_size, one_line, safe_text
+from secgemini_jupyter.render.text import count, defanged, duration, name_and_size, one_line, safe_text, utc
 
 __all__ = ["Bundle", "Facts", "Input", "Status", "answer_bundle", "error_bundle", "footer_text", "results"]
 
@@ -46,6 +46,8 @@ class Facts:
         turn: counted from 1.
         retained: whether the service keeps prompts and answers; None when it does not say.
         elapsed: seconds from the prompt to the END.
+        recorded_at: when an answer out of the cache was given, in Unix seconds; None for one that was asked for now.
+        cache: which cache it came out of, where that is not the user's own.
         redacted: places of the prompt and the files that were replaced by placeholders; None where nobody asked for it.
     """
 
@@ -60,6 +62,8 @@ class Facts:
     usage: Usage | None = None
     inputs: tuple[Input, ...] = ()
     redacted: int | None = None
+    recorded_at: float | None = None
+    cache: str = ""
 
 
 @dataclass(frozen=True)
@@ -203,7 +207,7 @@ def _named(facts: Facts, actor: str) -> list[str]:
 
 
 def _facts(facts: Facts) -> list[str]:
-    words = _who(facts)
+    words = [*_replayed(facts), *_who(facts)]
     if facts.elapsed is not None and duration(facts.elapsed):
         words.append(duration(facts.elapsed))
     if facts.usage and facts.usage.total_tokens > 0:
@@ -219,6 +223,14 @@ def _facts(facts: Facts) -> list[str]:
     if facts.redacted is not None:
         words.append(f"{facts.redacted} redacted")
     return words
+
+
+def _replayed(facts: Facts) -> list[str]:
+    """Nobody shall take an old answer for one that the service gave now."""
+    if facts.recorded_at is None:
+        return []
+    cache = f"the cache {one_line(facts.cache, 60)!r}, which others may have written" if facts.cache else "the cache"
+    return [f"Replayed from {cache}, recorded {utc(facts.recorded_at)}; nobody was asked now"]
 
 
 def footer_text(facts: Facts) -> str:
@@ -284,7 +296,8 @@ def step_line(step: Step, *, defang: bool) -> Html:
 def _metadata(facts: Facts, status: Status) -> dict[str, Any]:
     """Facts for programs that read the notebook. Never `trusted`: that is for the reader to say."""
     usage = facts.usage
-    return {
+    cached = {} if facts.recorded_at is None else {"cached": True, "recorded_at": utc(facts.recorded_at)}
+    return cached | {
         "session": one_line(facts.session),
         "turn": facts.turn,
         "model": one_line(facts.model),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
-from secgemini_jupyter.magics.commands import account, evidence, rights, said, sessions, setup
+from secgemini_jupyter.magics.commands import account, evidence, kept, rights, said, sessions, setup
 from secgemini_jupyter.magics.commands.base import Command, Line, status
 from secgemini_jupyter.magics.options import arg, choose, split_words
 
@@ -46,6 +46,7 @@ COMMANDS = {
         *said.COMMANDS,
         *account.COMMANDS,
         *rights.COMMANDS,
+        *kept.COMMANDS,
         *setup.COMMANDS,
         Command("help", "this list", show_help, [arg("command", nargs="?")]),
     )
