@@ -16,6 +16,7 @@ from secgemini_jupyter.magics import commands
 from secgemini_jupyter.magics.caching import MODES
 from secgemini_jupyter.magics.completion import Matcher
 from secgemini_jupyter.magics.interrupts import Interrupted, Interrupts
+from secgemini_jupyter.magics.lines import read_lines, unread_lines
 from secgemini_jupyter.magics.options import declare
 from secgemini_jupyter.magics.preferences import preference
 from secgemini_jupyter.magics.view import is_terminal, owns_cell
@@ -90,17 +91,6 @@ class SecGeminiMagics(Magics):
         return preference(self, name).value
 
 
-def keep_bodyless(lines: list[str]) -> list[str]:
-    """Let `%%secgemini prompt` alone be a cell: IPython refuses a cell magic without a body."""
-    if lines and lines[0].startswith("%%secgemini") and not any(line.strip() for line in lines[1:]):
-        first = lines[0] if lines[0].endswith("\n") else lines[0] + "\n"
-        return [first, "\n"]
-    return lines
-
-
-# In a terminal, Enter after `%%secgemini` must go on to the body: `check_complete` leaves out what has side effects.
-keep_bodyless.has_side_effects = True  # type: ignore[attr-defined]
-
 _loaded: weakref.WeakKeyDictionary[InteractiveShell, SecGeminiMagics] = weakref.WeakKeyDictionary()
 
 
@@ -110,7 +100,7 @@ def load(shell: InteractiveShell) -> None:
         return
     magics = SecGeminiMagics(shell)  # which adds itself to the shell's configurables
     shell.register_magics(magics)
-    shell.input_transformers_cleanup.append(keep_bodyless)
+    read_lines(shell)
     shell.Completer.custom_matchers.append(magics.matcher)
     _loaded[shell] = magics
     kernels.attach_default(magics.kernel)
@@ -121,7 +111,7 @@ def unload(shell: InteractiveShell) -> None:
     magics = _loaded.pop(shell, None)
     if magics is None:
         return
-    shell.input_transformers_cleanup.remove(keep_bodyless)
+    unread_lines(shell)
     shell.Completer.custom_matchers.remove(magics.matcher)
     shell.configurables.remove(magics)
     for kind in ("line", "cell"):

@@ -12,7 +12,8 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 
 from secgemini_jupyter.kernel import default_kernel
-from secgemini_jupyter.magics import keep_bodyless, load, unload
+from secgemini_jupyter.magics import load, unload
+from secgemini_jupyter.magics.lines import Question, keep_bodyless
 from secgemini_jupyter.magics.options import Parser, join_continued, quoted, split_options, split_words
 from secgemini_jupyter.models import PublicSessionFile
 
@@ -87,6 +88,7 @@ def test_loading_twice_changes_nothing(shell: InteractiveShell) -> None:
     unload(shell)
     unload(shell)
     assert keep_bodyless not in shell.input_transformers_cleanup
+    assert Question not in shell.input_transformer_manager.token_transformers
     assert not [each for each in shell.configurables if type(each).__name__ == "SecGeminiMagics"]
 
 
