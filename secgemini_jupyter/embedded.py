@@ -26,7 +26,7 @@ from secgemini_jupyter._version import __version__
 from secgemini_jupyter.errors import NetworkError, Secret
 from secgemini_jupyter.settings import data_dir, runtime_dir, scrubbed_environment
 
-__all__ = ["LocalService", "ensure", "stop"]
+__all__ = ["LocalService", "ensure", "find", "stop"]
 
 FILE_NAME = "secgemini-jupyter-local.json"
 IDLE_TIMEOUT = 900
@@ -81,14 +81,18 @@ def ensure() -> LocalService:
         return _start(path)
 
 
+def find() -> LocalService | None:
+    """The running service of this user, of whichever version; none is started."""
+    return _running(runtime_dir() / FILE_NAME) or _running(data_dir() / FILE_NAME)
+
+
 def stop() -> bool:
     """End the service of this user, if one runs; its data stays."""
-    path = runtime_dir() / FILE_NAME
-    service = _running(path) or _running(data_dir() / FILE_NAME)
+    service = find()
     if service is None:
         return False
     _end(service)
-    path.unlink(missing_ok=True)
+    (runtime_dir() / FILE_NAME).unlink(missing_ok=True)
     (data_dir() / FILE_NAME).unlink(missing_ok=True)
     _Children.reap()
     return True

@@ -296,6 +296,25 @@ def serves_live_widgets(environ: Mapping[str, str] | None = None) -> bool:
     return _variable(environ, "SERVER_SOFTWARE").startswith("voila/")
 
 
+def network_variables(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What the environment says of proxies and authorities. A proxy's address may hold a password: do not show it."""
+    names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "WSS_PROXY", "SOCKS_PROXY")
+    files = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+    wanted = [*names, *(name.lower() for name in names), *files]
+    return {name: value for name in wanted if (value := _variable(environ, name))}
+
+
+def front_end(namespace: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> str:
+    """The program that shows this kernel's outputs, as far as it says so; empty where it does not."""
+    if "google.colab" in sys.modules:
+        return "Colab"
+    if "__vsc_ipynb_file__" in namespace or _variable(environ, "VSCODE_PID"):
+        return "VS Code"
+    if serves_live_widgets(environ):
+        return "Voila"
+    return "a Jupyter server (JupyterLab or Notebook)" if _variable(environ, "JPY_SESSION_NAME") else ""
+
+
 def notebook_id(namespace: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> str | None:
     """An id for this kernel's notebook, or None where the front end does not say (nbclient, papermill)."""
     name = namespace.get("__vsc_ipynb_file__") or _variable(environ, "JPY_SESSION_NAME")

@@ -10,7 +10,7 @@ import importlib.util
 from secgemini_jupyter.errors import Secret, SettingsError, one_line, redact
 from secgemini_jupyter.settings import KEY_VARIABLE, KEYRING_SERVICE
 
-__all__ = ["backend_name", "forget", "is_installed", "keep"]
+__all__ = ["backend_name", "forget", "is_installed", "is_usable", "keep"]
 
 
 def is_installed() -> bool:
@@ -23,6 +23,14 @@ def backend_name() -> str:
 
     backend = keyring.get_keyring()
     return one_line(str(getattr(backend, "name", "") or type(backend).__name__))
+
+
+def is_usable() -> bool:
+    """Whether there is more than a stand-in that keeps nothing."""
+    import keyring
+    from keyring.backends import fail, null
+
+    return not isinstance(keyring.get_keyring(), fail.Keyring | null.Keyring)
 
 
 def keep(secret: Secret) -> str:

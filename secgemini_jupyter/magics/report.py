@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,6 +20,8 @@ State = Literal["ok", "info", "warn", "fail", "skipped"]
 MARKS: dict[State, str] = {"ok": "✓", "info": "·", "warn": "!", "fail": "✗", "skipped": "–"}
 """The sign before the word: colour alone says nothing to many, and a saved notebook has none."""
 MAX_TEXT = 500
+_LOGIN = re.compile(r"(://)?[^\s'\"@:/]*:[^\s'\"]*@|://[^\s'\"]*@")
+"""What may stand before the host of an address: a proxy's user name and password."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,10 @@ class Finding:
 
         # Words of a service, a proxy or a file name; a library's error may quote a header.
         for name in ("check", "found", "advice"):
-            object.__setattr__(self, name, one_line(redact(getattr(self, name)), MAX_TEXT))
+            text = getattr(self, name)
+            if name != "advice":
+                text = _LOGIN.sub(r"\1[redacted]@", redact(text))
+            object.__setattr__(self, name, one_line(text, MAX_TEXT))
 
 
 class Report:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,7 +40,7 @@ Answer = Callable[[Seen], tuple[int, dict[str, str], bytes]]
 
 
 @contextmanager
-def web_server(answer: Answer) -> Iterator[WebServer]:
+def web_server(answer: Answer, tls: ssl.SSLContext | None = None) -> Iterator[WebServer]:
     found = WebServer("")
 
     class Handler(BaseHTTPRequestHandler):
@@ -50,7 +51,10 @@ def web_server(answer: Answer) -> Iterator[WebServer]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             found.seen.append(Seen(self.command, self.path, headers, body))
             status, reply_headers, content = answer(found.seen[-1])
-            self.send_response(status)
+            if "date" in reply_headers:
+                self.send_response_only(status)
+            else:
+                self.send_response(status)
             for name, value in ({"content-length": str(len(content))} | reply_headers).items():
                 self.send_header(name, value)
             self.end_headers()
@@ -63,7 +67,10 @@ def web_server(answer: Answer) -> Iterator[WebServer]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
-        found.url = f"http://127.0.0.1:{server.server_port}"
+        if tls:
+            server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+            server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client that refuses us
+        found.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}"
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         try:
             yield found
@@ -72,14 +79,14 @@ def web_server(answer: Answer) -> Iterator[WebServer]:
 
 
 @contextmanager
-def stream_server(talk: Callable[[ServerConnection], None]) -> Iterator[str]:
+def stream_server(talk: Callable[[ServerConnection], None], tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """A WebSocket server; `talk` is one connection's conversation."""
     server: Server
-    with serve(talk, "127.0.0.1", 0) as server:
+    with serve(talk, "127.0.0.1", 0, ssl=tls) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:
-            yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}"
+            yield f"ws{'s' if tls else ''}://127.0.0.1:{server.socket.getsockname()[1]}"
         finally:
             server.shutdown()
             thread.join(5)

@@ -60,6 +60,12 @@ def listing(magics: SecGeminiMagics) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["name", "value", "source", "option", "project", "meaning"]).set_index("name")
 
 
+def doctor(magics: SecGeminiMagics, options: Namespace) -> Any:
+    from secgemini_jupyter.magics.doctor import examine
+
+    return examine(magics, contact=options.network)
+
+
 COMMANDS = (
     Command(
         "config",
@@ -75,5 +81,11 @@ COMMANDS = (
                 help="log in with SEC_GEMINI_API_KEY of this .env file alone",
             ),
         ],
+    ),
+    Command(
+        "doctor",
+        "what may keep answers from coming, and what to do about it",
+        doctor,
+        [arg("--network", action="store_true", help="also try the service where no key is found")],
     ),
 )
