@@ -6,7 +6,6 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
-from IPython.core.magic_arguments import magic_arguments
 from traitlets import Bool, Enum, TraitError, Unicode
 
 from secgemini_jupyter import kernel as kernels
@@ -15,9 +14,9 @@ from secgemini_jupyter.magics import cell as cells
 from secgemini_jupyter.magics import commands
 from secgemini_jupyter.magics.caching import MODES
 from secgemini_jupyter.magics.completion import Matcher
+from secgemini_jupyter.magics.help import wants_help
 from secgemini_jupyter.magics.interrupts import Interrupted, Interrupts
 from secgemini_jupyter.magics.lines import read_lines, unread_lines
-from secgemini_jupyter.magics.options import declare
 from secgemini_jupyter.magics.preferences import preference
 from secgemini_jupyter.magics.view import is_terminal, owns_cell
 from secgemini_jupyter.settings import Login
@@ -62,19 +61,14 @@ class SecGeminiMagics(Magics):
             self._redactor = Redactor()
         return self._redactor
 
-    @magic_arguments()
-    @declare(cells.OPTIONS)
     @no_var_expand  # IPython would evaluate `{…}` of the line: a prompt may quote a log
     @line_cell_magic
     def secgemini(self, line: str, cell: str | None = None) -> Any:
-        """Ask Sec-Gemini, and stream the answer into the cell: `%%secgemini [options] [first words]`, then the prompt.
-
-        `%secgemini` alone shows the session; `%secgemini help` lists the subcommands.
-        """
+        # `%%secgemini?` shows `__doc__`: it is written below, from the tables of options and subcommands.
         with Interrupts() as interrupts:
             try:
                 interrupts.release()
-                if cell is None:
+                if cell is None or wants_help([line.strip()]):
                     return commands.run(self, line)
                 answer = cells.ask(self, line, cell)
             except SecGeminiError as error:
@@ -90,6 +84,8 @@ class SecGeminiMagics(Magics):
         """What holds where a cell does not say."""
         return preference(self, name).value
 
+
+SecGeminiMagics.secgemini.__doc__ = commands.overview()
 
 _loaded: weakref.WeakKeyDictionary[InteractiveShell, SecGeminiMagics] = weakref.WeakKeyDictionary()
 

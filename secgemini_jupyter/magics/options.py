@@ -6,11 +6,11 @@ import argparse
 import difflib
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 from IPython.core.error import UsageError
-from IPython.core.magic_arguments import MagicArgumentParser, argument
+from IPython.core.magic_arguments import MagicArgumentParser
 
 from secgemini_jupyter.errors import one_line, redact
 
@@ -19,7 +19,6 @@ __all__ = [
     "Parser",
     "arg",
     "choose",
-    "declare",
     "is_continued",
     "join_continued",
     "new_parser",
@@ -38,20 +37,11 @@ Argument = tuple[tuple[str, ...], dict[str, Any]]
 _TOKEN = re.compile(r"""(?:[^\s"']|"(?:\\"|[^"])*"|'[^']*')+""")
 _PIECE = re.compile(r"""[^"']+|"(?P<double>(?:\\"|[^"])*)"|'(?P<single>[^']*)'""")
 
+_ADVICE = re.compile(r"Did you mean|Known: |Usage: |lists the options|it takes none|Keep one")
+
 
 def arg(*names: str, **options: Any) -> Argument:
     return names, options
-
-
-def declare(arguments: Sequence[Argument]) -> Callable[[Any], Any]:
-    """`@argument` for each of a table, in its order: beside the parser there is one place that knows them."""
-
-    def decorate(magic: Any) -> Any:
-        for names, options in reversed(arguments):
-            magic = argument(*names, **options)(magic)
-        return magic
-
-    return decorate
 
 
 def seconds(text: str) -> float:
@@ -94,21 +84,25 @@ class Parser(MagicArgumentParser):
             self.register("action", action, _Once)
 
     def error(self, message: str) -> NoReturn:
-        text = f"%{self.prog.lstrip('%')}: {message}{'' if message[-1:] in '.?' else '.'}"
-        if "required" in message:
-            text += f" Usage: {self.usage_line}"
+        text = f"{self.prog}: {message}{'' if message[-1:] in '.?' else '.'}"
+        if not _ADVICE.search(message):
+            text += f" {self.how_it_is_written}"
         raise UsageError(one_line(redact(text)))
 
     @property
-    def usage_line(self) -> str:
-        return " ".join(self.format_usage().removeprefix("usage: ").split()).removeprefix(":: ")
+    def how_it_is_written(self) -> str:
+        if self.prog.startswith("%%"):
+            return "%%secgemini? lists the options."
+        return f"Usage: {' '.join(self.format_usage().split()[1:]).replace('%%', '%').removeprefix(':: ')}."
 
     def parse_tokens(self, tokens: Sequence[str]) -> argparse.Namespace:
         """Parse, naming an unknown option and the one that was probably meant."""
         self.given.clear()
         known, unknown = self.parse_known_args(list(tokens))
         if unknown and not unknown[0].startswith("-"):
-            self.error(f"{unknown[0]!r} is too much. Usage: {self.usage_line}.")
+            # A long word may be a key that was pasted at the wrong place.
+            word = repr(unknown[0]) if len(unknown[0]) <= 16 else "the last word"
+            self.error(f"{word} is too much. {self.how_it_is_written}")
         if unknown:
             self.error(unknown_option(self, unknown[0]))
         return known
@@ -154,7 +148,7 @@ def split_options(parser: argparse.ArgumentParser, line: str) -> tuple[list[str]
     position = 0
 
     def refuse(message: str) -> NoReturn:
-        raise UsageError(one_line(redact(f"%{parser.prog.lstrip('%')}: {message}")))
+        raise UsageError(one_line(redact(f"{parser.prog}: {message}")))
 
     def check_closed(end: int, name: str) -> None:
         if not (line[end : end + 1] or " ").isspace():

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from IPython.core.error import UsageError
+
+from secgemini_jupyter.errors import one_line, redact
+from secgemini_jupyter.magics import cell
 from secgemini_jupyter.magics.commands import account, evidence, kept, rights, said, sessions, setup
 from secgemini_jupyter.magics.commands.base import Command, Line, status
-from secgemini_jupyter.magics.options import arg, choose, split_words
+from secgemini_jupyter.magics.help import command_help, magic_help, wants_help
+from secgemini_jupyter.magics.options import arg, nearest, split_words
 
 if TYPE_CHECKING:
     from secgemini_jupyter.magics import SecGeminiMagics
 
-__all__ = ["COMMANDS", "run"]
+__all__ = ["COMMANDS", "GROUPS", "overview", "run"]
 
 
 def run(magics: SecGeminiMagics, line: str) -> Any:
@@ -21,33 +27,49 @@ def run(magics: SecGeminiMagics, line: str) -> Any:
     Raises:
         UsageError: no such command, or wrong arguments.
     """
-    name, _, rest = line.strip().partition(" ")
+    name, rest = [*line.split(None, 1), "", ""][:2]
     if not name:
         return status(magics, Namespace())
-    command = COMMANDS[choose("subcommand", name, list(COMMANDS))]
+    if wants_help([name]):
+        return show_help(magics, Namespace(command=None))
+    command = find(name)
+    if wants_help(rest.split(), options_first=command.takes_line):
+        return show_help(magics, Namespace(command=name))
     return command.run(magics, rest if command.takes_line else command.parser().parse_tokens(split_words(rest)))
 
 
+def find(name: str) -> Command:
+    """The subcommand of this name.
+
+    Raises:
+        UsageError: there is none; the line may have been meant as a prompt.
+    """
+    if name in COMMANDS:
+        return COMMANDS[name]
+    near = nearest(name, COMMANDS)
+    hint = near if near.startswith("Did") else "%secgemini help lists them, %secgemini ask … asks."
+    raise UsageError(one_line(redact(f"%secgemini: unknown subcommand {name!r}. {hint}")))
+
+
 def show_help(_: SecGeminiMagics, options: Namespace) -> Line:
-    if options.command:
-        command = COMMANDS[choose("subcommand", options.command, list(COMMANDS))]
-        return Line(command.parser().format_help().strip().replace("::\n\n  %%", "%", 1))
-    width = max(len(name) for name in COMMANDS)
-    lines = ["%%secgemini [options] prompt   ask in a cell; %%secgemini? lists its options", ""]
-    lines += [f"%secgemini {command.name:<{width}}  {command.help}" for command in COMMANDS.values()]
-    return Line("\n".join([*lines, "", "%secgemini help NAME shows the arguments of one."]))
+    if options.command is None:
+        return Line(overview())
+    return Line(command_help(find(options.command)))
 
 
-COMMANDS = {
-    command.name: command
-    for command in (
-        *sessions.COMMANDS,
-        *evidence.COMMANDS,
-        *said.COMMANDS,
-        *account.COMMANDS,
-        *rights.COMMANDS,
-        *kept.COMMANDS,
-        *setup.COMMANDS,
-        Command("help", "this list", show_help, [arg("command", nargs="?")]),
-    )
-}
+def overview() -> str:
+    return magic_help(cell.OPTIONS, GROUPS)
+
+
+GROUPS: tuple[Sequence[Command], ...] = (
+    sessions.COMMANDS,
+    evidence.COMMANDS,
+    said.COMMANDS,
+    account.COMMANDS,
+    rights.COMMANDS,
+    kept.COMMANDS,
+    setup.COMMANDS,
+    (Command("help", "this list; with a subcommand, what it takes", show_help, [arg("command", nargs="?")]),),
+)
+"""By subject, as the help lists them."""
+COMMANDS = {command.name: command for group in GROUPS for command in group}

@@ -34,6 +34,7 @@ class Command:
     """One subcommand: `run` gives what the line magic returns.
 
     Attributes:
+        more: what its own help says besides.
         takes_line: `run` gets the rest of the line as it was typed, because a prompt in it may hold any quote.
     """
 
@@ -42,13 +43,10 @@ class Command:
     run: Callable[[SecGeminiMagics, Any], Any]
     arguments: Sequence[Argument] = ()
     takes_line: bool = False
+    more: str = ""
 
     def parser(self) -> Parser:
         return new_parser(f"%secgemini {self.name}", self.arguments, self.help)
-
-    @property
-    def usage(self) -> str:
-        return self.parser().format_usage().removeprefix("usage: ").strip()
 
 
 def status(magics: SecGeminiMagics, _: Namespace) -> Line:

@@ -37,12 +37,12 @@ def chat(magics: SecGeminiMagics, _: Namespace) -> Any:
 def feedback(magics: SecGeminiMagics, options: Namespace) -> Any:
     if options.verdict is None:
         need_notebook("%secgemini feedback: say up or down, and a remark if you like.")
+    scores = {"up": 1, "down": -1}
+    score = scores[choose("verdict", options.verdict, list(scores))] if options.verdict else 0
     session = magics.kernel.current()
     turn, group = (0, None) if options.session else answered_turn(session.messages)
     if options.verdict is None:
         return feedback_widget(session, turn, group)
-    scores = {"up": 1, "down": -1}
-    score = scores[choose("verdict", options.verdict, list(scores))]
     session.send_feedback(score, group, comment=" ".join(options.comment))
     target = "the session" if group is None else f"turn {turn}"
     return Line(one_line(f"Sent: {'helpful' if score > 0 else 'not helpful'}, for {target} of {session.name}."))

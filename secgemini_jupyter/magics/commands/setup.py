@@ -69,8 +69,7 @@ def doctor(magics: SecGeminiMagics, options: Namespace) -> Any:
 COMMANDS = (
     Command(
         "config",
-        "what holds where a cell does not say, and who said so: a cell's option goes before %config, that before the "
-        "IPython profile, that before a project's pyproject.toml (where `project` is true), that before the default",
+        "what holds where a cell does not say, and who said so; one setting, and its new value",
         config,
         [
             arg("name", nargs="?", help="one setting"),
@@ -81,6 +80,8 @@ COMMANDS = (
                 help="log in with SEC_GEMINI_API_KEY of this .env file alone",
             ),
         ],
+        more="A cell's option goes before %config, that before the IPython profile, that before [tool.secgemini] of a "
+        "project's pyproject.toml (for what has `project` true alone), that before the default.",
     ),
     Command(
         "doctor",
