@@ -124,3 +124,20 @@ def test_an_interrupted_answer_keeps_what_had_arrived() -> None:
     final = live.final(FACTS, "interrupted", "Stopped.")
     assert "Half of" in final.text
     assert "Interrupted: Stopped." in final.text
+
+
+def test_a_long_answer_stays_as_it_was_shown_when_it_is_stopped() -> None:
+    """Nothing is missing, nothing stands twice, and the last output says what happened."""
+    live = view()
+    words = [f"word{n}" for n in range(9_000)]
+    shown = stream(live, "\n\n".join(" ".join(words[n : n + 50]) for n in range(0, len(words), 50)))
+    live.add(piece(" the end"))
+    for output in live.stopped(FACTS):
+        shown[output.index] = output.bundle.html
+    assert len(shown) > 2
+    said = " ".join(assert_harmless(markup).text for markup in shown.values())
+    assert [word for word in said.split() if word.startswith("word")] == words
+    assert "the end" in said
+    assert said.count("Interrupted.") == 1
+    assert live.stopped(FACTS)[-1].bundle.metadata["secgemini"]["status"] == "interrupted"
+    assert "Interrupted." in live.stopped(FACTS)[-1].bundle.text
