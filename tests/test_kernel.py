@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import threading
 import time
 from collections.abc import Iterator
@@ -295,7 +297,7 @@ def test_answer_as_json(kernel: KernelSession, text: str, value: Any) -> None:
     assert answered(kernel, text).json() == value
 
 
-@pytest.mark.parametrize("text", ["no JSON", "```json\n{\n```", '{"a": 1} and more', "```"])
+@pytest.mark.parametrize("text", ["no JSON", "```json\n{\n```", "as in [1]", "```"])
 def test_answer_that_is_no_json(kernel: KernelSession, text: str) -> None:
     with pytest.raises(InputError, match="no JSON"):
         answered(kernel, text).json()
@@ -304,6 +306,50 @@ def test_answer_that_is_no_json(kernel: KernelSession, text: str) -> None:
 def test_answer_says_what_it_is(kernel: KernelSession) -> None:
     answer = answered(kernel, "two\nlines \x1b[31m")
     assert repr(answer).startswith("<Answer ok: 2 lines, ")
-    assert str(answer) == answer.answer
+    assert str(answer) == str(answer.text()) == answer.answer
     assert answer.usage.total_tokens >= 0
-    assert len(answer.df()) == len(answer.messages)
+    assert len(answer.response.to_frame()) == len(answer.messages)
+
+
+def test_answer_gives_its_contents_as_data(kernel: KernelSession) -> None:
+    prompt = (
+        'see http://evil.test\n\n| host | n |\n|---|---|\n| `a.test` | 1 |\n\n[[type sec-gemini/table [{"x": 1.5}]]]'
+    )
+    answer = answered(kernel, prompt)
+    assert answer.df().equals(answer.tables[0])
+    assert [list(table.columns) for table in answer.tables] == [["x"], ["host", "n"]]
+    assert answer.tables[1]["host"].tolist() == ["a.test"]
+    assert "| x |\n| --- |\n| 1.5 |" in answer.markdown
+    assert "http://evil.test" in answer.markdown
+    found = answer.iocs.set_index("value")
+    assert found.loc["http://evil.test", ["in_prompt", "in_answer"]].tolist() == [True, True]
+    assert found.loc["http://evil.test", "message_id"] == kernel.current().messages[0].id
+    assert set(found["turn_index"]) == {answer.turn} == {1}
+    assert answer.prompt == prompt
+    assert len(answer.tools) == 0
+    assert "name" in answer.tools.columns
+
+
+def test_answer_without_a_table_says_where_the_messages_are(kernel: KernelSession) -> None:
+    with pytest.raises(InputError, match=r"no table\. .*\.response\.to_frame\(\)"):
+        answered(kernel, "words").df()
+
+
+def test_answer_takes_no_key_along(kernel: KernelSession, local_service: LocalService) -> None:
+    answer = answered(kernel, "hello")
+    for copied in (pickle.dumps, copy.deepcopy, copy.copy):
+        with pytest.raises(InputError, match="cannot be copied or pickled"):
+            copied(answer)
+    kept = pickle.loads(pickle.dumps(answer.response))
+    assert kept.answer == "hello"
+    assert kept.tables() == []
+    assert local_service.key.encode() not in pickle.dumps(answer.response)
+    assert local_service.key not in repr(answer) + repr(answer.response) + str(vars(answer))
+
+
+def test_shown_answer_has_the_answers_state(kernel: KernelSession) -> None:
+    session = kernel.current()
+    response = session.query("half of it")
+    data, metadata = Answer(response, session, "error", InputError("it took too long."))._repr_mimebundle_()
+    assert "Failed: it took too long." in data["text/plain"]
+    assert metadata["secgemini"]["status"] == "error"

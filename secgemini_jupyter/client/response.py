@@ -44,6 +44,8 @@ class SessionResponse:
     status_message: str
     usage: Usage
     prompt: str = field(default="", repr=False)
+    query_id: str = ""
+    """Id of the prompt's message; empty where it is not known."""
     session_id: str = ""
     session_name: str = ""
     model_name: str = ""
@@ -67,6 +69,7 @@ class SessionResponse:
             status_message=failure.status_message if failure else "OK",
             usage=turn.usage,
             prompt=(turn.query.content or "") if turn.query else "",
+            query_id=turn.query.id if turn.query else "",
             session_id=state.info.id,
             session_name=state.info.name,
             model_name=state.info.model.model_string or state.info.model.model_name,
@@ -92,13 +95,14 @@ class SessionResponse:
         return str(self.text())
 
     def tables(self) -> list[pd.DataFrame]:
-        """Every `sec-gemini/table` and `text/csv` message, in order; a payload that is no table is left out."""
-        import pandas as pd
+        """Every table of the answer: table and CSV messages, then lists of JSON objects, then tables in the text.
 
-        from secgemini_jupyter.render.payloads import read_table
+        In this order, with exact values; `transcript.tables.table_frame` says which dtypes columns get.
+        """
+        from secgemini_jupyter.transcript.contents import tables_in
+        from secgemini_jupyter.transcript.tables import table_frame
 
-        tables = (read_table(message.mime_type, message.text) for message in self.messages if message.text)
-        return [pd.DataFrame(table.rows, columns=list(table.columns)) for table in tables if table is not None]
+        return [table_frame(table) for table in tables_in(self.messages)]
 
     def to_frame(self) -> pd.DataFrame:
         """One row a message, in the shape of `history()`; the prompt's row is not there."""

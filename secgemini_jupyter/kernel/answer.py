@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from secgemini_jupyter.client.response import SessionResponse, Texts
     from secgemini_jupyter.client.sync import InteractiveSession
     from secgemini_jupyter.models import Message, Usage
+    from secgemini_jupyter.render.answer import Bundle
 
 __all__ = ["Answer", "Status"]
 
@@ -21,13 +21,17 @@ Status = Literal["ok", "error", "interrupted"]
 
 
 class Answer:
-    """The answer of one cell: what `-o NAME` and `Out[n]` hold.
+    """The answer of one cell: what `-o NAME` and `Out[n]` hold. It wraps a `SessionResponse`.
+
+    Whatever it gives to code is exact; what it shows is defanged. A table is a DataFrame, and its docstring says
+    which columns it has.
 
     Attributes:
         response: the `SessionResponse` behind it.
         status: `ok`, `error` or `interrupted`.
         error: what went wrong, or None.
-        session: the one that was asked; None for an answer out of the cache, which no session of the service holds.
+        session: the one it was asked in; None for an answer out of the cache, which no session of the service holds.
+        attached: names of the files that went in with the prompt.
     """
 
     def __init__(
@@ -65,27 +69,83 @@ class Answer:
             raise InputError("This was asked without --redact: there is nothing to put back.")
         return self.restore(self.answer)
 
+    @property
+    def markdown(self) -> str:
+        """The whole answer as Markdown for a report: its words as they are, tables and timelines as tables, code and
+        JSON in fences. What a viewer would run or load stands in a fence.
+        """
+        from secgemini_jupyter.transcript.answers import answer_markdown
+
+        return answer_markdown(self.messages)
+
     def json(self) -> Any:
-        """The answer as JSON, if it is JSON, alone or in one code fence.
+        """The answer as JSON: a JSON message, else a text that is JSON, else the first JSON fence in it, else the first
+        object or list of objects in its words, else what another payload says. JSON Lines in a fence are a list.
 
         Raises:
-            InputError: it is none.
+            InputError: there is none.
         """
-        text = self.answer.strip()
-        if text.startswith("```") and text.endswith("```"):
-            text = text[3:-3].partition("\n")[2]
-        try:
-            return json.loads(text)
-        except ValueError:
-            raise InputError("The answer is no JSON. Ask for JSON, or use .answer.") from None
+        from secgemini_jupyter.transcript.contents import json_in
+
+        for value in json_in(self.messages):
+            return value
+        raise InputError(f"The answer holds no JSON that can be read{self._cut}. Ask for JSON, or use .answer.")
 
     def df(self) -> pd.DataFrame:
-        """The turn's messages as a DataFrame, in the shape of `history()`."""
-        return self.response.to_frame()
+        """The answer's table: the first of `.tables`.
+
+        Raises:
+            InputError: there is none.
+        """
+        if not (tables := self.tables):
+            raise InputError(
+                f"The answer holds no table{self._cut}. Ask for one, or use .answer; its messages are "
+                ".response.to_frame() and .messages."
+            )
+        return tables[0]
+
+    @property
+    def tables(self) -> list[pd.DataFrame]:
+        """Every table of the answer: `sec-gemini/table` and CSV messages, then lists of JSON objects, then Markdown
+        tables and CSV fences in the text.
+
+        Values are exact. Columns of whole numbers are `Int64`, of others `Float64`, of texts `string`, of truth values
+        `boolean`, of several kinds `object`; numbers as text that a number would not give back (`007`) stay text.
+        """
+        return self.response.tables()
+
+    @property
+    def tools(self) -> pd.DataFrame:
+        """The tool calls of the turn, one row each: `name`, `arguments` (JSON), `ok`, `seconds`, `output`, `actor`,
+        `started_at` (UTC), `call_id`, `group_id`. Without calls it is empty, with the same columns and dtypes.
+        """
+        from secgemini_jupyter.transcript.tool_calls import tools_frame
+
+        return tools_frame(self.messages)
+
+    @property
+    def iocs(self) -> pd.DataFrame:
+        """The indicators of compromise of this turn, prompt included, one row each, exact: `type`, `value`, `count`,
+        `turn_count`, `in_prompt`, `in_answer`, `flags`, `turn_index`, `message_id` (of the first sighting),
+        `session_id`.
+        """
+        from secgemini_jupyter.models import Message, MessageType
+        from secgemini_jupyter.transcript.iocs import iocs_frame
+        from secgemini_jupyter.transcript.turns import TurnSlice
+
+        response = self.response
+        query = Message(id=response.query_id, message_type=MessageType.QUERY, content=response.prompt)
+        return iocs_frame([TurnSlice(self.turn, [query, *self.messages], response.session_id)])
 
     @property
     def messages(self) -> list[Message]:
+        """All messages of the turn in order, END included; not the prompt. As a DataFrame: `.response.to_frame()`."""
         return self.response.messages
+
+    @property
+    def prompt(self) -> str:
+        """What was sent."""
+        return self.response.prompt
 
     @property
     def turn(self) -> int:
@@ -103,12 +163,13 @@ class Answer:
         return self.response.recorded_at
 
     @property
-    def tables(self) -> list[pd.DataFrame]:
-        return self.response.tables()
+    def usage(self) -> Usage:
+        """Tokens of the turn, as the service counts them; the local analyst is no language model and counts none."""
+        return self.response.usage
 
     @property
-    def usage(self) -> Usage:
-        return self.response.usage
+    def _cut(self) -> str:
+        return "" if self.status == "ok" else f" (it is {'incomplete' if self.status == 'error' else self.status})"
 
     def __str__(self) -> str:
         return self.answer
@@ -117,6 +178,11 @@ class Answer:
         text = self.answer
         lines = text.count("\n") + 1 if text else 0
         return f"<Answer {self.status}: {lines} lines, {len(self.messages)} messages>"
+
+    def __reduce_ex__(self, _: Any) -> Any:
+        raise InputError(
+            "An Answer belongs to its session, which cannot be copied or pickled. Keep .response, or .markdown as text."
+        )
 
     def shown(self, execution_count: int) -> Answer:
         """Mark as displayed by this cell already: as its result it shows nothing a second time."""
@@ -131,4 +197,14 @@ class Answer:
         if shell is not None and self._shown_in == shell.execution_count:
             self._shown_in = None
             return
-        display(self.response)
+        display(self._bundle())
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        bundle = self._bundle()
+        return dict(bundle.data), bundle.metadata
+
+    def _bundle(self) -> Bundle:
+        from secgemini_jupyter.render.answer import answer_bundle
+
+        error = "" if self.error is None else str(self.error)
+        return answer_bundle(self.messages, self.response.facts(), status=self.status, error=error)

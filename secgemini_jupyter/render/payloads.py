@@ -19,7 +19,18 @@ from secgemini_jupyter.render.markdown import markdown_html
 from secgemini_jupyter.render.tables import Table
 from secgemini_jupyter.render.text import count, defanged, one_line, safe_text, shorten, size, utc
 
-__all__ = ["Payload", "moment", "read_table", "render_content", "render_message"]
+__all__ = [
+    "Payload",
+    "is_json",
+    "is_markdown",
+    "json_payload",
+    "moment",
+    "raw",
+    "read_code",
+    "read_table",
+    "render_content",
+    "render_message",
+]
 
 MAX_RAW = 20_000
 """Characters of raw text, code or JSON that are shown."""
@@ -52,7 +63,7 @@ def render_message(message: Message, *, defang: bool = True) -> Payload:
 
 def read_table(mime_type: str | None, content: str) -> Table | None:
     """The table in a `sec-gemini/table` or `text/csv` payload; None for other types and for what is no table."""
-    if (mime_type or "").partition(";")[0].strip().lower() not in ("sec-gemini/table", "text/csv"):
+    if _plain_type(mime_type) not in ("sec-gemini/table", "text/csv"):
         return None
     try:
         return _read_table(content)
@@ -60,9 +71,33 @@ def read_table(mime_type: str | None, content: str) -> Table | None:
         return None
 
 
+def read_code(mime_type: str | None, content: str) -> tuple[str, str] | None:
+    """Language and text of a `sec-gemini/code` or `text/python` payload; None for other types."""
+    mime_type = _plain_type(mime_type)
+    if mime_type in _CODE:
+        return _CODE[mime_type], content
+    if mime_type != "sec-gemini/code":
+        return None
+    value = _code_object(content)
+    return (str(value.get("language") or ""), value["code"]) if value else ("", content)
+
+
+def is_json(mime_type: str | None) -> bool:
+    return _RENDERERS.get(_plain_type(mime_type)) is _json
+
+
+def is_markdown(mime_type: str | None) -> bool:
+    """Whether the content is prose; a canvas is not, though it may hold some."""
+    return _plain_type(mime_type) in _MARKDOWN
+
+
+def _plain_type(mime_type: str | None) -> str:
+    return (mime_type or "text/plain").partition(";")[0].strip().lower()
+
+
 def render_content(mime_type: str | None, content: str, *, defang: bool = True) -> Payload:
     """Any content of any MIME type; never raises for what it says."""
-    mime_type = (mime_type or "text/plain").partition(";")[0].strip().lower()
+    mime_type = _plain_type(mime_type)
     if mime_type in _MARKDOWN:
         return _markdown(content, defang=defang)
     show = _RENDERERS.get(mime_type)
@@ -170,12 +205,17 @@ def _graph(content: str, defang: bool) -> Payload | None:
     return _of_table(value, Table.from_objects(rows, title), defang) if rows else None
 
 
-def _code_block(content: str, defang: bool) -> Payload:
+def _code_object(content: str) -> dict[str, Any] | None:
     try:
         value = read_json(content, "code") if content.lstrip()[:1] == "{" else None
     except ProtocolError:
-        value = None
-    if not isinstance(value, dict) or not isinstance(value.get("code"), str):
+        return None
+    return value if isinstance(value, dict) and isinstance(value.get("code"), str) else None
+
+
+def _code_block(content: str, defang: bool) -> Payload:
+    value = _code_object(content)
+    if value is None:
         return _code(content, "")
     parts = [_code(value["code"], str(value.get("language") or ""))]
     for key in ("output", "error"):
@@ -187,7 +227,11 @@ def _code_block(content: str, defang: bool) -> Payload:
 
 
 def _json(content: str, defang: bool) -> Payload:
-    value = read_json(content, "JSON")
+    return json_payload(read_json(content, "JSON"), defang=defang)
+
+
+def json_payload(value: Any, *, defang: bool = True) -> Payload:
+    """A JSON value as a tree that opens and closes, and as indented text."""
     text = raw(json.dumps(value, indent=2, ensure_ascii=False), defang=defang).text
     if not isinstance(value, dict | list) or not value:
         return Payload(code_html(text), text, value)
@@ -202,7 +246,8 @@ def _json_nodes(value: Any, budget: Iterator[int], depth: int, defang: bool) -> 
         if next(budget, None) is None:
             yield html.tag("div", f"… {count(len(items) - index, 'more entry', 'more entries')} in the answer's data")
             return
-        name = html.tag("span", f"{one_line(str(key), 80)}: ", style=html.HOST)
+        label = one_line(str(key), 80)
+        name = html.tag("span", f"{defanged(label) if defang else label}: ", style=html.HOST)
         if isinstance(item, dict | list) and item and depth < MAX_JSON_DEPTH:
             what = f"{{{len(item)}}}" if isinstance(item, dict) else f"[{len(item)}]"
             inner = html.tag("div", *_json_nodes(item, budget, depth + 1, defang), style=html.INDENT)

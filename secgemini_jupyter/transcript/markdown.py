@@ -14,7 +14,7 @@ from secgemini_jupyter.models import Message, MessageType, is_text
 from secgemini_jupyter.render.text import count, one_line, safe_text, size, utc
 from secgemini_jupyter.transcript.turns import TurnSlice
 
-__all__ = ["to_markdown"]
+__all__ = ["escaped", "fenced", "to_markdown"]
 
 _PROSE = frozenset({None, "", "text/plain", "text/markdown", "sec-gemini", "sec-gemini/markdown"})
 _LANGUAGES = {
@@ -35,7 +35,7 @@ def to_markdown(turns: Iterable[TurnSlice], *, name: str = "", session_id: str =
         name: of the session; the document's title.
         session_id: said below the title.
     """
-    lines = [f"# {_inline(name) or 'Session'}", ""]
+    lines = [f"# {escaped(name) or 'Session'}", ""]
     if session_id:
         lines += [f"Session {_code(session_id)}", ""]
     for turn in turns:
@@ -44,7 +44,7 @@ def to_markdown(turns: Iterable[TurnSlice], *, name: str = "", session_id: str =
 
 
 def _turn(turn: TurnSlice) -> Iterator[str]:
-    where = f"{_inline(turn.session_id)}, " if turn.session_id else ""
+    where = f"{escaped(turn.session_id)}, " if turn.session_id else ""
     yield f"## {where}turn {turn.index}" if turn.index else f"## {where}before the first prompt"
     pieces = sum(message.is_partial for message in turn.messages)
     in_list = False
@@ -74,7 +74,7 @@ def _who(message: Message) -> str:
     if message.status_code not in (200, 206):
         parts.append(f"{message.status_code} {message.status_message}")
     parts.append(utc(seconds) if seconds else "")
-    return " · ".join(_inline(part) for part in parts if part)
+    return " · ".join(escaped(part) for part in parts if part)
 
 
 def _body(message: Message) -> Sequence[str]:
@@ -82,14 +82,15 @@ def _body(message: Message) -> Sequence[str]:
         return ["(no content)"]
     kind = (message.mime_type or "").partition(";")[0].strip().lower()
     if not is_text(message.mime_type):
-        return [f"({_inline(kind)}, {size(len(message.data))}, not text)"]
+        return [f"({escaped(kind)}, {size(len(message.data))}, not text)"]
     text = safe_text(message.content).rstrip("\n")
     if kind in _PROSE and not _ACTIVE.search(text):
         return [f"> {line}".rstrip() for line in text.split("\n")]
-    return _fenced(text, _LANGUAGES.get(kind, "markdown" if kind in _PROSE else "text"))
+    return fenced(text, _LANGUAGES.get(kind, "markdown" if kind in _PROSE else "text"))
 
 
-def _fenced(text: str, language: str) -> list[str]:
+def fenced(text: str, language: str) -> list[str]:
+    """Lines of a fence that nothing in `text` ends."""
     fence = "`" * max(3, 1 + _longest_ticks(text))
     return [f"{fence}{language}", text, fence]
 
@@ -105,5 +106,6 @@ def _longest_ticks(text: str) -> int:
     return max(map(len, _TICKS.findall(text)), default=0)
 
 
-def _inline(text: str) -> str:
-    return _SPECIAL.sub(r"\\\1", one_line(text, 200))
+def escaped(text: str, limit: int = 200) -> str:
+    """`text` on one line, as words that are no Markdown."""
+    return _SPECIAL.sub(r"\\\1", one_line(text, limit))

@@ -79,7 +79,10 @@ def test_out_holds_the_answer(kernel: Kernel) -> None:
     assert kernel.value("found.status, found.error, type(found).__name__") == ("ok", None, "Answer")
     assert kernel.value("found.response.text()[0]") == '{"a": [1, 2]}'
     assert kernel.value("len(found.tables), list(found.tables[0].columns)") == (1, ["x"])
-    assert kernel.value("len(found.df()) == len(found.messages) > 3")
+    assert kernel.value("list(found.df().columns), len(found.response.to_frame()) == len(found.messages) > 3") == (
+        ["x"],
+        True,
+    )
     assert kernel.value("found.session.turns") == 1
     kernel.run('%%secgemini -o as_json\n{"a": [1, 2]}')
     assert kernel.value("as_json.json()") == {"a": [1, 2]}

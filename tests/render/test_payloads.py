@@ -204,3 +204,11 @@ def test_other_bytes_and_bombs_are_no_image(data: bytes) -> None:
 )
 def test_cut_images_never_raise(data: bytes) -> None:
     read_image(base64.b64encode(data).decode())
+
+
+def test_keys_of_a_json_tree_are_defanged() -> None:
+    content = json.dumps({"http://evil.test/a": {"1.2.3.4": "b"}})
+    shown, exact = (render_content("sec-gemini/json", content, defang=defang) for defang in (True, False))
+    for bad in ("http://evil.test", "1.2.3.4"):
+        assert bad not in shown.html + shown.text
+        assert bad in exact.html
