@@ -240,7 +240,7 @@ class AsyncSecGemini:
             if pool := self._pools.get(loop):
                 return pool[0]
             self._pools = {loop: pool for loop, pool in self._pools.items() if not loop.is_closed()}
-            http = httpx.AsyncClient(**transport.http_options(self.settings, lambda: self._core.key.secret))
+            http = transport.opened(httpx.AsyncClient, self.settings, lambda: self._core.key.secret)
             closer = _closes(http)
             self._pools[loop] = http, closer
         await anext(closer)

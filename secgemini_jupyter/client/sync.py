@@ -233,7 +233,7 @@ class SecGemini:
     def _exchange(self, request: Request[Any]) -> Any:
         with self._lock:
             if self._http is None:
-                self._http = httpx.Client(**transport.http_options(self.settings, lambda: self._core.key.secret))
+                self._http = transport.opened(httpx.Client, self.settings, lambda: self._core.key.secret)
             http = self._http
         options = transport.request_options(request, self.settings)
         try:

@@ -9,18 +9,28 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 from websockets.asyncio.client import connect as connect_following_redirects
-from websockets.exceptions import InvalidStatus, PayloadTooBig, WebSocketException
+from websockets.exceptions import InvalidProxy, InvalidStatus, PayloadTooBig, WebSocketException
 from websockets.sync.client import reconnect as connect_sync_following_redirects
 
-from secgemini_jupyter.errors import InputError, NetworkError, ProtocolError, RedactingFilter, SecGeminiError, Secret
+from secgemini_jupyter.errors import (
+    InputError,
+    NetworkError,
+    ProtocolError,
+    RedactingFilter,
+    SecGeminiError,
+    Secret,
+    SettingsError,
+)
 from secgemini_jupyter.protocol import endpoints
 from secgemini_jupyter.protocol.requests import Reply, Request, http_error
 from secgemini_jupyter.settings import LOOPBACK_HOSTS, Settings
+
+H = TypeVar("H")
 
 # websockets logs the handshake's address and headers at debug level: this logger cleans each record first.
 socket_logger = logging.getLogger("secgemini_jupyter.websocket")
@@ -64,6 +74,36 @@ def http_options(settings: Settings, key: Callable[[], Secret]) -> dict[str, Any
         # A proxy from the environment is for the outside: it must not see what goes to this machine.
         "trust_env": not _is_loopback(settings.base_url),
     }
+
+
+def opened(kind: Callable[..., H], settings: Settings, key: Callable[[], Secret]) -> H:
+    """A client of httpx of this kind.
+
+    Raises:
+        SettingsError: the environment names a proxy or a file of authorities that cannot be used. httpx and `ssl` keep
+            the whole environment in local variables, the key and a proxy's password included.
+    """
+    try:
+        return kind(**http_options(settings, key))
+    except Exception as error:
+        unusable = _unusable(error)
+    raise unusable
+
+
+def _unusable(error: Exception) -> SettingsError:
+    """Without the error's own words: they quote the proxy's address, and a password may stand in it."""
+    if isinstance(error, ImportError):
+        why = "a SOCKS proxy needs pip install 'httpx[socks]' python-socks"
+    elif isinstance(error, ssl.SSLError):
+        why = "the file of certificates holds none"
+    elif isinstance(error, OSError):
+        why = f"the file of certificates: {error.strerror or type(error).__name__}"
+    else:
+        why = "the proxy's address is none, or of an unknown kind"
+    return SettingsError(
+        f"What the environment says of proxies or certificates cannot be used ({why}). "
+        "See HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE; %secgemini doctor looks at them."
+    )
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | bool:
@@ -130,6 +170,11 @@ def translate(error: Exception, address: str) -> SecGeminiError:
         )
     if isinstance(error, PayloadTooBig) or isinstance(error.__cause__, PayloadTooBig):
         return ProtocolError(f"{host} sent a frame above the limit. Raise Settings.max_frame_bytes.")
+    if isinstance(error, InvalidProxy):
+        error.proxy = "the proxy"  # a traceback quotes what led to ours
+        return _unusable(error)
+    if isinstance(error, ImportError):
+        return _unusable(error)
     if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, ConnectionRefusedError)):
         return NetworkError(
             f"{host} cannot be reached ({_reason(error)}). Check the address and the network.", nothing_sent=True
@@ -142,6 +187,9 @@ def translate(error: Exception, address: str) -> SecGeminiError:
         return NetworkError(f"{host} cannot be reached ({_reason(error)}). Check the address and the network.")
     if isinstance(error, (httpx.InvalidURL, UnicodeError)):  # an id or a host name that no address can hold
         return InputError(f"No request to {host} can be made of this ({_reason(error)}). Nothing was sent.")
+    if isinstance(error, ValueError):  # a proxy's address that cannot be read
+        error.args = ("no address",)
+        return _unusable(error)
     raise error
 
 

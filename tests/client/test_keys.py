@@ -106,6 +106,44 @@ def test_no_failure_shows_the_key(shell: Any, local_service: LocalService, log: 
     assert clean(said)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HTTPS_PROXY", "socks5://analyst:canary-password@127.0.0.1:9"),
+        ("HTTPS_PROXY", "ftp://analyst:canary-password@127.0.0.1:9"),
+        ("HTTPS_PROXY", "http://analyst:canary-password@[::1"),
+        ("HTTPS_PROXY", "http://analyst:#canary-password@127.0.0.1:9"),
+        ("HTTPS_PROXY", "http://canary-password@127.0.0.1:9"),
+        ("SSL_CERT_FILE", "/nowhere/canary-password.pem"),
+    ],
+)
+def test_environment_that_cannot_be_used_shows_neither_key_nor_password(
+    shell: Any, local_service: LocalService, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """httpx and `ssl` hold `os.environ` in a local variable while they fail."""
+    good = shell(local_service.key, base_url=local_service.http, websocket_url=local_service.ws).create_session()
+    own = good.twin if hasattr(good, "twin") else good
+    monkeypatch.setenv("SEC_GEMINI_API_KEY", CANARY)
+    monkeypatch.setenv(name, value)
+    client = shell(
+        settings=Settings(base_url="https://service.invalid", websocket_url="wss://service.invalid", retries=0)
+    )
+    own._client = client.twin if hasattr(client, "twin") else client
+    own._core = own._client._core
+    for attempt in (client.user_info, lambda: list(good.stream_sync("hello"))):
+        with pytest.raises(SecGeminiError) as caught:
+            attempt()
+        for text in (str(caught.value), "".join(traceback.format_exception(caught.value)), verbose(caught.value)):
+            assert clean(text)
+            assert "canary-password" not in text
+
+
+def test_proxy_that_cannot_be_used_is_named(shell: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "ftp://127.0.0.1:9")
+    with pytest.raises(SettingsError, match=r"proxies .* cannot be used .*HTTPS_PROXY.*%secgemini doctor"):
+        shell(CANARY, base_url="https://service.invalid").user_info()
+
+
 @pytest.mark.parametrize("in_url", [True, False], ids=["key in the query", "key in a header"])
 def test_success_logs_no_key(shell: Any, tmp_path_factory: Any, log: io.StringIO, in_url: bool) -> None:
     """The whole way, with the service's own log."""

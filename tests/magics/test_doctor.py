@@ -303,6 +303,19 @@ def test_proxy_that_is_no_address(
     assert any("HTTPS_PROXY" in finding.found for finding in report.failures), report
 
 
+@pytest.mark.parametrize(
+    "address",
+    [f"http://analyst:#{PASSWORD}@127.0.0.1:9", f"http://{PASSWORD}@127.0.0.1:9", f"ftp://a:{PASSWORD}@127.0.0.1:9",
+     f"http://analyst:{PASSWORD}@[::1", f"analyst:{PASSWORD}@127.0.0.1:9"],
+)  # fmt: skip
+def test_password_of_a_proxy_is_not_shown(
+    examine: Callable[..., Report], monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    """`examine` looks for it in all that is shown."""
+    monkeypatch.setenv("HTTPS_PROXY", address)
+    assert not examine("https://nowhere.invalid").ok
+
+
 def test_socks_proxy_needs_a_package(examine: Callable[..., Report], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"socks5://analyst:{PASSWORD}@127.0.0.1:9")
     report = examine("https://nowhere.invalid")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from secgemini_jupyter.errors import Secret, SettingsError
 from secgemini_jupyter.magics.doctor import proxies, tls
 from secgemini_jupyter.magics.doctor.proxies import Proxy
 from secgemini_jupyter.magics.doctor.running import Step
@@ -66,7 +67,10 @@ class Service:
             socket.create_connection((host, port), timeout=PATIENCE).close()
         except ConnectionRefusedError:
             yield Finding(
-                name, "fail", "refused: nothing listens there", f"Check the {what}address, or start what it is."
+                name,
+                "fail",
+                "refused: nothing listens there",
+                f"Is the {what}address right, and the program there running?",
             )
             raise _Unreachable from None
         except TimeoutError:
@@ -97,13 +101,13 @@ class Service:
         from secgemini_jupyter.protocol import endpoints
 
         key = self.key
-        options = transport.http_options(self.settings, lambda: key.secret if key else None)  # type: ignore[return-value]
-        options["timeout"] = httpx.Timeout(PATIENCE)
-        if key is None:
-            del options["auth"]
         request = transport.request_options(endpoints.user_info(), self.settings)
         try:
-            with httpx.Client(**options) as client, client.stream(**request) as response:
+            client = transport.opened(httpx.Client, self.settings, lambda: key.secret if key else Secret(""))
+            client.timeout = httpx.Timeout(PATIENCE)
+            if key is None:
+                client.auth = httpx.Auth()
+            with client, client.stream(**request) as response:
                 secured = response.extensions["network_stream"].get_extra_info("ssl_object")
                 if secured is not None:
                     yield tls.accepted("TLS", secured)
@@ -123,8 +127,8 @@ class Service:
             host = self.settings.host
             advice = f"The port is open, but {host} says nothing. Try later; behind a proxy, ask who runs that."
             return Finding("request", "fail", f"no answer within {PATIENCE:g} s", advice)
-        if isinstance(error, ImportError):
-            return Finding("request", "fail", _words(error), "pip install 'httpx[socks]', and restart the kernel.")
+        if isinstance(error, SettingsError):
+            return Finding("request", "fail", str(error), "Correct it, and restart the kernel.")
         return Finding("request", "fail", _words(error), "Try again; if it stays, check address and proxy.")
 
     def _reply(self, response: Any, body: bytes) -> Iterator[Finding]:
@@ -188,7 +192,6 @@ class Service:
 
     def _upgrade(self, proxy: Proxy | None) -> Finding:
         from secgemini_jupyter.client import transport
-        from secgemini_jupyter.errors import Secret
         from secgemini_jupyter.protocol import endpoints
 
         secret = self.key.secret if self.key else Secret("none")
@@ -207,15 +210,20 @@ class Service:
         connection.close()
         return Finding("WebSocket", "ok", "opens")
 
-    def _no_upgrade(self, error: BaseException, proxy: Proxy | None) -> Finding:
+    def _no_upgrade(self, error: Exception, proxy: Proxy | None) -> Finding:
         from websockets import exceptions
+
+        from secgemini_jupyter.client import transport
 
         let_through = "A proxy or gateway does not pass WebSockets on: ask who runs it to allow them for this host."
         if wrong := tls.tls_error(error):
             return tls.refused("WebSocket", wrong, _address(self.settings.websocket_url), proxy)
         if isinstance(error, exceptions.InvalidProxyStatus):
             return _proxy_refused("WebSocket", proxy, f"HTTP {error.response.status_code}")
-        if isinstance(error, exceptions.ProxyError | exceptions.InvalidProxy):
+        if isinstance(error, exceptions.InvalidProxy | ImportError | ValueError):
+            said = transport.translate(error, self.settings.websocket_url)  # without the proxy's address
+            return Finding("WebSocket", "fail", str(said), "Correct it, and restart the kernel.")
+        if isinstance(error, exceptions.ProxyError):
             return _proxy_refused("WebSocket", proxy, type(error).__name__)
         if isinstance(error, exceptions.InvalidStatus):
             status = error.response.status_code
@@ -230,8 +238,6 @@ class Service:
             return Finding("WebSocket", "fail", f"no upgrade ({_words(error)})", let_through)
         if isinstance(error, TimeoutError):
             return Finding("WebSocket", "fail", f"no answer to the upgrade within {2 * PATIENCE:g} s", let_through)
-        if isinstance(error, ImportError):
-            return Finding("WebSocket", "fail", _words(error), "pip install python-socks, and restart the kernel.")
         return Finding("WebSocket", "fail", _words(error), "Try again; if it stays, check address and proxy.")
 
 

@@ -107,7 +107,7 @@ def _authorities(variables: dict[str, str]) -> Iterator[Finding]:
         elif path:
             yield Finding(name, "ok", f"authorities are read from {path}")
     if "SSL_CERT_FILE" not in variables:
-        for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-            if name in variables:
-                advice = f"If certificates are refused, set SSL_CERT_FILE to {variables[name]} and restart the kernel."
-                yield Finding(name, "warn", "is set, but not read here", advice)
+        name = next((name for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if name in variables), "")
+        if name:
+            advice = f"If certificates are refused, set SSL_CERT_FILE to {variables[name]} and restart the kernel."
+            yield Finding(name, "info", "is set, but not read here", advice)
