@@ -17,6 +17,8 @@ from secgemini_jupyter.magics.completion import Matcher
 from secgemini_jupyter.magics.help import wants_help
 from secgemini_jupyter.magics.interrupts import Interrupted, Interrupts
 from secgemini_jupyter.magics.lines import read_lines, unread_lines
+from secgemini_jupyter.magics.look import SHOWS
+from secgemini_jupyter.magics.others import Others
 from secgemini_jupyter.magics.preferences import preference
 from secgemini_jupyter.magics.view import is_terminal, owns_cell
 from secgemini_jupyter.settings import Login
@@ -39,6 +41,9 @@ class SecGeminiMagics(Magics):
     cache = Enum(MODES, "off", help="Kept answers: use, refresh, only (nobody is asked), off.").tag(config=True)
     cache_dir = Unicode("", help="Folder of the answers that are kept; your own when empty.").tag(config=True)
 
+    show = Enum(SHOWS, "summary", help="Thinking and tool calls: none, summary or full.").tag(config=True)
+    defang = Bool(True, help="Indicators are shown so that they cannot be clicked.").tag(config=True)
+
     shell: InteractiveShell
 
     def __init__(self, shell: InteractiveShell) -> None:
@@ -50,6 +55,7 @@ class SecGeminiMagics(Magics):
         self.profile_values = dict(self.config.get("SecGeminiMagics", {}))
         self._redactor: Redactor | None = None
         self.kernel = kernels.KernelSession(shell.user_ns, say=print)
+        self.others = Others()
         self.matcher = Matcher(self).match
 
     @property
@@ -70,7 +76,8 @@ class SecGeminiMagics(Magics):
                 interrupts.release()
                 if cell is None or wants_help([line.strip()]):
                     return commands.run(self, line)
-                answer = cells.ask(self, line, cell)
+                with self.others.watched(self.shell):
+                    answer = cells.ask(self, line, cell)
             except SecGeminiError as error:
                 error.short = self.preference("short_errors")
                 raise

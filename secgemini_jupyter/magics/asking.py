@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from secgemini_jupyter.kernel.answer import Answer
 from secgemini_jupyter.magics.interrupts import Interrupted, current
+from secgemini_jupyter.magics.look import Look, look_for
 from secgemini_jupyter.magics.question import Question
-from secgemini_jupyter.magics.view import Look, QuietView, view_for
+from secgemini_jupyter.magics.view import QuietView, view_for
 
 if TYPE_CHECKING:
     from secgemini_jupyter.client.running import RunningTurn
@@ -45,6 +46,7 @@ def ask(
         SecGeminiError: the turn failed; what had arrived is shown, and in `out`.
         Interrupted: the user stopped it; likewise.
     """
+    look = look or look_for(magics)
     interrupts = current()
     running = session.to_start(question.prompt if question else None, timeout=timeout)
     question = question or Question("")
@@ -52,7 +54,8 @@ def ask(
     interrupts.words = INTERRUPTED
     try:
         running.begin()
-        view = view_for(magics.shell, running.response().facts(question.inputs), look or Look())
+        facts = running.response().facts(question.inputs)
+        view = view_for(magics.shell, facts, look, magics.others)
         follow(running, view, interrupts)
     except BaseException:  # a second interrupt, or a view that failed
         running.stop()
@@ -85,7 +88,7 @@ def follow(running: RunningTurn, view: View, interrupts: Interrupts) -> None:
         message = running.next(timeout=POLL)
         if message is not None:
             view.add(message)
-        view.tick()
+        view.tick("held up" if running.is_held_up else "sent" if running.is_sent else "connecting")
     if running.is_over:
         return
     for _ in range(DRAINED):

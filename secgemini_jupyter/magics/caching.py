@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from secgemini_jupyter.kernel.cache import AnswerCache, Asked, Kept
     from secgemini_jupyter.kernel.replays import Chain
     from secgemini_jupyter.magics import SecGeminiMagics
+    from secgemini_jupyter.magics.look import Look
     from secgemini_jupyter.magics.question import Question
     from secgemini_jupyter.models import Message
 
@@ -54,7 +55,7 @@ class Caching:
         self.name: str = options.session or self.kernel.current_name
         self.asked: Asked | None = None
 
-    def replay(self, *, quiet: bool, out: str | None) -> Answer | None:
+    def replay(self, *, look: Look, out: str | None) -> Answer | None:
         """The answer out of the cache, shown as one; None if the service shall be asked.
 
         Raises:
@@ -66,7 +67,7 @@ class Caching:
             return None
         found = self._found()
         if found is not None:
-            return self._show(found, quiet=quiet, out=out)
+            return self._show(found, look=look, out=out)
         if not self.options.new:
             self.kernel.replays.refuse_a_gap(self.name)
         return None
@@ -199,9 +200,9 @@ class Caching:
 
     # --- replaying ---
 
-    def _show(self, kept: Kept, *, quiet: bool, out: str | None) -> Answer:
+    def _show(self, kept: Kept, *, look: Look, out: str | None) -> Answer:
         from secgemini_jupyter.kernel.answer import Answer
-        from secgemini_jupyter.magics.view import Look, view_for
+        from secgemini_jupyter.magics.view import view_for
 
         cache = cache_of(self.magics)
         response = kept.response("" if cache.is_own else cache.folder.name or str(cache.folder))
@@ -209,7 +210,7 @@ class Caching:
         if out:
             self.magics.shell.user_ns[out] = answer
         facts = replace(response.facts(self.question.inputs), redacted=self.question.redacted)
-        view = view_for(self.magics.shell, facts, Look(quiet=quiet))
+        view = view_for(self.magics.shell, facts, look)
         for message in kept.messages:
             view.add(message)
         view.finish(facts, "ok")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 from argparse import ArgumentTypeError, Namespace
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,10 @@ from IPython.core.error import UsageError
 from secgemini_jupyter.errors import one_line
 from secgemini_jupyter.magics import asking
 from secgemini_jupyter.magics.caching import MODES, Caching
+from secgemini_jupyter.magics.look import LOOKS, look_for
 from secgemini_jupyter.magics.options import Parser, arg, join_continued, new_parser, seconds, split_options
 from secgemini_jupyter.magics.question import compose
-from secgemini_jupyter.magics.view import Look, is_terminal
+from secgemini_jupyter.magics.view import is_terminal
 
 if TYPE_CHECKING:
     from secgemini_jupyter.client.sync import InteractiveSession
@@ -69,6 +71,7 @@ OPTIONS = (
     arg("--dry-run", action="store_true", help="show what would leave this machine; nothing is created or sent"),
     arg("-o", "--out", metavar="VAR", help="put the Answer into this variable"),
     arg("-q", "--quiet", action="store_true", help="show nothing"),
+    *LOOKS,
     arg("prompt", nargs="*", help="the first words of the prompt; the cell's body follows"),
 )
 """The options of a cell, as `%%secgemini?` lists them."""
@@ -106,8 +109,9 @@ def ask(magics: SecGeminiMagics, line: str, body: str = "") -> Answer | Plan:
         return planned(magics, options, question)
     for warning in question.warnings:
         print(one_line(warning))
+    look = replace(look_for(magics, options), restore=magics.redactor.restored if options.restore else None)
     caching = Caching(magics, options, question)
-    if (replayed := caching.replay(quiet=options.quiet, out=options.out)) is not None:
+    if (replayed := caching.replay(look=look, out=options.out)) is not None:
         return replayed
     session = session_for(magics, options)
     caching.prepare(session)
@@ -115,7 +119,6 @@ def ask(magics: SecGeminiMagics, line: str, body: str = "") -> Answer | Plan:
         from secgemini_jupyter.inputs.evidence import attach_evidence
 
         attach_evidence(session, question.evidence)
-    look = Look(quiet=options.quiet, restore=magics.redactor.restored if options.restore else None)
     answer = asking.ask(magics, session, question, look=look, out=options.out, timeout=options.timeout)
     caching.keep(answer)
     return answer

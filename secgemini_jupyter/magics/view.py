@@ -2,43 +2,33 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from secgemini_jupyter.magics.interrupts import released
+from secgemini_jupyter.magics.others import OURS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from IPython.core.interactiveshell import InteractiveShell
 
+    from secgemini_jupyter.magics.look import Look
+    from secgemini_jupyter.magics.others import Others
     from secgemini_jupyter.models import Message
     from secgemini_jupyter.render.answer import Bundle, Facts, Status
-    from secgemini_jupyter.render.live import Output
+    from secgemini_jupyter.render.live import Output, Stage
 
-__all__ = ["Look", "View", "view_for"]
+__all__ = ["View", "view_for"]
 
 INTERVAL = 0.1
 """Seconds between two updates: the server drops what comes faster than the browser can draw."""
 AT_ONCE = 50_000
 """Characters of an interrupted answer that are drawn anew in a moment; a longer one stays as it was shown."""
+STOP_HINT = "■ in the toolbar stops"
 SILENT_START = 0.25
 """Seconds before the first output: an answer, or a refusal, that comes at once needs no live view."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Look:
-    """How an answer is shown. What is sent, and what Python code gets, does not depend on it.
-
-    Attributes:
-        quiet: show nothing.
-        restore: puts values back for placeholders, in a terminal alone: a notebook saves what it shows.
-    """
-
-    quiet: bool = False
-    restore: Callable[[str], str] | None = None
 
 
 class View(Protocol):
@@ -46,8 +36,8 @@ class View(Protocol):
         """A message arrived."""
         ...
 
-    def tick(self) -> None:
-        """Time has passed; called often, draws rarely."""
+    def tick(self, stage: Stage = "sent") -> None:
+        """Time has passed; called often, draws rarely. `stage`: how far the prompt has come."""
         ...
 
     def finish(self, facts: Facts, status: Status) -> None:
@@ -60,17 +50,17 @@ class View(Protocol):
         ...
 
 
-def view_for(shell: InteractiveShell, facts: Facts, look: Look) -> View:
-    """The view that fits where the output goes."""
+def view_for(shell: InteractiveShell, facts: Facts, look: Look, others: Others | None = None) -> View:
+    """The view that fits where the output goes. `others`: who watches whether the cell shows more than the answer."""
     from IPython.core.displaypub import CapturingDisplayPublisher
 
     if look.quiet:
         return QuietView()
-    if isinstance(shell.display_pub, CapturingDisplayPublisher):
-        return FinalView()
+    if isinstance(shell.display_pub, CapturingDisplayPublisher) or is_in_output_widget(shell):
+        return FinalView(look)
     if is_terminal(shell):
-        return TerminalView(look)
-    return NotebookView(facts, owns_cell=owns_cell(shell))
+        return TerminalView(facts, look)
+    return NotebookView(facts, look, others=others if owns_cell(shell) else None)
 
 
 def is_terminal(shell: InteractiveShell) -> bool:
@@ -78,10 +68,25 @@ def is_terminal(shell: InteractiveShell) -> bool:
 
 
 def owns_cell(shell: InteractiveShell) -> bool:
-    """Whether the running cell is one `%%secgemini` cell: only then all of its outputs are ours to replace."""
-    manager = shell.history_manager
-    cell = manager.input_hist_raw[-1] if manager and manager.input_hist_raw else ""
-    return cell.lstrip().startswith("%%secgemini")
+    """Whether the running cell is one `%%secgemini` cell: only then all of its outputs may be ours to replace."""
+    kernel = getattr(shell, "kernel", None)
+    if kernel is not None:  # what it runs may be kept out of the history
+        cell = kernel.get_parent("shell").get("content", {}).get("code", "")
+    else:
+        manager = shell.history_manager
+        cell = manager.input_hist_raw[-1] if manager and manager.input_hist_raw else ""
+    return str(cell).lstrip().startswith("%%secgemini")
+
+
+def is_in_output_widget(shell: InteractiveShell) -> bool:
+    """Whether an `ipywidgets.Output` takes what the cell shows: it keeps what is displayed, and takes no updates."""
+    widgets = sys.modules.get("ipywidgets")
+    kernel = getattr(shell, "kernel", None)
+    if widgets is None or kernel is None:
+        return False
+    request = kernel.get_parent("shell").get("header", {}).get("msg_id")
+    known = list(sys.modules["ipywidgets.widgets.widget"]._instances.values())
+    return any(isinstance(widget, widgets.Output) and widget.msg_id == request for widget in known)
 
 
 class QuietView:
@@ -91,30 +96,32 @@ class QuietView:
 
     def add(self, message: Message) -> None: ...
 
-    def tick(self) -> None: ...
+    def tick(self, stage: Stage = "sent") -> None: ...
 
     def finish(self, facts: Facts, status: Status) -> None: ...
 
 
 class FinalView:
-    """Under `%%capture`, where an update would be one more output: the answer once, at the end."""
+    """Where an update would be one more output, or none, as under `%%capture`: the answer once, at the end."""
 
     takes_widgets = False
 
-    def __init__(self) -> None:
+    def __init__(self, look: Look) -> None:
+        self._look = look
         self._messages: list[Message] = []
 
     def add(self, message: Message) -> None:
         self._messages.append(message)
 
-    def tick(self) -> None: ...
+    def tick(self, stage: Stage = "sent") -> None: ...
 
     def finish(self, facts: Facts, status: Status) -> None:
         from secgemini_jupyter.render.answer import answer_bundle
 
         if self._messages:
+            look = self._look
             with released():
-                bundle = answer_bundle(self._messages, facts, status=status)
+                bundle = answer_bundle(self._messages, facts, status=status, defang=look.defang, show=look.show)
             publish(bundle)
 
 
@@ -123,38 +130,61 @@ class TerminalView:
 
     takes_widgets = False
 
-    def __init__(self, look: Look) -> None:
+    def __init__(self, facts: Facts, look: Look) -> None:
         from secgemini_jupyter.render.terminal import TerminalStream
 
-        self._stream = TerminalStream(sys.stdout.write, restore=look.restore)
+        self._stream = TerminalStream(sys.stdout.write, defang=look.defang, show=look.show, restore=look.restore)
+        self._facts, self._look = facts, look
+        self._started = time.monotonic()
+        self._is_watched = sys.stdout.isatty()
         self._began = False
 
     def add(self, message: Message) -> None:
         self._began = True
         self._stream.add(message)
 
-    def tick(self) -> None:
+    def tick(self, stage: Stage = "sent") -> None:
+        elapsed = time.monotonic() - self._started
+        if self._is_watched and elapsed >= 1:
+            width = shutil.get_terminal_size().columns
+            self._stream.tell_status(self._facts, elapsed, stage, width=width)
         sys.stdout.flush()
 
     def finish(self, facts: Facts, status: Status) -> None:
         if self._began:
-            self._stream.finish(facts, status)
-            sys.stdout.flush()
+            self._stream.finish(hinted(facts, status, self._look), status)
+        self._stream.clear_status()
+        sys.stdout.flush()
 
 
 class NotebookView:
-    """Live outputs that are updated in place; at the end the whole answer is one output."""
+    """Live outputs that are updated in place; at the end the whole answer is one output.
 
-    def __init__(self, facts: Facts, *, owns_cell: bool) -> None:
-        from secgemini_jupyter.render.live import LiveView
+    A cell that shows nothing else gets several, cleared at the end; any other gets one. A thread may use it once
+    `begin` was called in the cell: from then on it only updates.
+
+    Args:
+        others: watches the cell, if all of its outputs may be ours.
+        stop_hint: how to stop it.
+    """
+
+    def __init__(self, facts: Facts, look: Look, *, others: Others | None = None, stop_hint: str = STOP_HINT) -> None:
+        from secgemini_jupyter.render.live import MAX_OUTPUTS, LiveView
         from secgemini_jupyter.render.markdown import markdown_html
 
         markdown_html("")  # imports now what would be missing at ■: then the kernel shall be idle at once
 
-        self._started = time.time()
         self._due = time.monotonic() + SILENT_START
-        self._view = LiveView(facts, started=self._started)
-        self._owns_cell = owns_cell
+        self._look, self._others = look, others
+        self._view = LiveView(
+            facts,
+            started=time.time(),
+            defang=look.defang,
+            show=look.show,
+            is_parted=others is not None,
+            max_outputs=MAX_OUTPUTS if others is not None else 1,
+            stop_hint=stop_hint,
+        )
         self._handles: list[str] = []
 
     @property
@@ -166,13 +196,18 @@ class NotebookView:
     def add(self, message: Message) -> None:
         self._view.add(message)
 
-    def tick(self) -> None:
-        now = time.monotonic()
-        if now < self._due:
+    def begin(self) -> None:
+        """Show the first output now."""
+        self._due = 0
+        self.tick("connecting")
+
+    def tick(self, stage: Stage = "sent") -> None:
+        if time.monotonic() < self._due:
             return
-        for output in self._view.snapshot(time.time()):
+        changed = self._view.snapshot(time.time(), stage)
+        for output in changed:
             self._show(output)
-        self._due = time.monotonic() + INTERVAL
+        self._due = time.monotonic() + INTERVAL * max(1, len(changed))
 
     def _show(self, output: Output) -> None:
         if output.index < len(self._handles):
@@ -182,8 +217,6 @@ class NotebookView:
             publish(output.bundle, self._handles[-1])
 
     def finish(self, facts: Facts, status: Status) -> None:
-        from IPython.display import clear_output
-
         if not self._view.messages:  # nothing came: the error alone says it
             for handle in self._handles:
                 publish(None, handle, update=True)
@@ -193,37 +226,47 @@ class NotebookView:
             return
         try:
             with released():
-                bundle = self._view.final(facts, status)
+                bundle = self._view.final(hinted(facts, status, self._look), status)
         except KeyboardInterrupt:
             self._leave(facts)
             raise
+        self._replace(bundle)
+
+    def _leave(self, facts: Facts) -> None:
+        """Keep what is drawn already, marked: drawing a long answer once more would take seconds."""
+        self._replace(self._view.stopped(facts))
+
+    def _replace(self, bundle: Bundle) -> None:
+        """One output instead of those there are."""
+        from IPython.display import clear_output
+
         if not self._handles:
             publish(bundle)
-        elif len(self._handles) == 1 or not self._owns_cell:
+        elif len(self._handles) > 1 and self._others is not None and not self._others.count:
+            clear_output(wait=True)  # type: ignore[no-untyped-call]
+            publish(bundle)
+        else:
             publish(bundle, self._handles[0], update=True)
             for handle in self._handles[1:]:
                 publish(None, handle, update=True)
-        else:
-            clear_output(wait=True)  # type: ignore[no-untyped-call]
-            publish(bundle)
 
-    def _leave(self, facts: Facts) -> None:
-        """Keep the outputs that there are, the last one marked: drawing a long answer once more would take seconds."""
-        for output in self._view.stopped(facts):
-            self._show(output)
+
+def hinted(facts: Facts, status: Status, look: Look) -> Facts:
+    """Facts with the look's hint, where there is an answer of now to rate."""
+    return replace(facts, hint=look.hint) if status == "ok" and facts.recorded_at is None else facts
 
 
 def new_id() -> str:
     import uuid
 
-    return uuid.uuid4().hex
+    return f"{OURS}{uuid.uuid4().hex}"
 
 
 def publish(bundle: Bundle | None, display_id: str | None = None, *, update: bool = False) -> None:
     """Show a bundle as it is; None empties the output that the id names."""
     from IPython.display import publish_display_data
 
-    data: dict[str, Any] = dict(bundle.data) if bundle else {"text/plain": ""}
+    data: dict[str, Any] = dict(bundle.data) if bundle else {}
     metadata = bundle.metadata if bundle else {}
     transient = {"display_id": display_id} if display_id else None
     publish_display_data(data, metadata, transient=transient, update=update)  # type: ignore[no-untyped-call]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import msgspec
@@ -17,14 +18,23 @@ from secgemini_jupyter.render.payloads import Payload, raw, render_message
 from secgemini_jupyter.render.steps import Step, Steps
 from secgemini_jupyter.render.text import count, defanged, duration, name_and_size, one_line, safe_text, utc
 
-__all__ = ["Bundle", "Facts", "Input", "Status", "answer_bundle", "error_bundle", "footer_text", "results"]
+__all__ = ["Bundle", "Facts", "Input", "Show", "Status", "answer_bundle", "error_bundle", "footer_text", "results"]
 
 Status = Literal["ok", "error", "interrupted", "running"]
+Show = Literal["none", "summary", "full"]
+"""Thinking and tool calls: left out; collapsed and capped; collapsed with their whole text."""
 
-MAX_STEPS = 100
-MAX_STEP_TEXT = 4_000
-MAX_STEPS_TEXT = 60_000
-"""Characters of thinking and tool output that go into a saved notebook; the session keeps all of it."""
+
+@dataclass(frozen=True)
+class Caps:
+    """How many steps, and characters of one and of all, go into a saved notebook; the session keeps all of it."""
+
+    steps: int
+    step_text: int
+    text: int
+
+
+CAPS = {"summary": Caps(100, 4_000, 60_000), "full": Caps(1_000, 1_000_000, 2_000_000)}
 MAX_PAYLOADS = 50
 
 
@@ -48,6 +58,8 @@ class Facts:
         elapsed: seconds from the prompt to the END.
         recorded_at: when an answer out of the cache was given, in Unix seconds; None for one that was asked for now.
         cache: which cache it came out of, where that is not the user's own.
+        tool_seconds: how much of that went into tools; told where no tokens are counted.
+        hint: a few words of ours that come last: what a reader may do.
         redacted: places of the prompt and the files that were replaced by placeholders; None where nobody asked for it.
     """
 
@@ -60,10 +72,12 @@ class Facts:
     retained: bool | None = None
     elapsed: float | None = None
     usage: Usage | None = None
+    tool_seconds: float | None = None
     inputs: tuple[Input, ...] = ()
     redacted: int | None = None
     recorded_at: float | None = None
     cache: str = ""
+    hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,6 +106,7 @@ def answer_bundle(
     status: Status = "ok",
     error: str = "",
     defang: bool = True,
+    show: Show = "summary",
 ) -> Bundle:
     """The messages of one turn as one output.
 
@@ -99,6 +114,7 @@ def answer_bundle(
         error: one sentence: what happened, then what to do; shown after what had arrived. When the status is
             `error` and none is given, the turn's own error message.
         defang: show indicators so that they cannot be clicked. The data is never changed.
+        show: how much of thinking and tools.
     """
     found = results(messages)
     parts = [render_message(message, defang=defang) for message in found[:MAX_PAYLOADS]]
@@ -111,10 +127,11 @@ def answer_bundle(
     if status == "error" and not error:
         error = next((m.text or m.status_message for m in reversed(messages) if m.is_error), "")
     steps = Steps(messages).items
+    facts = timed(facts, steps)
     markup = framed(
         html.join(*[part.html for part in parts]),
         _state_html(status, error, defang=defang),
-        steps_html(steps, defang=defang),
+        Html() if show == "none" else steps_html(steps, defang=defang, caps=CAPS[show]),
         html.tag("div", *_footer_html(facts), style=html.QUIET),
         status=status,
     )
@@ -155,11 +172,15 @@ def error_bundle(error: str, *, defang: bool = True) -> Bundle:
     )
 
 
-def stop_bundle(parts: Sequence[Html], texts: Sequence[str], facts: Facts) -> Bundle:
+def stop_bundle(
+    parts: Sequence[Html], texts: Sequence[str], facts: Facts, steps: Sequence[Step], *, defang: bool, show: Show
+) -> Bundle:
     """What is drawn already of an interrupted answer, and that it was."""
+    facts = timed(facts, steps)
     markup = framed(
         *parts,
         _state_html("interrupted", "", defang=True),
+        Html() if show == "none" else steps_html(steps, defang=defang, caps=CAPS[show]),
         html.tag("div", *_footer_html(facts), style=html.QUIET),
         status="interrupted",
     )
@@ -168,8 +189,16 @@ def stop_bundle(parts: Sequence[Html], texts: Sequence[str], facts: Facts) -> Bu
 
 
 def framed(*parts: str, status: Status) -> Html:
-    """One thin rule on the left marks what the service said; its colour is the state, which a word says too."""
-    return html.tag("div", *[part for part in parts if part], style=html.FRAME[status])
+    """One thin rule on the left marks what the service said; its colour is the state, which a word says too.
+
+    No line of it is blank: in a Markdown file (nbconvert's, a code host's) HTML ends at a blank line, and what follows,
+    the rest of a log in a `<pre>`, would be read as Markdown, remote images included.
+    """
+    markup = html.tag("div", *[part for part in parts if part], style=html.FRAME[status])
+    return Html(_BEFORE_BLANK_LINE.sub("&#10;", markup))
+
+
+_BEFORE_BLANK_LINE = re.compile(r"\n(?=[ \t]*\n)")
 
 
 _WORDS = {"error": "Failed", "interrupted": "Interrupted", "running": "Running", "ok": ""}
@@ -212,6 +241,8 @@ def _facts(facts: Facts) -> list[str]:
         words.append(duration(facts.elapsed))
     if facts.usage and facts.usage.total_tokens > 0:
         words.append(count(facts.usage.total_tokens, "token"))
+    elif facts.tool_seconds is not None and duration(facts.tool_seconds):
+        words.append(f"{duration(facts.tool_seconds)} in tools")
     place = [f"session {one_line(facts.session, 60)}"] if facts.session else []
     place += [f"turn {facts.turn}"] if facts.turn else []
     words += [", ".join(place)] if place else []
@@ -222,7 +253,17 @@ def _facts(facts: Facts) -> list[str]:
         words.append("in: " + ", ".join(shown + more))
     if facts.redacted is not None:
         words.append(f"{facts.redacted} redacted")
+    if facts.hint:
+        words.append(facts.hint)
     return words
+
+
+def timed(facts: Facts, steps: Sequence[Step]) -> Facts:
+    """Facts that say how long the tools of a local analyst took, as far as the steps tell."""
+    if not facts.is_local:
+        return facts
+    times = [step.seconds for step in steps if step.kind == "tool" and step.seconds is not None]
+    return replace(facts, tool_seconds=sum(times)) if times else facts
 
 
 def _replayed(facts: Facts) -> list[str]:
@@ -243,19 +284,21 @@ def _footer_html(facts: Facts) -> list[Html]:
     return [html.tag("strong", first), html.escape("".join(f" · {word}" for word in rest))]
 
 
-def steps_html(steps: Sequence[Step], *, defang: bool, title: str = "Thinking and tools") -> Html:
+def steps_html(
+    steps: Sequence[Step], *, defang: bool, title: str = "Thinking and tools", caps: Caps = CAPS["summary"]
+) -> Html:
     """Steps as one collapsed list; each opens to what it returned."""
     if not steps:
         return Html()
-    budget = MAX_STEPS_TEXT
+    budget = caps.text
     rows: list[Html] = []
-    for step in steps[:MAX_STEPS]:
-        detail = step.detail.strip()[: min(MAX_STEP_TEXT, budget)]
+    for step in steps[: caps.steps]:
+        detail = step.detail.strip()[: min(caps.step_text, budget)]
         budget -= len(detail)
         cut = len(step.detail.strip()) - len(detail)
         rows.append(_step_html(step, detail, cut, defang=defang))
-    if len(steps) > MAX_STEPS:
-        rows.append(html.tag("div", f"{count(len(steps) - MAX_STEPS, 'more step')} in the session's history"))
+    if len(steps) > caps.steps:
+        rows.append(html.tag("div", f"{count(len(steps) - caps.steps, 'more step')} in the session's history"))
     summary = html.tag("summary", f"{title} ({len(steps)})", style=html.SUMMARY)
     return html.tag("details", summary, *rows, style=html.QUIET)
 

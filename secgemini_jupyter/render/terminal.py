@@ -7,15 +7,17 @@ from collections.abc import Callable
 import msgspec
 
 from secgemini_jupyter.models import Message, MessageType, State
-from secgemini_jupyter.render.answer import Facts, Status, footer_text, state_text, step_words
+from secgemini_jupyter.render.answer import CAPS, Facts, Show, Status, footer_text, state_text, step_words, timed
+from secgemini_jupyter.render.live import Stage, header_words
 from secgemini_jupyter.render.payloads import render_message
 from secgemini_jupyter.render.steps import Step, Steps
-from secgemini_jupyter.render.text import defanged, duration, safe_text
+from secgemini_jupyter.render.text import columns, count, defanged, duration, safe_text
 
 __all__ = ["TerminalStream"]
 
 MAX_HELD = 4_096
 MAX_WAITING = 100
+CLEAR_LINE = "\r\x1b[K"
 
 
 class TerminalStream:
@@ -24,6 +26,7 @@ class TerminalStream:
     Args:
         write: takes text for the terminal, like `sys.stdout.write`.
         restore: puts values back into the words of the answer; steps keep their placeholders.
+        show: whether steps are told, and with `full` what they returned too.
     """
 
     def __init__(
@@ -32,8 +35,9 @@ class TerminalStream:
         *,
         defang: bool = True,
         restore: Callable[[str], str] | None = None,
+        show: Show = "summary",
     ) -> None:
-        self._write, self._defang, self._restore = write, defang, restore
+        self._write, self._defang, self._restore, self._steps_shown = write, defang, restore, show
         self._steps = Steps()
         self._waiting: list[Step] = []  # tools that were running when we looked last
         self._counted = 0
@@ -41,14 +45,34 @@ class TerminalStream:
         self._seen = 0
         self._at_line_start = True
         self._streamed = False
+        self._has_text = False
+        self._has_begun = False
+        self._status = ""
+
+    def tell_status(self, facts: Facts, elapsed: float, stage: Stage = "sent", *, width: int = 80) -> None:
+        """What happens now, on a line that the next text replaces: only for a terminal that somebody looks at."""
+        if not self._at_line_start or self._held:
+            return
+        doing = header_words(self._steps, facts, has_text=self._has_text, stage=stage, has_begun=self._has_begun)
+        doing = defanged(doing) if self._defang else doing
+        whole = duration(float(int(elapsed))).replace(".0 s", " s")
+        room = max(8, width - len(whole) - 6)
+        if columns(doing) > room:  # a line that wraps could not be taken back
+            doing = next(cut for n in range(room, -1, -1) if columns(cut := doing[:n]) < room) + "…"
+        line = f"  {doing} · {whole}"
+        if line != self._status:
+            self._write(f"{CLEAR_LINE}{line}")
+            self._status = line
 
     def add(self, message: Message) -> None:
         """Any message of the turn, 206 pieces included."""
+        self._has_begun = True
         if message.state is not State.TOOL_RESULT:  # until then another frame may say that the tool failed
             self._tell_new()
         self._steps.add(message)
         if message.message_type is not MessageType.RESULT or message.is_error:
             return
+        self._has_text = True
         if message.is_partial:
             self.feed(message.content or "")
             self._streamed = True
@@ -88,9 +112,17 @@ class TerminalStream:
         """The state, if it is not well, and the footer."""
         self._tell_new()
         self.end_line()
+        facts = timed(facts, self._steps.items)
         for line in (state_text(status, error, defang=self._defang), footer_text(facts)):
             if line:
                 self._put(line + "\n")
+        self.clear_status()
+
+    def clear_status(self) -> None:
+        """Take back the line that says what happens."""
+        if self._status:
+            self._status = ""
+            self._write(CLEAR_LINE)
 
     def _tell_new(self) -> None:
         """Each step once: a tool when it is over, all others when they have come."""
@@ -102,11 +134,23 @@ class TerminalStream:
                 self._tell(step)
 
     def _tell(self, step: Step) -> None:
+        if self._steps_shown == "none":
+            return
         symbol, word = step_words(step)
         took = f", {duration(step.seconds)}" if step.seconds is not None else ""
         name = defanged(step.in_words) if self._defang else step.in_words
         self.end_line()
         self._put(f"  {symbol} {name} ({word}{took})\n")
+        if self._steps_shown == "full" and step.detail.strip():
+            self._tell_detail(step.detail.strip())
+
+    def _tell_detail(self, detail: str) -> None:
+        caps = CAPS["full"]
+        shown = safe_text(detail[: caps.step_text])
+        shown = defanged(shown) if self._defang else shown
+        if len(detail) > caps.step_text:
+            shown += f"\n[{count(len(detail) - caps.step_text, 'more character')} in the session's history]"
+        self._put("".join(f"    {line}\n" for line in shown.split("\n")))
 
     def _show(self, text: str) -> None:
         shown = safe_text(self._restore(text) if self._restore else text)
@@ -114,5 +158,6 @@ class TerminalStream:
 
     def _put(self, text: str) -> None:
         if text:
+            self.clear_status()
             self._write(text)
             self._at_line_start = text.endswith("\n")

@@ -166,7 +166,9 @@ def shared_kernel(tmp_path_factory: pytest.TempPathFactory, local_service: Local
 @pytest.fixture
 def kernel(shared_kernel: Kernel) -> Kernel:
     """The shared kernel, with the extension freshly loaded."""
-    ran = shared_kernel.run("%reset -f\n%reload_ext secgemini_jupyter")
+    ran = shared_kernel.run(
+        "%reset -f\nget_ipython().config.pop('SecGeminiMagics', None)\n%reload_ext secgemini_jupyter"
+    )
     assert ran.status == "ok", ran.error
     assert ran.outputs == []
     return shared_kernel

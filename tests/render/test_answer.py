@@ -8,6 +8,7 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from secgemini_jupyter.errors import Secret
 from secgemini_jupyter.models import Message
@@ -164,3 +165,32 @@ def test_every_style_is_one_that_lab_keeps_in_untrusted_notebooks() -> None:
     assert len(styles) > 30
     for style in styles:
         assert_plain_style(style)
+
+
+def test_the_html_survives_a_markdown_file() -> None:
+    """nbconvert puts it into Markdown as it is, where HTML ends at a blank line: the rest would be read as Markdown."""
+    log = "```\nfirst\n\n![x](https://evil.test/?q=1)\n  \t\n\n<b>last</b>\n```"
+    tool = returned("read", json.dumps({"result": "a\n\n![y](https://evil.test/?q=2)"}), 1)
+    markup = answer_bundle([*call("read", "{}", 0), *tool, say("result", log), say("result", "end")], FACTS).html
+    assert all(line.strip() for line in markup.split("\n"))
+    assert assert_harmless(markup).all("code")[0].text == (
+        "first\n\n![x](https://evil.test/?q=1)\n  \t\n\n<b>last</b>".replace("https://evil.test", "hxxps://evil[.]test")
+    )
+    read = MarkdownIt("commonmark", {"html": True}).render(f"Before\n\n{markup}\n\n*after*")
+    assert "<img" not in read
+    assert markup in read
+    assert "<em>after</em>" in read
+
+
+def test_a_local_analysts_time_in_tools_is_told_and_the_hint_comes_last() -> None:
+    facts = dataclasses.replace(FACTS, usage=None, hint="rate it: %secgemini feedback up|down")
+    assert "2.4 s · 0.1 s in tools · session triage" in answer_bundle(TURN, facts).text
+    assert answer_bundle(TURN, facts).text.endswith(" · rate it: %secgemini feedback up|down")
+    assert "in tools" not in answer_bundle(TURN, dataclasses.replace(facts, is_local=False)).text
+
+
+def test_steps_are_left_out_cut_or_whole() -> None:
+    turn = [say("thinking", "x" * 10_000 + "the end", "thinking", title="t"), say("result", "done")]
+    html = {show: answer_bundle(turn, FACTS, show=show).html for show in ("none", "summary", "full")}
+    assert ["x" * 100 in html[show] for show in html] == [False, True, True]
+    assert ["the end" in html[show] for show in html] == [False, False, True]

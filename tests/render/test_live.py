@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import time
+from typing import Any
 
 import pytest
 
+from secgemini_jupyter.render.answer import Facts, Show
 from secgemini_jupyter.render.live import LiveView
 
 from .dom import assert_harmless
+from .test_answer import EVIL
 from .turns import FACTS, START, call, piece, returned, say
 
 
@@ -32,7 +36,11 @@ def stream(live: LiveView, text: str, size: int = 400) -> dict[int, str]:
 
 def test_the_header_says_what_happens_now() -> None:
     live = view()
-    assert live.header(START + 4.2) == "local analyst · working · 4 s"
+    assert live.header(START + 1, "connecting") == "connecting to the local service · 1 s"
+    assert live.header(START + 3, "held up") == "waiting for the local service to end the turn before · 3 s"
+    assert live.header(START + 4.2) == "waiting for the local service · 4 s"
+    live.add(say("info", "Executing triage", "running_agent", actor="orchestrator"))
+    assert live.header(START + 4.9) == "triage · working · 4 s"
     live.add(say("thinking", "…", "thinking", title="Planning"))
     assert live.header(START + 5) == "local analyst · thought: Planning · 5 s · 1 step"
     for message in call("lookup_dns", '{"name": "evil.com"}', 5):
@@ -127,17 +135,107 @@ def test_an_interrupted_answer_keeps_what_had_arrived() -> None:
 
 
 def test_a_long_answer_stays_as_it_was_shown_when_it_is_stopped() -> None:
-    """Nothing is missing, nothing stands twice, and the last output says what happened."""
+    """Nothing is missing, nothing stands twice, and it says what happened; what was drawn is not drawn anew."""
     live = view()
     words = [f"word{n}" for n in range(9_000)]
     shown = stream(live, "\n\n".join(" ".join(words[n : n + 50]) for n in range(0, len(words), 50)))
     live.add(piece(" the end"))
-    for output in live.stopped(FACTS):
-        shown[output.index] = output.bundle.html
     assert len(shown) > 2
-    said = " ".join(assert_harmless(markup).text for markup in shown.values())
+    stopped = live.stopped(FACTS)
+    said = assert_harmless(stopped.html).text
     assert [word for word in said.split() if word.startswith("word")] == words
     assert "the end" in said
     assert said.count("Interrupted.") == 1
-    assert live.stopped(FACTS)[-1].bundle.metadata["secgemini"]["status"] == "interrupted"
-    assert "Interrupted." in live.stopped(FACTS)[-1].bundle.text
+    assert stopped.metadata["secgemini"]["status"] == "interrupted"
+    assert "Interrupted." in stopped.text
+
+
+def parted(**more: Any) -> LiveView:
+    return LiveView(FACTS, started=START, is_parted=True, **more)
+
+
+def test_header_and_steps_are_outputs_of_their_own_that_change_alone() -> None:
+    """What is open in the list of steps, or selected in the answer, is not replaced because a clock moves."""
+    live = parted(stop_hint="■ stops")
+    assert [output.index for output in live.snapshot(START)] == [0, 1]
+    assert [output.index for output in live.snapshot(START + 1.1)] == [0]
+    for message in call("lookup_dns", '{"name": "evil.com"}', 1):
+        live.add(message)
+    header, steps = live.snapshot(START + 1.2)
+    assert header.bundle.text == 'local analyst · calling lookup_dns(name="evil[.]com") · 1 s · 1 step · ■ stops'
+    assert 'lookup_dns(name="evil[.]com")' in assert_harmless(steps.bundle.html).text
+    live.add(piece("So "))
+    assert [output.index for output in live.snapshot(START + 1.3)] == [1, 2], "the steps fold in"
+    live.add(piece("it is"))
+    assert [output.index for output in live.snapshot(START + 1.4)] == [2]
+    assert [output.index for output in live.snapshot(START + 2.1)] == [0]
+
+
+def test_until_there_is_an_answer_the_latest_steps_stand_open() -> None:
+    live = parted()
+    for number in range(6):
+        live.add(say("thinking", f"thought {number}", "thinking", number))
+    steps = assert_harmless(live.snapshot(START + 7)[1].bundle.html)
+    (folded,) = [each for each in steps.all("summary") if "Earlier" in each.text]
+    assert folded.text == "Earlier thinking and tools (2)"
+    assert steps.text.index("thought 1") < steps.text.index("thought 2")
+    live.add(piece("text"))
+    steps = assert_harmless(live.snapshot(START + 8)[1].bundle.html)
+    assert steps.text.startswith("Thinking and tools (6)")
+
+
+def test_one_output_where_others_show_something_too() -> None:
+    live = LiveView(FACTS, started=START, max_outputs=1)
+    shown = stream(live, "Some words in a paragraph. " * 20 + "\n\n" * 200, size=8_000)
+    assert list(shown) == [0]
+
+
+def test_without_thinking_and_tools_none_is_shown() -> None:
+    live = parted(show="none")
+    live.add(say("thinking", "a secret thought", "thinking"))
+    live.add(piece("answer"))
+    outputs = live.snapshot(START + 1)
+    assert [output.index for output in outputs] == [0, 1]
+    assert not any("secret thought" in output.bundle.html for output in outputs)
+    assert "secret thought" not in live.final(FACTS, "ok").html
+
+
+@pytest.mark.parametrize("is_parted", [True, False])
+def test_hostile_names_and_texts_are_harmless_while_they_stream(is_parted: bool) -> None:
+    facts = Facts(actor=EVIL, model=EVIL, host=EVIL, session=EVIL)
+    live = LiveView(facts, started=START, is_parted=is_parted)
+    turn = [
+        say("info", EVIL, "running_agent", actor=EVIL),
+        say("thinking", EVIL, "thinking", title=EVIL, actor=EVIL),
+        *call(EVIL.replace('"', "'"), json.dumps({EVIL: EVIL}), 1),
+        *returned(EVIL.replace('"', "'"), json.dumps({"result": EVIL}), 2),
+        *call("open_one", json.dumps({EVIL: [EVIL]}), 3),
+        *[piece(EVIL[i : i + 3], actor=EVIL) for i in range(0, len(EVIL), 3)],
+        say("result", EVIL, mime_type="sec-gemini/html"),
+        say("error", EVIL, "other", status_code=500, status_message=EVIL),
+    ]
+    for number, message in enumerate(turn):
+        live.add(message)
+        for output in live.snapshot(START + number):
+            assert_harmless(output.bundle.html)
+            assert not set("\x1b\x9b\r\u202e\x00") & set(output.bundle.text)
+
+
+@pytest.mark.parametrize("show", ["none", "summary", "full"])
+def test_a_huge_turn_stays_within_bounds(show: Show) -> None:
+    """5 MB of answer in one line, deep lists, 2,000 tools with 100 kB of output each: seconds, and megabytes."""
+    live = parted(show=show)
+    for number in range(2_000):
+        live.add(say("debug", json.dumps({"name": f"tool{number}", "args": {"x": "y" * 9_000}}), "calling_tool"))
+        live.add(say("debug", json.dumps({"name": f"tool{number}", "response": "z" * 100_000}), "tool_result"))
+    assert sum(len(output.bundle.html) for output in live.snapshot(START)) < 200_000
+    live.add(say("result", "".join("  " * (n % 500) + "- x\n" for n in range(10_000))))
+    for _ in range(50):
+        live.add(piece("w" * 100_000))
+    assert_harmless("".join(output.bundle.html for output in live.snapshot(START + 100)))
+    assert live.outputs < 40
+    final = live.final(FACTS, "ok")
+    assert len(final.html) < 25_000_000
+    text = assert_harmless(final.html).text
+    assert ("more steps in the session's history" in text) is (show != "none")
+    assert ("z" * 5_000 in text) is (show == "full")

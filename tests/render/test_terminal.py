@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from secgemini_jupyter.render.answer import Show
 from secgemini_jupyter.render.terminal import TerminalStream
+from secgemini_jupyter.render.text import columns
 
 from .turns import FACTS, call, piece, returned, say
 
@@ -72,3 +76,47 @@ def test_a_turn_reads_from_top_to_bottom() -> None:
         "— local analyst · local-analyst-1 · 127.0.0.1:38211 · not Sec-Gemini · 2.4 s · 1,234 tokens · "
         "session triage, turn 3 · not retained · in: {{report}} 2.0 kB, kerberos.log 6.1 kB\n"
     )
+
+
+def told(show: Show) -> str:
+    out: list[str] = []
+    stream = TerminalStream(out.append, show=show)
+    for message in (*call("look", "{}", 0.0), *returned("look", '{"result": "line 1 of evil.com\\n\\u001b[2J"}', 1)):
+        stream.add(message)
+    stream.add(say("result", "done"))
+    return "".join(out)
+
+
+def test_steps_are_told_with_or_without_what_they_returned() -> None:
+    assert told("none") == "done\n"
+    assert told("summary") == "  ✓ look() (done, 1.0 s)\ndone\n"
+    assert told("full") == "  ✓ look() (done, 1.0 s)\n    line 1 of evil[.]com\n    ␛[2J\ndone\n"
+
+
+def test_what_happens_now_is_a_line_that_the_answer_replaces() -> None:
+    out: list[str] = []
+    stream = TerminalStream(out.append)
+    clear = "\r\x1b[K"
+    stream.tell_status(FACTS, 1.2)
+    stream.tell_status(FACTS, 1.9)
+    stream.tell_status(FACTS, 2.0, width=30)
+    for message in call("lookup", '{"name": "evil.com"}', 0.0):
+        stream.add(message)
+    stream.tell_status(FACTS, 3.0)
+    stream.add(piece("An unfinished "))
+    stream.tell_status(FACTS, 4.0)
+    assert "".join(out) == (
+        f"{clear}  waiting for the local service · 1 s"
+        f"{clear}  waiting for the loca… · 2 s"
+        f'{clear}  local analyst · calling lookup(name="evil[.]com") · 3 s'
+        f"{clear}An unfinished "
+    )
+
+
+def test_a_status_line_never_wraps() -> None:
+    stream = TerminalStream((out := []).append)
+    for message in call("lookup" * 30, json.dumps({"x": "漢" * 200}), 0.0):
+        stream.add(message)
+    for width in (20, 40, 80):
+        stream.tell_status(FACTS, width, width=width)
+        assert columns(out[-1].removeprefix("\r\x1b[K")) < width

@@ -1,0 +1,73 @@
+"""How an answer is shown: what a cell's options say, else the preferences."""
+
+from __future__ import annotations
+
+from argparse import BooleanOptionalAction
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from secgemini_jupyter.magics.options import arg
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from secgemini_jupyter.magics import SecGeminiMagics
+
+__all__ = ["LOOKS", "SHOWS", "Look", "look_for"]
+
+SHOWS = ("none", "summary", "full")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """How an answer is shown. What is sent, and what Python code gets, does not depend on it.
+
+    Attributes:
+        quiet: show nothing.
+        restore: puts values back for placeholders, in a terminal alone: a notebook saves what it shows.
+        show: thinking and tool calls: left out, collapsed and capped, or collapsed with their whole text.
+        defang: show indicators so that they cannot be clicked.
+        hint: what stands last in the footer of a good answer.
+    """
+
+    quiet: bool = False
+    restore: Callable[[str], str] | None = None
+    show: Literal["none", "summary", "full"] = "summary"
+    defang: bool = True
+    hint: str = ""
+
+
+FEEDBACK_HINT = "rate it: %secgemini feedback up|down"
+LOOKS = (
+    arg("--show", choices=SHOWS, help="thinking and tool calls: left out, in short, or with their whole text"),
+    arg(
+        "--defang",
+        action=BooleanOptionalAction,
+        help="show addresses, links and hashes of an answer so that no click reaches them; its data is exact",
+    ),
+)
+"""Options of a cell, and none that changes more than its look."""
+
+
+def look_for(magics: SecGeminiMagics, options: Namespace | None = None) -> Look:
+    """What a cell's options say about its look; what they leave open, the preferences say."""
+
+    def chosen(name: str) -> Any:
+        given = getattr(options, name, None)
+        return magics.preference(name) if given is None else given
+
+    hints = is_attended(magics.shell) and not magics.preference("feedback")  # its strip needs no words
+    return Look(
+        quiet=bool(getattr(options, "quiet", False)),
+        show=chosen("show"),
+        defang=chosen("defang"),
+        hint=FEEDBACK_HINT if hints else "",
+    )
+
+
+def is_attended(shell: InteractiveShell) -> bool:
+    """Whether somebody reads now: not under nbclient, papermill and `nbconvert --execute`, which take no input."""
+    return bool(getattr(getattr(shell, "kernel", None), "_allow_stdin", True))
