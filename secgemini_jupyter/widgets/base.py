@@ -19,6 +19,8 @@ __all__ = ["SecGeminiWidget", "bundle", "in_notebook", "is_attended"]
 log = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parent / "static"
+MARK = {"secgemini": {"widget": True}}
+"""Metadata of an output: who cleans a notebook before it is shared finds it by this."""
 VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -108,4 +110,4 @@ class SecGeminiWidget(anywidget.AnyWidget):
         if not (self._stays_live or is_attended()):
             data = {kind: value for kind, value in data.items() if kind != VIEW}
         html, text = self._fallback()
-        return {**data, "text/html": html, "text/plain": text}, metadata
+        return {**data, "text/html": html, "text/plain": text}, {**metadata, **MARK}

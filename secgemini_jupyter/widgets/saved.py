@@ -67,9 +67,11 @@ class SavedOutput:
             log.warning("A chat was not saved: %s", redact(f"{type(error).__name__}: {error}"))
 
     def _publish(self, said: tuple[str, str], *, update: bool) -> None:
+        from secgemini_jupyter.widgets.base import MARK
+
         markup, text = said
         self._publisher.publish(
-            {"text/html": markup, "text/plain": text}, {}, transient={"display_id": self._id}, update=update
+            {"text/html": markup, "text/plain": text}, MARK, transient={"display_id": self._id}, update=update
         )
 
 

@@ -21,7 +21,7 @@ from secgemini_jupyter.render.text import count, one_line, size
 from secgemini_jupyter.transcript.labels import gist
 from secgemini_jupyter.transcript.nodes import Nodes
 from secgemini_jupyter.transcript.search import positions_with
-from secgemini_jupyter.widgets.base import SecGeminiWidget, bundle
+from secgemini_jupyter.widgets.base import MARK, SecGeminiWidget, bundle
 from secgemini_jupyter.widgets.details import detail, parts_of, tsv
 from secgemini_jupyter.widgets.export import Format, exported
 from secgemini_jupyter.widgets.feed import Event, Feed
@@ -234,7 +234,7 @@ class VisualizeWidget(SecGeminiWidget):
         folded = {"text/html": html.tag("details", title, data.pop("text/html")), "text/plain": data["text/plain"]}
         publisher = InteractiveShell.instance().display_pub
         publisher.publish({**data, "text/plain": repr(self)}, metadata)
-        publisher.publish(folded)
+        publisher.publish(folded, MARK)
 
     # --- what is new ---
 
