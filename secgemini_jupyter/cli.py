@@ -1,10 +1,13 @@
-"""`secgemini-jupyter serve`: the local service as a program of its own."""
+"""`secgemini-jupyter`: the local service as a program of its own, and what is done to notebooks from outside."""
 
 from __future__ import annotations
 
 import sys
 
-USAGE = "usage: secgemini-jupyter serve [options]   (see: secgemini-jupyter serve --help)"
+USAGE = """usage: secgemini-jupyter COMMAND [options]   (COMMAND --help says more)
+
+  serve   the local service, as a program of its own
+  clean   strip sessions, transcripts and cached state from notebooks before they are shared"""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -17,6 +20,10 @@ def main(arguments: list[str] | None = None) -> int:
             from secgemini_jupyter.local_server.__main__ import main as serve
 
             return serve(options)
+        case ["clean", *options]:
+            from secgemini_jupyter.sharing.cleaning import main as clean
+
+            return clean(options)
         case ["--version"]:
             print(f"secgemini-jupyter {__version__}")
             return 0

@@ -45,7 +45,7 @@ def test_serve_prints_one_json_line_and_ends_at_sigterm(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"), [(["--version"], __version__), (["--help"], "serve"), (["-h"], "serve"), (["help"], "serve")]
+    ("arguments", "said"), [(["--version"], __version__), (["--help"], "serve"), (["-h"], "clean"), (["help"], "serve")]
 )
 def test_version_and_help(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 0

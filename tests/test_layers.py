@@ -32,6 +32,7 @@ ORDER = (
     "kernel",
     "notebook",
     "magics",
+    "sharing",
     "cli",
     "__init__",
 )

@@ -35,6 +35,8 @@ class Caps:
 
 
 CAPS = {"summary": Caps(100, 4_000, 60_000), "full": Caps(1_000, 1_000_000, 2_000_000)}
+STEPS_TITLE = "Thinking and tools"
+REPLAYED = "Replayed from"
 MAX_PAYLOADS = 50
 
 
@@ -243,9 +245,7 @@ def _facts(facts: Facts) -> list[str]:
         words.append(count(facts.usage.total_tokens, "token"))
     elif facts.tool_seconds is not None and duration(facts.tool_seconds):
         words.append(f"{duration(facts.tool_seconds)} in tools")
-    place = [f"session {one_line(facts.session, 60)}"] if facts.session else []
-    place += [f"turn {facts.turn}"] if facts.turn else []
-    words += [", ".join(place)] if place else []
+    words += [where] if (where := place(facts.session, facts.turn)) else []
     words.append({True: "retained", False: "not retained", None: "retention unknown"}[facts.retained])
     if facts.inputs:
         shown = [name_and_size(each.name, each.size) for each in facts.inputs[:6]]
@@ -266,12 +266,17 @@ def timed(facts: Facts, steps: Sequence[Step]) -> Facts:
     return replace(facts, tool_seconds=sum(times)) if times else facts
 
 
+def place(session: str, turn: int | None) -> str:
+    """Which session and turn, in a footer."""
+    return ", ".join([f"session {one_line(session, 60)}"] * bool(session) + [f"turn {turn}"] * bool(turn))
+
+
 def _replayed(facts: Facts) -> list[str]:
     """Nobody shall take an old answer for one that the service gave now."""
     if facts.recorded_at is None:
         return []
     cache = f"the cache {one_line(facts.cache, 60)!r}, which others may have written" if facts.cache else "the cache"
-    return [f"Replayed from {cache}, recorded {utc(facts.recorded_at)}; nobody was asked now"]
+    return [f"{REPLAYED} {cache}, recorded {utc(facts.recorded_at)}; nobody was asked now"]
 
 
 def footer_text(facts: Facts) -> str:
@@ -284,9 +289,7 @@ def _footer_html(facts: Facts) -> list[Html]:
     return [html.tag("strong", first), html.escape("".join(f" · {word}" for word in rest))]
 
 
-def steps_html(
-    steps: Sequence[Step], *, defang: bool, title: str = "Thinking and tools", caps: Caps = CAPS["summary"]
-) -> Html:
+def steps_html(steps: Sequence[Step], *, defang: bool, title: str = STEPS_TITLE, caps: Caps = CAPS["summary"]) -> Html:
     """Steps as one collapsed list; each opens to what it returned."""
     if not steps:
         return Html()
