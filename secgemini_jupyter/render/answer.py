@@ -243,7 +243,7 @@ def _facts(facts: Facts) -> list[str]:
         words.append(duration(facts.elapsed))
     if facts.usage and facts.usage.total_tokens > 0:
         words.append(count(facts.usage.total_tokens, "token"))
-    elif facts.tool_seconds is not None and duration(facts.tool_seconds):
+    elif facts.tool_seconds is not None and facts.tool_seconds >= 0.05 and duration(facts.tool_seconds):
         words.append(f"{duration(facts.tool_seconds)} in tools")
     words += [where] if (where := place(facts.session, facts.turn)) else []
     words.append({True: "retained", False: "not retained", None: "retention unknown"}[facts.retained])

@@ -60,6 +60,7 @@ FRAME = {
         "interrupted": "#b7791f",
     }.items()
 }
+FRAME["running"] = FRAME["running"].replace("margin:2px 0", "margin:0")  # the rules of several outputs are one
 STATE = "margin:6px 0;text-align:left;overflow-wrap:break-word"
 STEP = "padding:1px 0 1px 14px"
 STEP_NAME = "background:transparent;padding:0;font-size:12px"
