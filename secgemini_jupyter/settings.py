@@ -151,6 +151,8 @@ class Login:
     """The key that the user of this process gave by hand: in memory alone, and before all that is found."""
 
     key: ClassVar[Key | None] = None
+    spilt: ClassVar[list[Secret]] = []
+    """Keys that somebody wrote into a cell: known here, so that no prompt, output or error of ours repeats them."""
 
 
 def find_key(environ: Mapping[str, str] | None = None) -> Key | None:

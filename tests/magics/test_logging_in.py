@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -154,6 +155,7 @@ def test_key_on_the_line_is_refused_and_not_repeated(kernel: Kernel, line: str) 
     assert WRITTEN not in repr(ran)
     assert "history now" in ran.text
     assert "get a new key" in ran.text
+    assert kernel.value(f"__import__('secgemini_jupyter.errors').errors.redact(In[-2]).count({WRITTEN!r})") == 0
 
 
 def test_login_without_anybody_to_ask(kernel: Kernel) -> None:
@@ -234,6 +236,44 @@ def test_service_that_is_not_there(kernel: Kernel) -> None:
     assert ran.error.startswith("NetworkError: 127.0.0.1:9 cannot be reached")
     assert "nothing was kept or changed. See %secgemini doctor." in ran.error
     assert WRONG not in everything(kernel, ran)
+
+
+def test_login_waits_for_a_running_turn(kernel: Kernel) -> None:
+    kernel.run("%secgemini new slow --model local-echo")
+    kernel.run("from secgemini_jupyter.kernel import default_kernel; one = default_kernel()")
+    ran = kernel.run(
+        "import time; turn = one.current().start('[[messages=3]] [[delay=5]]')\n"
+        "while not one.current().is_running: time.sleep(0.01)"
+    )
+    assert ran.status == "ok", ran.error
+    ran = kernel.run("%secgemini login", attended=True)
+    kernel.run("turn.stop()")
+    assert ran.status == "error"
+    assert "a turn is running in session 'slow'" in ran.text
+    assert "Nothing changed" in ran.text
+
+
+def test_key_that_ends_soon_is_told(kernel: Kernel) -> None:
+    info = {"user": {"id": "eve", "key_expire_time": int(time.time()) + 3 * 86400 + 60}, "sessions": []}
+    with web_server(lambda _: as_json(info | {"available_models": []})) as server:
+        kernel.run("import os; url = os.environ['SEC_GEMINI_API_HTTP_URL']")
+        kernel.run(f"os.environ['SEC_GEMINI_API_HTTP_URL'] = {server.url!r}")
+        try:
+            ran = typed(kernel, "%secgemini login", KEY)
+        finally:
+            kernel.run("os.environ['SEC_GEMINI_API_HTTP_URL'] = url")
+    assert "It ends in 3 days" in ran.text
+    assert "Get the next key" in ran.text
+
+
+def test_chat_goes_over_to_the_service(kernel: Kernel) -> None:
+    kernel.run("from secgemini_jupyter import chat; talk = chat()")
+    assert typed(kernel, "%secgemini login", KEY).status == "ok"
+    kernel.run("%%secgemini -q -o said\nhello")
+    followed = kernel.run("import time\nwhile talk.session_id != said.session.id: time.sleep(0.01)")
+    assert followed.status == "ok", followed.error
+    assert "hello" in kernel.run("talk").text
+    assert kernel.value("said.session.is_local") is False
 
 
 def test_local_backend_refuses_before_anybody_types(kernel: Kernel) -> None:

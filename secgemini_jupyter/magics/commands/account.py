@@ -18,6 +18,7 @@ from secgemini_jupyter.errors import (
 )
 from secgemini_jupyter.magics import keyrings
 from secgemini_jupyter.magics.commands.base import Command, Line
+from secgemini_jupyter.magics.commands.rights import expiry
 from secgemini_jupyter.magics.options import arg
 from secgemini_jupyter.settings import (
     KEY_PAGE,
@@ -81,14 +82,15 @@ def _wants_keep(line: str) -> bool:
     Raises:
         UsageError: something else stands there.
     """
-    words = set(line.split())
-    if words - {"--keep", "--keyring"}:
-        del words, line
+    others = [word for word in line.split() if word not in ("--keep", "--keyring")]
+    if others:
+        Login.spilt += [Secret(word.rpartition("=")[2].strip("'\"")) for word in others]
+        del others, line
         raise UsageError(
             "%secgemini login takes no key on its line: you are asked for it. If that was a key, it is in this "
             f"notebook and in IPython's history now: delete the cell, and get a new key at {KEY_PAGE}."
         )
-    return bool(words)
+    return bool(line.strip())
 
 
 def _refuse_in_vain(kernel: KernelSession) -> None:
@@ -160,6 +162,9 @@ def _become(kernel: KernelSession, key: Key) -> str:
     Login.key = key
     who = f"{user.id} at {client.settings.host}" if user.id else client.settings.host
     said = f"Logged in as {who}, key {key}."
+    state, words, advice = expiry(user.key_expire_time)
+    if state != "ok":
+        said += f" It ends {words}. {advice}" if state == "warn" else f" It {words}. {advice}"
     if left:
         whose = "the local analyst" if was_local else "the service"
         said += f" {_sessions(len(left))} of {whose} {'is' if len(left) == 1 else 'are'} left there: {', '.join(left)}."
