@@ -14,6 +14,7 @@ from secgemini_jupyter.magics import cell as cells
 from secgemini_jupyter.magics import commands
 from secgemini_jupyter.magics.caching import MODES
 from secgemini_jupyter.magics.completion import Matcher
+from secgemini_jupyter.magics.formats import FORMATS, is_shown
 from secgemini_jupyter.magics.help import wants_help
 from secgemini_jupyter.magics.interrupts import Interrupted, Interrupts
 from secgemini_jupyter.magics.lines import read_lines, unread_lines
@@ -42,6 +43,7 @@ class SecGeminiMagics(Magics):
     cache_dir = Unicode("", help="Folder of the answers that are kept; your own when empty.").tag(config=True)
 
     show = Enum(SHOWS, "summary", help="Thinking and tool calls: none, summary or full.").tag(config=True)
+    format = Enum(FORMATS, "md", help=f"How an answer is shown and given: {', '.join(FORMATS)}.").tag(config=True)
     defang = Bool(True, help="Indicators are shown so that they cannot be clicked.").tag(config=True)
 
     shell: InteractiveShell
@@ -81,7 +83,8 @@ class SecGeminiMagics(Magics):
             except SecGeminiError as error:
                 error.short = self.preference("short_errors")
                 raise
-        if isinstance(answer, kernels.Answer) and is_terminal(self.shell) and owns_cell(self.shell):
+        is_over = isinstance(answer, kernels.Answer) or is_shown(self.shell, answer)
+        if is_over and is_terminal(self.shell) and owns_cell(self.shell):
             # A terminal writes `Out[n]:` even for a result that shows nothing: `Out` and `_` get it directly.
             self.shell.displayhook.update_user_ns(answer)
             return None

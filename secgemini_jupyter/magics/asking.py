@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from secgemini_jupyter.kernel.answer import Answer
-from secgemini_jupyter.magics.interrupts import Interrupted, current
+from secgemini_jupyter.magics.formats import AS_IT_IS
+from secgemini_jupyter.magics.interrupts import Interrupted, current, released
 from secgemini_jupyter.magics.look import Look, look_for
 from secgemini_jupyter.magics.question import Question
 from secgemini_jupyter.magics.view import QuietView, view_for
@@ -68,7 +69,7 @@ def ask(
     interrupts.words = LATE
     error = running.error()
     try:
-        answer = finish(magics, running, view, "error" if error else "ok", out, question, error)
+        answer = finish(magics, running, view, "error" if error else "ok", out, question, error, look)
     except KeyboardInterrupt:
         raise Interrupted(interrupts.words) from None
     if error:
@@ -105,15 +106,22 @@ def finish(
     out: str | None,
     question: Question,
     error: BaseException | None = None,
+    look: Look | None = None,
 ) -> Answer:
-    """Keep what arrived, then show it."""
+    """Keep what arrived, then show it; a complete answer in the look's format."""
     response = running.response()
     answer = Answer(response, running.session, status, error, attached=[each.name for each in question.evidence])
     if question.redacted is not None:
         answer.restore = magics.redactor.restored
     if out:
         magics.shell.user_ns[out] = answer
-    view.finish(replace(response.facts(question.inputs), redacted=question.redacted), status)
+    shaped = AS_IT_IS
+    try:
+        if look and status == "ok":
+            with released():
+                shaped = look.form.take(answer, defang=look.defang)
+    finally:
+        view.finish(replace(response.facts(question.inputs), redacted=question.redacted), status, shaped)
     return answer
 
 

@@ -213,7 +213,7 @@ class Caching:
         view = view_for(self.magics.shell, facts, look)
         for message in kept.messages:
             view.add(message)
-        view.finish(facts, "ok")
+        view.finish(facts, "ok", look.form.take(answer, defang=look.defang))
         self._note_turn(kept)
         return answer.shown(self.magics.shell.execution_count)
 

@@ -13,6 +13,7 @@ from IPython.core.error import UsageError
 from secgemini_jupyter.errors import one_line
 from secgemini_jupyter.magics import asking
 from secgemini_jupyter.magics.caching import MODES, Caching
+from secgemini_jupyter.magics.formats import FORMATS
 from secgemini_jupyter.magics.look import LOOKS, look_for
 from secgemini_jupyter.magics.options import Parser, arg, join_continued, new_parser, seconds, split_options
 from secgemini_jupyter.magics.question import compose
@@ -20,9 +21,7 @@ from secgemini_jupyter.magics.view import is_terminal
 
 if TYPE_CHECKING:
     from secgemini_jupyter.client.sync import InteractiveSession
-    from secgemini_jupyter.kernel import Answer
     from secgemini_jupyter.magics import SecGeminiMagics
-    from secgemini_jupyter.magics.planning import Plan
 
 __all__ = ["OPTIONS", "ask"]
 
@@ -68,6 +67,13 @@ OPTIONS = (
         choices=MODES,
         help="use an answer that was kept, refresh it, take only such ones (nobody is asked: for CI), or none (off)",
     ),
+    arg(
+        "-f",
+        "--format",
+        choices=FORMATS,
+        help="how the answer is shown, and what the magic gives: md (rendered), text, json and df (its value), html (a "
+        "page), code (its code in one new cell, not run), raw (the messages)",
+    ),
     arg("--dry-run", action="store_true", help="show what would leave this machine; nothing is created or sent"),
     arg("-o", "--out", metavar="VAR", help="put the Answer into this variable"),
     arg("-q", "--quiet", action="store_true", help="show nothing"),
@@ -84,8 +90,11 @@ def parser() -> Parser:
     return new_parser("%%secgemini", OPTIONS)
 
 
-def ask(magics: SecGeminiMagics, line: str, body: str = "") -> Answer | Plan:
+def ask(magics: SecGeminiMagics, line: str, body: str = "") -> Any:
     """Ask what a line and a cell's body say.
+
+    Returns:
+        The Answer, or what its format gives; a Plan for `--dry-run`.
 
     Raises:
         UsageError: the line makes no sense.
@@ -110,9 +119,11 @@ def ask(magics: SecGeminiMagics, line: str, body: str = "") -> Answer | Plan:
     for warning in question.warnings:
         print(one_line(warning))
     look = replace(look_for(magics, options), restore=magics.redactor.restored if options.restore else None)
+    if options.restore and look.form.name not in ("md", "text"):
+        raise UsageError(f"%%secgemini: --restore puts values back into words: add -f text, not {look.form.name}.")
     caching = Caching(magics, options, question)
     if (replayed := caching.replay(look=look, out=options.out)) is not None:
-        return replayed
+        return look.form.give(magics.shell, replayed)
     session = session_for(magics, options)
     caching.prepare(session)
     if question.evidence:
@@ -121,7 +132,7 @@ def ask(magics: SecGeminiMagics, line: str, body: str = "") -> Answer | Plan:
         attach_evidence(session, question.evidence)
     answer = asking.ask(magics, session, question, look=look, out=options.out, timeout=options.timeout)
     caching.keep(answer)
-    return answer
+    return look.form.give(magics.shell, answer)
 
 
 def session_for(magics: SecGeminiMagics, options: Namespace) -> InteractiveSession:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from argparse import BooleanOptionalAction
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from secgemini_jupyter.magics.formats import Form
 from secgemini_jupyter.magics.options import arg
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Look:
         restore: puts values back for placeholders, in a terminal alone: a notebook saves what it shows.
         show: thinking and tool calls: left out, collapsed and capped, or collapsed with their whole text.
         defang: show indicators so that they cannot be clicked.
+        form: the format in which it is shown.
         hint: what stands last in the footer of a good answer.
     """
 
@@ -38,6 +40,7 @@ class Look:
     show: Literal["none", "summary", "full"] = "summary"
     defang: bool = True
     hint: str = ""
+    form: Form = field(default_factory=Form)
 
 
 FEEDBACK_HINT = "rate it: %secgemini feedback up|down"
@@ -59,12 +62,16 @@ def look_for(magics: SecGeminiMagics, options: Namespace | None = None) -> Look:
         given = getattr(options, name, None)
         return magics.preference(name) if given is None else given
 
+    form = chosen("format")
+    if options is None and form != "text":
+        form = "md"  # what is only listened to, or shown again, gives an Answer
     hints = is_attended(magics.shell) and not magics.preference("feedback")  # its strip needs no words
     return Look(
         quiet=bool(getattr(options, "quiet", False)),
         show=chosen("show"),
         defang=chosen("defang"),
         hint=FEEDBACK_HINT if hints else "",
+        form=Form(form),
     )
 
 

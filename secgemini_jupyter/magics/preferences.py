@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DISPLAY", "Preference", "Project", "names", "preference", "project_of", "set_preference"]
 
-DISPLAY = frozenset({"defang", "feedback", "short_errors", "show"})
+DISPLAY = frozenset({"defang", "feedback", "format", "short_errors", "show"})
 """What a project's `[tool.secgemini]` may set: a cloned repository must not change what is sent, retained, approved."""
 REFUSED = {("defang", False): "it may switch that on, not off", ("format", "code"): "it must not write cells"}
 """Values of these that a project may not choose either."""

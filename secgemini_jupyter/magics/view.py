@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from secgemini_jupyter.magics.formats import AS_IT_IS, REPLACING, Shaped
 from secgemini_jupyter.magics.interrupts import released
 from secgemini_jupyter.magics.others import OURS
 
@@ -40,8 +41,12 @@ class View(Protocol):
         """Time has passed; called often, draws rarely. `stage`: how far the prompt has come."""
         ...
 
-    def finish(self, facts: Facts, status: Status) -> None:
-        """The turn is over: leave what shall be saved. The error itself is raised, and shown by IPython."""
+    def finish(self, facts: Facts, status: Status, shaped: Shaped = AS_IT_IS) -> None:
+        """The turn is over: leave what shall be saved. The error itself is raised, and shown by IPython.
+
+        Args:
+            shaped: the answer in its format.
+        """
         ...
 
     @property
@@ -60,7 +65,7 @@ def view_for(shell: InteractiveShell, facts: Facts, look: Look, others: Others |
         return FinalView(look)
     if is_terminal(shell):
         return TerminalView(facts, look)
-    return NotebookView(facts, look, others=others if owns_cell(shell) else None)
+    return NotebookView(facts, look, others=others if owns_cell(shell) and look.form.has_html else None)
 
 
 def is_terminal(shell: InteractiveShell) -> bool:
@@ -98,7 +103,7 @@ class QuietView:
 
     def tick(self, stage: Stage = "sent") -> None: ...
 
-    def finish(self, facts: Facts, status: Status) -> None: ...
+    def finish(self, facts: Facts, status: Status, shaped: Shaped = AS_IT_IS) -> None: ...
 
 
 class FinalView:
@@ -115,14 +120,22 @@ class FinalView:
 
     def tick(self, stage: Stage = "sent") -> None: ...
 
-    def finish(self, facts: Facts, status: Status) -> None:
+    def finish(self, facts: Facts, status: Status, shaped: Shaped = AS_IT_IS) -> None:
         from secgemini_jupyter.render.answer import answer_bundle
 
         if self._messages:
             look = self._look
             with released():
-                bundle = answer_bundle(self._messages, facts, status=status, defang=look.defang, show=look.show)
-            publish(bundle)
+                bundle = answer_bundle(
+                    self._messages,
+                    facts,
+                    status=status,
+                    defang=look.defang,
+                    show=look.show,
+                    body=shaped.body,
+                    note=shaped.note,
+                )
+            publish(bundle, html=look.form.has_html)
 
 
 class TerminalView:
@@ -138,10 +151,16 @@ class TerminalView:
         self._started = time.monotonic()
         self._is_watched = sys.stdout.isatty()
         self._began = False
+        self._results: list[Message] = []  # that wait: something else may be shown in their place
 
     def add(self, message: Message) -> None:
+        from secgemini_jupyter.models import MessageType
+
         self._began = True
-        self._stream.add(message)
+        if self._look.form.name in REPLACING and message.message_type is MessageType.RESULT:
+            self._results.append(message)
+        else:
+            self._stream.add(message)
 
     def tick(self, stage: Stage = "sent") -> None:
         elapsed = time.monotonic() - self._started
@@ -150,8 +169,12 @@ class TerminalView:
             self._stream.tell_status(self._facts, elapsed, stage, width=width)
         sys.stdout.flush()
 
-    def finish(self, facts: Facts, status: Status) -> None:
+    def finish(self, facts: Facts, status: Status, shaped: Shaped = AS_IT_IS) -> None:
         if self._began:
+            for message in self._results if shaped.body is None else ():
+                self._stream.add(message)
+            self._stream.put(shaped.body.text if shaped.body else "")
+            self._stream.put(shaped.note)
             self._stream.finish(hinted(facts, status, self._look), status)
         self._stream.clear_status()
         sys.stdout.flush()
@@ -211,12 +234,12 @@ class NotebookView:
 
     def _show(self, output: Output) -> None:
         if output.index < len(self._handles):
-            publish(output.bundle, self._handles[output.index], update=True)
+            publish(output.bundle, self._handles[output.index], update=True, html=self._look.form.has_html)
         else:
             self._handles.append(new_id())
-            publish(output.bundle, self._handles[-1])
+            publish(output.bundle, self._handles[-1], html=self._look.form.has_html)
 
-    def finish(self, facts: Facts, status: Status) -> None:
+    def finish(self, facts: Facts, status: Status, shaped: Shaped = AS_IT_IS) -> None:
         if not self._view.messages:  # nothing came: the error alone says it
             for handle in self._handles:
                 publish(None, handle, update=True)
@@ -226,7 +249,8 @@ class NotebookView:
             return
         try:
             with released():
-                bundle = self._view.final(hinted(facts, status, self._look), status)
+                facts = hinted(facts, status, self._look)
+                bundle = self._view.final(facts, status, body=shaped.body, note=shaped.note)
         except KeyboardInterrupt:
             self._leave(facts)
             raise
@@ -241,12 +265,12 @@ class NotebookView:
         from IPython.display import clear_output
 
         if not self._handles:
-            publish(bundle)
+            publish(bundle, html=self._look.form.has_html)
         elif len(self._handles) > 1 and self._others is not None and not self._others.count:
             clear_output(wait=True)  # type: ignore[no-untyped-call]
-            publish(bundle)
+            publish(bundle, html=self._look.form.has_html)
         else:
-            publish(bundle, self._handles[0], update=True)
+            publish(bundle, self._handles[0], update=True, html=self._look.form.has_html)
             for handle in self._handles[1:]:
                 publish(None, handle, update=True)
 
@@ -262,11 +286,13 @@ def new_id() -> str:
     return f"{OURS}{uuid.uuid4().hex}"
 
 
-def publish(bundle: Bundle | None, display_id: str | None = None, *, update: bool = False) -> None:
-    """Show a bundle as it is; None empties the output that the id names."""
+def publish(bundle: Bundle | None, display_id: str | None = None, *, update: bool = False, html: bool = True) -> None:
+    """Show a bundle as it is, or its text alone; None empties the output that the id names."""
     from IPython.display import publish_display_data
 
     data: dict[str, Any] = dict(bundle.data) if bundle else {}
+    if not html:
+        data.pop("text/html", None)
     metadata = bundle.metadata if bundle else {}
     transient = {"display_id": display_id} if display_id else None
     publish_display_data(data, metadata, transient=transient, update=update)  # type: ignore[no-untyped-call]

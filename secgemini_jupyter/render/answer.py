@@ -109,6 +109,8 @@ def answer_bundle(
     error: str = "",
     defang: bool = True,
     show: Show = "summary",
+    body: Payload | None = None,
+    note: str = "",
 ) -> Bundle:
     """The messages of one turn as one output.
 
@@ -117,15 +119,17 @@ def answer_bundle(
             `error` and none is given, the turn's own error message.
         defang: show indicators so that they cannot be clicked. The data is never changed.
         show: how much of thinking and tools.
+        body: what is shown instead of the results; `note` is one line under them.
     """
-    found = results(messages)
-    parts = [render_message(message, defang=defang) for message in found[:MAX_PAYLOADS]]
+    found = results(messages) if body is None else []
+    parts = [body] if body else [render_message(message, defang=defang) for message in found[:MAX_PAYLOADS]]
     if status == "ok" and not parts:
         note = "No answer: the turn ended without a result."
-        parts = [Payload(html.tag("div", note, style=html.QUIET), note)]
     left_out = len(found) - MAX_PAYLOADS
     if left_out > 0:
         parts.append(raw(f"[{count(left_out, 'more result')} in the answer's data]"))
+    if note:
+        parts.append(Payload(html.tag("div", note, style=html.QUIET), note))
     if status == "error" and not error:
         error = next((m.text or m.status_message for m in reversed(messages) if m.is_error), "")
     steps = Steps(messages).items

@@ -16,7 +16,7 @@ from secgemini_jupyter.render.text import safe_text
 if TYPE_CHECKING:
     import nh3
 
-__all__ = ["Html", "escape", "join", "sanitize", "tag"]
+__all__ = ["Html", "escape", "join", "page", "sanitize", "tag"]
 
 LINE = "1px solid rgba(128,128,128,0.3)"
 TABLE = "border-collapse:collapse;table-layout:auto;width:auto;margin:0;font-size:13px"
@@ -126,6 +126,13 @@ def image(data_url: str, words: str) -> Html:
     if not data_url.startswith(("data:image/png;", "data:image/gif;", "data:image/jpeg;", "data:image/webp;")):
         raise ValueError("only raster images that were read are shown")
     return Html(f'<img src="{escape(data_url)}" alt="{escape(words)}" style="{IMAGE}">')
+
+
+def page(body: Html, title: str) -> str:
+    """A file of its own: it loads nothing and runs nothing, in any browser."""
+    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    head = f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{policy}">'
+    return f"<!DOCTYPE html>\n<html><head>{head}{tag('title', title)}</head>\n<body>{body}</body></html>\n"
 
 
 def sanitize(markup: str) -> Html:

@@ -36,7 +36,7 @@ from secgemini_jupyter.render.answer import (
 from secgemini_jupyter.render.blocks import BLOCK_SIZE, Blocks
 from secgemini_jupyter.render.html import Html
 from secgemini_jupyter.render.markdown import markdown_html
-from secgemini_jupyter.render.payloads import render_message
+from secgemini_jupyter.render.payloads import Payload, render_message
 from secgemini_jupyter.render.steps import Step, Steps
 from secgemini_jupyter.render.text import count, defanged, duration, one_line, safe_text
 
@@ -261,6 +261,17 @@ class LiveView:
         return stop_bundle([part.html for part in parts], [part.text for part in parts], facts, self._steps.items,
                            defang=self._defang, show=self._show)  # fmt: skip
 
-    def final(self, facts: Facts, status: Status, error: str = "") -> Bundle:
-        """The complete answer as one bundle: what is saved."""
-        return answer_bundle(self.messages, facts, status=status, error=error, defang=self._defang, show=self._show)
+    def final(
+        self, facts: Facts, status: Status, error: str = "", *, body: Payload | None = None, note: str = ""
+    ) -> Bundle:
+        """The complete answer as one bundle: what is saved. `body` stands in place of the results, `note` below."""
+        return answer_bundle(
+            self.messages,
+            facts,
+            status=status,
+            error=error,
+            defang=self._defang,
+            show=self._show,
+            body=body,
+            note=note,
+        )

@@ -108,6 +108,12 @@ class TerminalStream:
         if not self._at_line_start:
             self._put("\n")
 
+    def put(self, text: str) -> None:
+        """Lines that are safe, below what is there."""
+        self._tell_new()
+        self.end_line()
+        self._put(text.rstrip("\n") + "\n" if text else "")
+
     def finish(self, facts: Facts, status: Status = "ok", error: str = "") -> None:
         """The state, if it is not well, and the footer."""
         self._tell_new()

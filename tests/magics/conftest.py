@@ -32,6 +32,8 @@ class Ran:
     ename: str = ""
     elapsed: float = 0.0
     updates: int = 0
+    payload: list[dict[str, Any]] = field(default_factory=list)
+    """What the reply asks the front end for: a new cell, a page of help."""
 
     @property
     def text(self) -> str:
@@ -90,6 +92,7 @@ class Kernel:
                     ran.status, ran.ename, ran.error = "error", content["ename"], "\n".join(content["traceback"])
         reply = self.reply(request)
         ran.status = reply["content"]["status"]
+        ran.payload = reply["content"].get("payload", [])
         ran.elapsed = time.monotonic() - began
         return ran
 
