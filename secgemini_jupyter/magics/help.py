@@ -68,8 +68,13 @@ def _described(arguments: Iterable[Argument]) -> Iterator[tuple[str, str]]:
         if text is argparse.SUPPRESS:
             continue
         is_option = names[0].startswith("-")
-        word = ", ".join(names) + _value(names, options) if is_option else str(options.get("metavar") or names[0])
+        spelled = ", ".join([*names, *(f"--no-{name[2:]}" for name in names if _has_opposite(options))])
+        word = spelled + _value(names, options) if is_option else str(options.get("metavar") or names[0])
         yield word, text.replace("%%", "%")  # as argparse writes a per cent sign
+
+
+def _has_opposite(options: Mapping[str, object]) -> bool:
+    return options.get("action") is argparse.BooleanOptionalAction
 
 
 def _value(names: Sequence[str], options: Mapping[str, object]) -> str:

@@ -192,6 +192,21 @@ def test_the_notebook_s_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert notebook_folder({}, {}) is None
 
 
+def test_a_project_may_switch_defanging_on_but_not_off(shell: InteractiveShell, project: Path) -> None:
+    project.write_text("[tool.secgemini]\ndefang = false\nshow = 'none'\n")
+    assert listed(shell, "defang") == ["True", "default"]
+    assert listed(shell, "show") == ["none", str(project)]
+    shell.run_line_magic("config", "SecGeminiMagics.defang = False")
+    assert listed(shell, "defang") == ["False", "%config"]
+
+
+def test_the_listing_names_the_option_that_goes_before(shell: InteractiveShell) -> None:
+    listing = shell.run_line_magic("secgemini", "config")
+    assert listing.loc["defang", ["option", "project"]].to_list() == ["--defang", True]
+    assert listing.loc["show", "option"] == "--show"
+    assert listing.loc["cache", ["option", "project"]].to_list() == ["--cache", False]
+
+
 # --- %secgemini config NAME [VALUE] ---
 
 

@@ -11,7 +11,7 @@ from secgemini_jupyter.errors import one_line, redact
 from secgemini_jupyter.magics import cell, preferences
 from secgemini_jupyter.magics.commands import account
 from secgemini_jupyter.magics.commands.base import Command, Line
-from secgemini_jupyter.magics.options import arg, choose
+from secgemini_jupyter.magics.options import arg, choose, options_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +43,7 @@ def listing(magics: SecGeminiMagics) -> pd.DataFrame:
     for problem in preferences.project_of(magics).problems:
         magics.told.add(problem)
         print(problem)
-    options = {action.dest: action.option_strings[-1] for action in cell.parser()._actions if action.option_strings}
+    options = {action.dest: name for name, action in reversed(options_of(cell.parser()).items()) if name[:2] == "--"}
     rows = []
     for name in preferences.names(magics):
         preference = preferences.preference(magics, name)
