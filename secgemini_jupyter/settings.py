@@ -192,10 +192,9 @@ def read_key_file(path: Path) -> Secret:
     return checked_key(secret, f"The key file {str(path)!r}")
 
 
-_DOTENV_LINE = re.compile(
-    rf"""^[ \t]*(?:export[ \t]+)?{KEY_VARIABLE}[ \t]*=[ \t]*(?P<quote>["']?)(?P<value>[^"'\r\n]*?)(?P=quote)"""
-    r"[ \t]*(?:[ \t]#[^\r\n]*)?\r?$",
-    re.MULTILINE,
+_DOTENV_LINE = (  # compiled where it is used: most kernels never do
+    rf"""(?m)^[ \t]*(?:export[ \t]+)?{KEY_VARIABLE}[ \t]*=[ \t]*(?P<quote>["']?)(?P<value>[^"'\r\n]*?)(?P=quote)"""
+    r"[ \t]*(?:[ \t]#[^\r\n]*)?\r?$"
 )
 
 
@@ -208,7 +207,7 @@ def read_dotenv(path: Path) -> Secret:
         SettingsError: the file cannot be read, has no key, or can be written by anyone.
     """
     found = [
-        Secret(match["value"].strip()) for match in _DOTENV_LINE.finditer(_private_text(path, ".env file").reveal())
+        Secret(match["value"].strip()) for match in re.finditer(_DOTENV_LINE, _private_text(path, ".env file").reveal())
     ]
     if not found or not found[-1]:  # the last one counts, as in a shell
         raise SettingsError(f"The .env file {str(path)!r} sets no {KEY_VARIABLE}. Add a line {KEY_VARIABLE}=… to it.")

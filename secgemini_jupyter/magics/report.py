@@ -110,8 +110,9 @@ class Report:
         """Facts alone, of which none is good or bad: a column of states would say nothing."""
         return all(finding.state == "info" for finding in self.findings)
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        return {"text/html": str(self._html()), "text/plain": repr(self)}
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, Any]]:
+        # The mark has it taken out of a notebook that is stripped: it names the user, hosts and folders.
+        return {"text/html": str(self._html()), "text/plain": repr(self)}, {"secgemini": {"listing": True}}
 
     def _html(self) -> Html:
         from secgemini_jupyter.render import html

@@ -66,6 +66,8 @@ class Cleaning:
         shown = view.get("model_id") if isinstance(view, dict) else None
         if (mark is not None and "widget" in mark) or (isinstance(shown, str) and shown in self.widgets):
             return self._gone("widget")
+        if mark is not None and "listing" in mark:
+            return self._gone("listing")
         if self.all_outputs and (is_own or mark is not None):
             return self._gone("answer" if mark is not None else "message")
         if _REPR.match(_joined(data.get("text/plain")) or ""):
@@ -136,7 +138,8 @@ def _tells_of_sessions(source: str) -> bool:
     lines = source.splitlines()
     found = [match.group(1) for line in lines if (match := _LINE.match(line))]
     others = [line for line in lines if not _LINE.match(line) and not _QUIET_LINE.fullmatch(line)]
-    return bool(found) and not others and any(name not in ANSWERING for name in found)
+    named = any(name not in ANSWERING for name in found) or any("--dotenv" in line for line in lines)  # which logs in
+    return bool(found) and not others and named
 
 
 def _joined(value: Any) -> str | None:

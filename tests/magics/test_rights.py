@@ -62,7 +62,7 @@ def test_whoami_says_what_the_key_may_do(shell: InteractiveShell) -> None:
     assert found["quota"] == "100 requests and 400,000 tokens a minute"
     assert "may not switch it off" in found["retention"]
     assert found["answers from"].startswith("Sec-Gemini, 127.0.0.1:")
-    assert KEY not in repr(report) + report._repr_mimebundle_()["text/html"] + report.to_frame().to_csv()
+    assert KEY not in repr(report) + report._repr_mimebundle_()[0]["text/html"] + report.to_frame().to_csv()
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_report_shows_what_is_hostile_as_text() -> None:
         [Finding("proxy\x1b[2J", "fail", f"<img src=x onerror=alert(1)> api_key={KEY}", "do <b>this</b>\nnow")],
         "a <b> b",
     )
-    markup = report._repr_mimebundle_()["text/html"]
+    markup = report._repr_mimebundle_()[0]["text/html"]
     assert "<img" not in markup
     assert "<b>" not in markup
     assert "\x1b" not in repr(report)

@@ -41,6 +41,8 @@ CELLS = [
     "secgemini_jupyter.current_session()",
     "secgemini_jupyter.chat()",
     "found = %secgemini ask what now\nfound",
+    "who = %secgemini whoami\nwho",
+    "%secgemini config --dotenv my.env",
 ]
 
 
@@ -56,6 +58,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory, local_service: LocalService) -
         "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
         "IPYTHONDIR": str(folder / "ipython"),
     }
+    (folder / "my.env").write_text(f"SEC_GEMINI_API_KEY={local_service.key}\n")
     notebook = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(source, metadata={"tags": ["mine"]}) for source in CELLS]
     )
@@ -106,6 +109,14 @@ def test_what_is_nobody_elses_business_goes_and_the_answers_stay(notebook: Path)
         source = "".join(cell["source"])
         if source == "%secgemini" or source.startswith(("%secgemini ", "# all of it", "secgemini_jupyter.")):
             assert cell["outputs"] == [], source
+
+
+def test_who_it_was_is_taken_out(notebook: Path) -> None:
+    said = notebook.read_text("utf-8")
+    assert "Logged in as local@localhost" in said
+    assert said.count("local@localhost") > 2
+    main(["clean", str(notebook)])
+    assert "local@localhost" not in notebook.read_text("utf-8")
 
 
 def test_everything_else_stays_as_it_is(notebook: Path) -> None:

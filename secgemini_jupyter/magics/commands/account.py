@@ -16,7 +16,6 @@ from secgemini_jupyter.errors import (
     SettingsError,
     one_line,
 )
-from secgemini_jupyter.magics import keyrings
 from secgemini_jupyter.magics.commands.base import Command, Line
 from secgemini_jupyter.magics.commands.rights import expiry
 from secgemini_jupyter.magics.options import arg
@@ -42,6 +41,8 @@ IN_MEMORY = "It is in this kernel's memory alone, and gone when the kernel ends.
 
 
 def login(magics: SecGeminiMagics, line: str) -> Line:
+    from secgemini_jupyter.magics import keyrings
+
     keep = _wants_keep(line)
     _refuse_in_vain(magics.kernel)
     if keep and not keyrings.is_installed():
@@ -62,6 +63,8 @@ def use_dotenv(magics: SecGeminiMagics, path: str) -> Line:
 
 
 def logout(magics: SecGeminiMagics, _: Namespace) -> Line:
+    from secgemini_jupyter.magics import keyrings
+
     kernel = magics.kernel
     done = []
     if Login.key:
@@ -180,6 +183,8 @@ def _unchanged(error: NetworkError) -> NoReturn:
 
 def _kept() -> str:
     """Put the login's key into the keyring, and say how that went: if it went wrong, the login still holds."""
+    from secgemini_jupyter.magics import keyrings
+
     assert Login.key is not None
     try:
         return f"Kept in the keyring ({keyrings.keep(Login.key.secret)}) for kernels to come."

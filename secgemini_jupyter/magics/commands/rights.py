@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from secgemini_jupyter.errors import SessionNotFoundError, one_line
 from secgemini_jupyter.magics.commands.base import Command
-from secgemini_jupyter.magics.report import Finding, Report, State
 from secgemini_jupyter.settings import KEY_PAGE
 
 if TYPE_CHECKING:
     from secgemini_jupyter.client.sync import InteractiveSession
     from secgemini_jupyter.magics import SecGeminiMagics
+    from secgemini_jupyter.magics.report import Report, State
     from secgemini_jupyter.models import PublicUser
 
 __all__ = ["COMMANDS", "expiry"]
@@ -31,6 +31,8 @@ TOKENS = {
 
 
 def whoami(magics: SecGeminiMagics, _: Namespace) -> Report:
+    from secgemini_jupyter.magics.report import Finding, Report
+
     client = magics.kernel.client
     user = client.user_info().user
     if client.is_local:
