@@ -78,6 +78,16 @@ class Answer:
 
         return answer_markdown(self.messages)
 
+    def wait(self, timeout: float | None = None) -> Answer:  # noqa: ARG002  # that of `Job.wait`
+        """Itself: a variable that held a job holds its answer from a moment on, and `VAR.wait()` works with both.
+
+        Raises:
+            SecGeminiError: what ended the turn.
+        """
+        if self.error is not None:
+            raise self.error
+        return self
+
     def json(self) -> Any:
         """The answer as JSON: a JSON message, else a text that is JSON, else the first JSON fence in it, else the first
         object or list of objects in its words, else what another payload says. JSON Lines in a fence are a list.

@@ -11,6 +11,7 @@ from secgemini_jupyter.client.known import KnownSessions
 from secgemini_jupyter.client.watchers import Watchers
 from secgemini_jupyter.errors import InputError, SessionNotFoundError, SettingsError
 from secgemini_jupyter.kernel import memory
+from secgemini_jupyter.kernel.jobs import Jobs
 from secgemini_jupyter.kernel.replays import Replays
 from secgemini_jupyter.settings import backend, find_key, missing_key_message
 
@@ -45,6 +46,7 @@ class KernelSession:
         self._client: SecGemini | None = None
         self.current_name = MAIN
         self.replays = Replays()
+        self.jobs = Jobs()
 
     # --- client ---
 
@@ -120,7 +122,8 @@ class KernelSession:
         return self._client._core.user if self._client is not None else None
 
     def close(self) -> None:
-        """Close connections and the loop thread; sessions stay at the service."""
+        """Stop the jobs, close connections and the loop thread; sessions stay at the service."""
+        self.jobs.close()
         with self._lock:
             client, self._client = self._client, None
             self._sessions.clear()

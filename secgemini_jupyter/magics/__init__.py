@@ -25,6 +25,8 @@ from secgemini_jupyter.magics.view import is_terminal, owns_cell
 from secgemini_jupyter.settings import Login
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from IPython.core.interactiveshell import InteractiveShell
 
     from secgemini_jupyter.inputs.redaction import Redactor
@@ -59,6 +61,7 @@ class SecGeminiMagics(Magics):
         self.kernel = kernels.KernelSession(shell.user_ns, say=print)
         self.others = Others()
         self.matcher = Matcher(self).match
+        self.after_cell: Callable[[Any], None] | None = None
 
     @property
     def redactor(self) -> Redactor:
@@ -77,9 +80,11 @@ class SecGeminiMagics(Magics):
             try:
                 interrupts.release()
                 if cell is None or wants_help([line.strip()]):
-                    return commands.run(self, line)
-                with self.others.watched(self.shell):
-                    answer = cells.ask(self, line, cell)
+                    answer = commands.run(self, line)
+                else:
+                    with self.others.watched(self.shell):
+                        answer = cells.ask(self, line, cell)
+                self.tell_failed_jobs()
             except SecGeminiError as error:
                 error.short = self.preference("short_errors")
                 raise
@@ -89,6 +94,13 @@ class SecGeminiMagics(Magics):
             self.shell.displayhook.update_user_ns(answer)
             return None
         return answer
+
+    def tell_failed_jobs(self) -> None:
+        """One line for each that nobody knows of: behind what the cell shows, which may clear what stood before."""
+        if any(True for _ in self.kernel.jobs):
+            from secgemini_jupyter.magics.background import tell_failures
+
+            tell_failures(self)
 
     def preference(self, name: str) -> Any:
         """What holds where a cell does not say."""
@@ -118,6 +130,8 @@ def unload(shell: InteractiveShell) -> None:
     if magics is None:
         return
     unread_lines(shell)
+    if magics.after_cell is not None:
+        shell.events.unregister("post_run_cell", magics.after_cell)
     shell.Completer.custom_matchers.remove(magics.matcher)
     shell.configurables.remove(magics)
     for kind in ("line", "cell"):

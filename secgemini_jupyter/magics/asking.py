@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from secgemini_jupyter.magics import SecGeminiMagics
     from secgemini_jupyter.magics.interrupts import Interrupts
     from secgemini_jupyter.magics.view import View
+    from secgemini_jupyter.render.live import Stage
 
 __all__ = ["ask"]
 
@@ -49,6 +50,7 @@ def ask(
     """
     look = look or look_for(magics)
     interrupts = current()
+    magics.kernel.jobs.check_free(session)
     running = session.to_start(question.prompt if question else None, timeout=timeout)
     question = question or Question("")
     interrupts.hold(running.wake)
@@ -89,13 +91,18 @@ def follow(running: RunningTurn, view: View, interrupts: Interrupts) -> None:
         message = running.next(timeout=POLL)
         if message is not None:
             view.add(message)
-        view.tick("held up" if running.is_held_up else "sent" if running.is_sent else "connecting")
+        view.tick(stage(running))
     if running.is_over:
         return
     for _ in range(DRAINED):
         if (message := running.next(timeout=0)) is None:
             break
         view.add(message)
+
+
+def stage(running: RunningTurn) -> Stage:
+    """How far the prompt has come."""
+    return "held up" if running.is_held_up else "sent" if running.is_sent else "connecting"
 
 
 def finish(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from argparse import Namespace
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
 
-from secgemini_jupyter.errors import InputError, one_line
+from secgemini_jupyter.errors import InputError, one_line, redact
 from secgemini_jupyter.settings import ServeSettings, backend, data_dir, find_key
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from secgemini_jupyter.models import Message
 
 __all__ = ["MODES", "Caching", "cache_of"]
+
+log = logging.getLogger(__name__)
 
 MODES = ("off", "use", "refresh", "only")
 
@@ -92,6 +95,15 @@ class Caching:
             print(error)
             return
         self._note_cell(self.kernel.replays.chain(self.name, self.kernel.get(self.name)), self.asked)
+
+    def keep_later(self, answer: Answer) -> None:
+        """The same for a job: its thread belongs to no cell, and prints nothing."""
+        if self.asked is None:
+            return
+        try:
+            cache_of(self.magics).store(self.asked, answer.response)
+        except InputError as error:
+            log.warning("An answer was not kept: %s", one_line(redact(str(error))))
 
     # --- looking for it ---
 

@@ -75,7 +75,8 @@ OPTIONS = (
         "page), code (its code in one new cell, not run), raw (the messages)",
     ),
     arg("--dry-run", action="store_true", help="show what would leave this machine; nothing is created or sent"),
-    arg("-o", "--out", metavar="VAR", help="put the Answer into this variable"),
+    arg("--bg", action="store_true", help="go on in the background: gives a Job, see %%secgemini jobs"),
+    arg("-o", "--out", metavar="VAR", help="put the Answer into this variable; with --bg first the Job"),
     arg("-q", "--quiet", action="store_true", help="show nothing"),
     *LOOKS,
     arg("prompt", nargs="*", help="the first words of the prompt; the cell's body follows"),
@@ -94,7 +95,7 @@ def ask(magics: SecGeminiMagics, line: str, body: str = "") -> Any:
     """Ask what a line and a cell's body say.
 
     Returns:
-        The Answer, or what its format gives; a Plan for `--dry-run`.
+        The Answer, or what its format gives; a Plan for `--dry-run`, a Job for `--bg`.
 
     Raises:
         UsageError: the line makes no sense.
@@ -111,6 +112,11 @@ def ask(magics: SecGeminiMagics, line: str, body: str = "") -> Any:
             "%%secgemini: --restore works in a terminal only: a notebook saves what it shows. "
             "There, answer.restored() gives the text to your code."
         )
+    if options.bg and options.format not in (None, "md"):
+        raise UsageError(
+            f"%%secgemini: --bg gives a Job and shows the answer as it is. Leave -f {options.format} out: "
+            "the job's .wait() gives the Answer, with .df(), .json(), .markdown and more."
+        )
     question = compose(magics, options, first_words, body)
     if options.dry_run:
         from secgemini_jupyter.magics.planning import planned
@@ -123,13 +129,21 @@ def ask(magics: SecGeminiMagics, line: str, body: str = "") -> Any:
         raise UsageError(f"%%secgemini: --restore puts values back into words: add -f text, not {look.form.name}.")
     caching = Caching(magics, options, question)
     if (replayed := caching.replay(look=look, out=options.out)) is not None:
-        return look.form.give(magics.shell, replayed)
+        return replayed if options.bg else look.form.give(magics.shell, replayed)
     session = session_for(magics, options)
+    magics.kernel.jobs.check_free(session)
     caching.prepare(session)
     if question.evidence:
         from secgemini_jupyter.inputs.evidence import attach_evidence
 
         attach_evidence(session, question.evidence)
+    if options.bg:
+        from secgemini_jupyter.magics import background
+
+        keep = caching.keep_later
+        return background.start(
+            magics, session, question, look=look, out=options.out, timeout=options.timeout, keep=keep
+        )
     answer = asking.ask(magics, session, question, look=look, out=options.out, timeout=options.timeout)
     caching.keep(answer)
     return look.form.give(magics.shell, answer)

@@ -10,7 +10,7 @@ from IPython.core.error import UsageError
 
 from secgemini_jupyter.errors import one_line, redact
 from secgemini_jupyter.magics import cell
-from secgemini_jupyter.magics.commands import account, evidence, export, kept, rights, said, sessions, setup
+from secgemini_jupyter.magics.commands import account, evidence, export, jobs, kept, rights, said, sessions, setup
 from secgemini_jupyter.magics.commands.base import Command, Line, status
 from secgemini_jupyter.magics.help import command_help, magic_help, wants_help
 from secgemini_jupyter.magics.options import arg, nearest, split_words
@@ -65,6 +65,7 @@ GROUPS: tuple[Sequence[Command], ...] = (
     sessions.COMMANDS,
     evidence.COMMANDS,
     said.COMMANDS,
+    jobs.COMMANDS,
     account.COMMANDS,
     rights.COMMANDS,
     kept.COMMANDS,
