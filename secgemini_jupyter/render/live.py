@@ -46,8 +46,9 @@ Stage = Literal["connecting", "held up", "sent"]
 """How far the prompt has come, as long as nothing came back."""
 MAX_OUTPUTS = 36
 """However long the answer: Lab shows at most 50 outputs of a cell."""
-GROWTH = 1.15
-"""Each output may be this much longer than the one before: 36 of them hold 8 MB."""
+OF_ONE_SIZE = 12
+GROWTH = 1.25
+"""After these, each output may be this much longer than the one before: they hold 4 MB, and the last one more."""
 BYTES_A_SECOND = 500_000
 """What an output that moves may send; a larger one is sent less often."""
 RECENT_STEPS = 4
@@ -175,7 +176,10 @@ class LiveView:
         self._parts.append(part)
         self._size += len(part.text)
         index = len(self._finished)
-        if self._size >= BLOCK_SIZE * GROWTH**index and index < self._max_outputs - self._before - 1:
+        if (
+            self._size >= BLOCK_SIZE * GROWTH ** max(0, index - OF_ONE_SIZE)
+            and index < self._max_outputs - self._before - 1
+        ):
             self._finished.append(self._bundle(*[part.html for part in self._parts],
                                                text="\n".join(part.text for part in self._parts)))  # fmt: skip
             self._earlier += self._parts
@@ -197,6 +201,12 @@ class LiveView:
             self._change(changed, 0, now, self._bundle(self._header_html(header), text=header))
         if self._before == 2:
             self._change(changed, 1, now, self._bundle(*self._steps_html(), text=""))
+        first = self._before + self._reported
+        if self._reported < len(self._finished) and first in self._sent:
+            # What follows it comes the next time: Lab draws a new output before it has updated the one above.
+            changed.append(Output(first, self._finished[self._reported]))
+            self._reported += 1
+            return changed
         changed += [
             Output(self._before + index, self._finished[index]) for index in range(self._reported, len(self._finished))
         ]
