@@ -60,9 +60,10 @@ class Replays:
         chain = self._chains[name] = Chain(session, model)
         return chain
 
-    def holds_only_replayed(self, name: str) -> bool:
+    def replayed(self, name: str) -> int:
+        """How many turns of the name were replayed."""
         chain = self._chains.get(name)
-        return chain is not None and chain.session is None and bool(chain.turns)
+        return len(chain.turns) if chain is not None else 0
 
     def refuse_a_gap(self, name: str) -> None:
         """

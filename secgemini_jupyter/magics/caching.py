@@ -219,6 +219,8 @@ class Caching:
         cache = cache_of(self.magics)
         response = kept.response("" if cache.is_own else cache.folder.name or str(cache.folder))
         answer = Answer(response, None, attached=[name for name, _ in self._given])
+        if self.question.redacted is not None:
+            answer.restore = self.magics.redactor.restored
         if out:
             self.magics.shell.user_ns[out] = answer
         facts = replace(response.facts(self.question.inputs), redacted=self.question.redacted)

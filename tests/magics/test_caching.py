@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
+from secgemini_jupyter.magics import load, unload
 from tests.conftest import LocalService
 from tests.magics.conftest import Kernel, start_kernel, stop_kernel
 
@@ -302,6 +303,42 @@ def test_the_same_cell_run_again_gets_the_same_answer(kernel: Kernel, tmp_path: 
     run("%%secgemini -o two\ncontinue, please", "cell-2")
     assert kernel.value("two.cached, two.turn") == (False, 4), "changed: asked, after all that was said"
     kernel.run("%config SecGeminiMagics.cache = 'off'")
+
+
+def test_formats_and_placeholders_are_those_of_a_new_answer(kernel: Kernel, tmp_path: Path) -> None:
+    token = "ghp_" + "A1b2C3d4E5" * 3 + "F6g7H8"
+    cells = [
+        '%%secgemini --cache use -f json\n{"a": [1, 2]}',
+        f"%%secgemini --cache use --redact -o hidden\nwhose is {token} ?",
+    ]
+    kept = []
+    for _ in range(2):
+        fresh(kernel, tmp_path)
+        shown = [kernel.run(cell) for cell in cells]
+        assert [ran.status for ran in shown] == ["ok", "ok"], shown[0].error
+        kept.append([[line for line in ran.text.splitlines() if not line.startswith("— ")] for ran in shown])
+        assert "1 redacted" in shown[1].text
+        assert kernel.value(f"{token!r} in hidden.restored(), {token!r} in hidden.answer") == (True, False)
+    assert kernel.value("hidden.cached") is True
+    assert kept[0] == kept[1]
+    for path in files(tmp_path):
+        assert token.encode() not in path.read_bytes()
+
+
+def test_replayed_in_a_terminal(
+    shell: InteractiveShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path))
+    shell.run_cell_magic("secgemini", "--cache use", "hello")
+    new = capsys.readouterr().out
+    unload(shell)
+    load(shell)
+    shell.run_cell_magic("secgemini", "--cache use -o found", "hello")
+    lines = capsys.readouterr().out.splitlines()
+    assert shell.user_ns["found"].cached is True
+    assert lines[:-1] == new.splitlines()[:-1]
+    assert lines[-1].startswith("— Replayed from the cache, recorded 2")
+    assert "1 turn replayed from the cache" in shell.run_line_magic("secgemini", "")
 
 
 @pytest.mark.parametrize("line", ["cache = 'only'", "cache_dir = 'answers'"])

@@ -52,6 +52,14 @@ class Command:
 def status(magics: SecGeminiMagics, _: Namespace) -> Line:
     kernel = magics.kernel
     session = kernel.get(kernel.current_name)
+    if session is None and (number := kernel.replays.replayed(kernel.current_name)):
+        turns = "1 turn" if number == 1 else f"{number} turns"
+        return Line(
+            one_line(
+                f"session {kernel.current_name}: {turns} replayed from the cache, nobody was asked yet "
+                f"({destination(kernel)})."
+            )
+        )
     if session is None:
         return Line(f"No session yet in this kernel ({destination(kernel)}). Ask in a %%secgemini cell.")
     retained = "retained" if session.can_log else "not retained"
