@@ -45,9 +45,9 @@ class Finding:
         # Words of a service, a proxy or a file name; a library's error may quote a header.
         for name in ("check", "found", "advice"):
             text = getattr(self, name)
-            if name != "advice":
-                text = _LOGIN.sub(r"\1[redacted]@", redact(text))
-            object.__setattr__(self, name, one_line(text, MAX_TEXT))
+            if name != "advice":  # which may say how to write a login
+                text = _LOGIN.sub(r"\1[redacted]@", text)
+            object.__setattr__(self, name, one_line(redact(text), MAX_TEXT))
 
 
 class Report:

@@ -44,6 +44,8 @@ class Keyring(KeyringBackend):
         self.file.write_text(json.dumps(self._read() | {f"{service} {username}": password}))
 
     def delete_password(self, service, username):
+        if self.file.with_name("stuck").exists():
+            raise PasswordDeleteError("not allowed")
         held = self._read()
         if held.pop(f"{service} {username}", None) is None:
             raise PasswordDeleteError("not found")
@@ -75,7 +77,7 @@ def keyless(folder: Path, local_service: LocalService) -> Iterator[Kernel]:
 
 @pytest.fixture
 def kernel(keyless: Kernel, folder: Path) -> Kernel:
-    for name in ("filering.json", "locked"):
+    for name in ("filering.json", "locked", "stuck"):
         (folder / name).unlink(missing_ok=True)
     ran = keyless.run("%reset -f\n%reload_ext secgemini_jupyter\n%xmode Verbose")
     assert ran.status == "ok", ran.error
@@ -202,6 +204,28 @@ def test_kept_key_is_found_by_the_next_kernel(kernel: Kernel, folder: Path) -> N
     assert "Nobody was logged in" in kernel.run("%secgemini logout").text
 
 
+def test_keyring_that_deletes_nothing_fails_the_logout(kernel: Kernel, folder: Path) -> None:
+    typed(kernel, "%secgemini login --keep", KEY)
+    (folder / "stuck").touch()
+    ran = kernel.run("%secgemini logout")
+    assert ran.status == "error"
+    assert "Logged out: the key is out of this kernel's memory" in ran.error
+    assert "still holds the key: it did not delete it (not allowed). Delete the entry" in ran.error
+    assert kernel.value("__import__('secgemini_jupyter.settings').settings.Login.key is None")
+
+
+def test_logout_tells_of_a_key_file_that_cannot_be_read(kernel: Kernel) -> None:
+    kernel.run("import os; os.environ['SEC_GEMINI_API_KEY_FILE'] = '/nowhere/key'")
+    try:
+        assert typed(kernel, "%secgemini login", KEY).status == "ok"
+        ran = kernel.run("%secgemini logout")
+    finally:
+        kernel.run("del os.environ['SEC_GEMINI_API_KEY_FILE']")
+    assert ran.status == "ok"
+    assert "Logged out" in ran.text
+    assert "'/nowhere/key' cannot be read" in ran.text
+
+
 def test_locked_keyring_leaves_the_key_in_memory(kernel: Kernel, folder: Path) -> None:
     (folder / "locked").touch()
     ran = typed(kernel, "%secgemini login --keep", KEY)
@@ -320,6 +344,44 @@ def test_no_terminal_to_type_in_says_so(local_service: LocalService, tmp_path: P
     assert ran.returncode != 0
     assert "Nobody can be asked for a key here" in ran.stdout + ran.stderr
     assert KEY not in ran.stdout + ran.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a terminal of its own")
+def test_key_is_typed_hidden_in_a_terminal(local_service: LocalService, tmp_path: Path) -> None:
+    import io
+
+    import pexpect
+
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("SEC_GEMINI", "SECGEMINI"))
+    }
+    screen = io.StringIO()
+    terminal = pexpect.spawn(
+        sys.executable,
+        ["-m", "IPython", "--simple-prompt", "--colors=NoColor", "--no-banner"],
+        env=environment | {"IPYTHONDIR": str(tmp_path), "SEC_GEMINI_API_HTTP_URL": local_service.http, "TERM": "dumb"},
+        encoding="utf-8",
+        timeout=30,
+    )
+    terminal.logfile_read = screen
+    terminal.expect(r"In \[1\]: ")
+    terminal.sendline("%load_ext secgemini_jupyter")
+    terminal.expect(r"In \[2\]: ")
+    terminal.sendline("%secgemini login")
+    terminal.expect(r"\(hidden\): ")
+    assert terminal.waitnoecho(10)
+    terminal.sendline(KEY)
+    terminal.expect("Logged in as local@localhost at 127.0.0.1")
+    terminal.expect(r"In \[3\]: ")
+    terminal.sendline("%history -g")
+    terminal.expect(r"In \[4\]: ")
+    terminal.sendline("exit")
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert "%secgemini login" in screen.getvalue()
+    assert KEY not in screen.getvalue()
+    for path in tmp_path.rglob("*"):
+        assert not path.is_file() or KEY.encode() not in path.read_bytes(), path
 
 
 def test_service_that_names_its_user_cannot_write_on_the_screen(kernel: Kernel) -> None:

@@ -70,12 +70,18 @@ def logout(magics: SecGeminiMagics, _: Namespace) -> Line:
     if Login.key:
         Login.key = None
         done.append("the key is out of this kernel's memory")
-    if keyrings.forget():
-        done.append("the keyring's entry is deleted")
     if kernel.has_client and not kernel.is_local:
         kernel.close()
-        done.append("connections are closed; sessions stay at the service")
+        done.append("connections are closed, sessions stay at the service")
+    left = ""
+    try:
+        if keyrings.forget():
+            done.append("the keyring's entry is deleted")
+    except SettingsError as error:
+        left = str(error)
     said = f"Logged out: {', '.join(done)}." if done else "Nobody was logged in here."
+    if left:
+        raise SettingsError(f"{said} {left}")
     return Line(one_line(f"{said} {_still_found()}"))
 
 
@@ -194,7 +200,10 @@ def _kept() -> str:
 
 def _still_found() -> str:
     """Where a key comes from all the same, and how to take it away: that is the user's to do."""
-    key = find_key() if backend() != "local" else None
+    try:
+        key = find_key() if backend() != "local" else None
+    except SettingsError as error:  # a key file that cannot be read
+        return str(error)
     if key is None:
         return ""
     advice = {
