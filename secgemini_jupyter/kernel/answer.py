@@ -199,6 +199,10 @@ class Answer:
         self._shown_in = execution_count
         return self
 
+    def is_shown_in(self, execution_count: int) -> bool:
+        """Whether it is marked so."""
+        return self._shown_in == execution_count
+
     def _ipython_display_(self) -> None:
         from IPython import get_ipython
         from IPython.display import display

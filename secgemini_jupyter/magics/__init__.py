@@ -21,7 +21,7 @@ from secgemini_jupyter.magics.lines import read_lines, unread_lines
 from secgemini_jupyter.magics.look import SHOWS
 from secgemini_jupyter.magics.others import Others
 from secgemini_jupyter.magics.preferences import preference
-from secgemini_jupyter.magics.view import is_terminal, owns_cell
+from secgemini_jupyter.magics.view import is_line_alone, is_terminal, owns_cell
 from secgemini_jupyter.settings import Login
 
 if TYPE_CHECKING:
@@ -80,20 +80,20 @@ class SecGeminiMagics(Magics):
             try:
                 interrupts.release()
                 if cell is None or wants_help([line.strip()]):
-                    answer = commands.run(self, line)
+                    result = commands.run(self, line)
                 else:
                     with self.others.watched(self.shell):
-                        answer = cells.ask(self, line, cell)
+                        result = cells.ask(self, line, cell)
                 self.tell_failed_jobs()
             except SecGeminiError as error:
                 error.short = self.preference("short_errors")
                 raise
-        is_over = isinstance(answer, kernels.Answer) or is_shown(self.shell, answer)
-        if is_over and is_terminal(self.shell) and owns_cell(self.shell):
+        is_cell = owns_cell(self.shell) if cell is not None else is_line_alone(self.shell, line)
+        if is_cell and is_terminal(self.shell) and is_shown(self.shell, result):
             # A terminal writes `Out[n]:` even for a result that shows nothing: `Out` and `_` get it directly.
-            self.shell.displayhook.update_user_ns(answer)
+            self.shell.displayhook.update_user_ns(result)
             return None
-        return answer
+        return result
 
     def tell_failed_jobs(self) -> None:
         """One line for each that nobody knows of: behind what the cell shows, which may clear what stood before."""

@@ -82,7 +82,7 @@ class Form:
         if self.shaped.error is not None:
             raise self.shaped.error
         if self.shaped.code:
-            shell.set_next_input(self.shaped.code, replace=False)
+            shell.set_next_input(self.shaped.code, replace=False)  # in a terminal that is the next prompt
         if self.name == "md":
             return answer
         return show_once(shell, self.shaped.value)
@@ -149,7 +149,7 @@ def _code(answer: Answer, _: bool) -> Shaped:
     return Shaped(
         value=value,
         code=new_cell(answer, chosen, left_out),
-        note=f"{count(len(chosen), 'block')} of code put into a new cell, not run. Read it first.",
+        note=f"{count(len(chosen), 'block')} of code put below, into a new cell or the next prompt; not run.",
     )
 
 
@@ -208,6 +208,10 @@ def show_once(shell: InteractiveShell, value: Any) -> Any:
 
 def is_shown(shell: InteractiveShell, value: Any) -> bool:
     """Whether this cell has shown `value` already."""
+    from secgemini_jupyter.kernel.answer import Answer
+
+    if isinstance(value, Answer):
+        return value.is_shown_in(shell.execution_count)
     return id(value) in _printers(shell)
 
 

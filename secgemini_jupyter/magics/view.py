@@ -83,6 +83,13 @@ def owns_cell(shell: InteractiveShell) -> bool:
     return str(cell).lstrip().startswith("%%secgemini")
 
 
+def is_line_alone(shell: InteractiveShell, line: str) -> bool:
+    """Whether the running cell of a terminal is `%secgemini` with this line, and nothing else."""
+    manager = shell.history_manager
+    cell = manager.input_hist_raw[-1] if manager and manager.input_hist_raw else ""
+    return cell.split() == ["%secgemini", *line.split()]
+
+
 def is_in_output_widget(shell: InteractiveShell) -> bool:
     """Whether an `ipywidgets.Output` takes what the cell shows: it keeps what is displayed, and takes no updates."""
     widgets = sys.modules.get("ipywidgets")

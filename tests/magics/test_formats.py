@@ -193,7 +193,7 @@ def test_code_is_put_into_one_new_cell_and_not_run(kernel: Kernel) -> None:
         "\n# --- block 1 of 2, python ---\nran = 1\n"
         "\n# --- block 2 of 2, py ---\nfor x in y:\n    pass"
     )
-    assert "2 blocks of code put into a new cell, not run." in ran.html[0]
+    assert "2 blocks of code put below, into a new cell" in ran.html[0]
     assert "Do:" in ran.html[0]
     assert kernel.value("'ran' in globals()") is False
     assert kernel.value("_oh[max(_oh)]") == "ran = 1\n\nfor x in y:\n    pass\n"
@@ -274,6 +274,16 @@ def test_terminal_shows_each_format_once(
         assert str(prefilled(shell)).endswith("\nx = 1")
     else:
         assert prefilled(shell) is None
+
+
+def test_line_in_a_terminal_has_no_empty_result(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
+    for line, value in (("ask -f json [1, 2]", [1, 2]), ("ask  hello?", "hello?")):
+        assert shell.run_cell(f"%secgemini {line}", store_history=True).success
+        assert "Out[" not in capsys.readouterr().out
+        assert shell.user_ns["_"] == value or shell.user_ns["_"].answer == value
+    assert shell.run_cell("v = %secgemini ask -f json [3]", store_history=True).success
+    assert shell.user_ns["v"] == [3]
+    assert shell.run_cell("%secgemini history", store_history=True).result is not None
 
 
 @pytest.mark.parametrize("name", ["json", "df", "raw", "code"])
