@@ -163,7 +163,8 @@ def new_cell(answer: Answer, blocks: Sequence[Block], left_out: Sequence[Block] 
     response = answer.response
     who = "the local service, not Sec-Gemini" if response.is_local else "Sec-Gemini"
     where = f"session {one_line(response.session_name, 60)}, turn {response.turn_index}"
-    lines = [f"# From {who}, {where}. Not run yet: read it first."]
+    replayed = "" if response.recorded_at is None else " (replayed from the cache)"
+    lines = [f"# From {who}{replayed}, {where}.", "# Not run yet: read it first."]
     if left_out:
         languages = ", ".join(dict.fromkeys(one_line(block.language, 20) for block in left_out))
         lines.append(f"# Left out: {count(len(left_out), 'block')} in other languages ({languages}).")
@@ -175,7 +176,7 @@ def new_cell(answer: Answer, blocks: Sequence[Block], left_out: Sequence[Block] 
     if wide := [str(number) for number, line in enumerate(lines, 2) if len(line) > WIDE]:
         more = f" and {len(wide) - 5} more" if len(wide) > 5 else ""
         words = "Line" if len(wide) == 1 else "Lines"
-        lines.insert(1, f"# {words} {', '.join(wide[:5])}{more}: longer than {WIDE} characters, scroll to the right.")
+        lines.insert(2, f"# {words} {', '.join(wide[:5])}{more}: longer than {WIDE} characters, scroll to the right.")
     return "\n".join(lines)
 
 

@@ -36,6 +36,8 @@ MAX_RAW = 20_000
 """Characters of raw text, code or JSON that are shown."""
 MAX_JSON_NODES = 500
 MAX_JSON_DEPTH = 12
+OPEN_JSON_LINES = 40
+"""JSON of fewer lines is shown open: nobody should have to click for what fits on a screen."""
 
 
 @dataclass(frozen=True)
@@ -236,11 +238,12 @@ def json_payload(value: Any, *, defang: bool = True) -> Payload:
     if not isinstance(value, dict | list) or not value:
         return Payload(code_html(text), text, value)
     budget = iter(range(MAX_JSON_NODES))
-    return Payload(html.tag("div", *_json_nodes(value, budget, 0, defang), style=html.CODE_TREE), text, value)
+    opened = MAX_JSON_DEPTH if text.count("\n") < OPEN_JSON_LINES else 1
+    return Payload(html.tag("div", *_json_nodes(value, budget, 0, opened, defang), style=html.CODE_TREE), text, value)
 
 
-def _json_nodes(value: Any, budget: Iterator[int], depth: int, defang: bool) -> Iterator[Html]:
-    """Collapsible nodes: the first level open, at most `MAX_JSON_NODES` in all."""
+def _json_nodes(value: Any, budget: Iterator[int], depth: int, opened: int, defang: bool) -> Iterator[Html]:
+    """Collapsible nodes, so many levels of them open, at most `MAX_JSON_NODES` in all."""
     items = list(value.items()) if isinstance(value, dict) else list(enumerate(value))
     for index, (key, item) in enumerate(items):
         if next(budget, None) is None:
@@ -250,9 +253,9 @@ def _json_nodes(value: Any, budget: Iterator[int], depth: int, defang: bool) -> 
         name = html.tag("span", f"{defanged(label) if defang else label}: ", style=html.HOST)
         if isinstance(item, dict | list) and item and depth < MAX_JSON_DEPTH:
             what = f"{{{len(item)}}}" if isinstance(item, dict) else f"[{len(item)}]"
-            inner = html.tag("div", *_json_nodes(item, budget, depth + 1, defang), style=html.INDENT)
+            inner = html.tag("div", *_json_nodes(item, budget, depth + 1, opened, defang), style=html.INDENT)
             summary = html.tag("summary", name, what, style=html.SUMMARY)
-            yield html.tag("details", summary, inner, open="open" if depth < 1 and len(item) <= 20 else "")
+            yield html.tag("details", summary, inner, open="open" if depth < opened and len(item) <= 20 else "")
         else:
             shown = shorten(safe_text(json.dumps(item, ensure_ascii=False)[:2_000]), 1_000)
             yield html.tag("div", name, defanged(shown) if defang else shown)

@@ -188,7 +188,7 @@ def test_code_is_put_into_one_new_cell_and_not_run(kernel: Kernel) -> None:
     assert ran.status == "ok", ran.error
     (cell,) = new_cells(ran.payload)
     assert cell == (
-        "# From Sec-Gemini, session triage, turn 1. Not run yet: read it first.\n"
+        "# From Sec-Gemini, session triage, turn 1.\n# Not run yet: read it first.\n"
         "# Left out: 1 block in other languages (bash).\n"
         "\n# --- block 1 of 2, python ---\nran = 1\n"
         "\n# --- block 2 of 2, py ---\nfor x in y:\n    pass"
@@ -210,11 +210,11 @@ def test_code_hides_nothing(kernel: Kernel) -> None:
     (cell,) = new_cells(ran.payload)
     lines = str(cell).split("\n")
     assert lines[0].startswith("# From Sec-Gemini")
-    assert lines[1] == "# Line 6: longer than 160 characters, scroll to the right."
-    assert lines[2] == "%%bash"
-    assert lines[5].endswith("; y = 2")
+    assert lines[2] == "# Line 7: longer than 160 characters, scroll to the right."
+    assert lines[3] == "%%bash"
+    assert lines[6].endswith("; y = 2")
     assert all(char.isprintable() or char == "\n" for char in str(cell))
-    assert "⟨U+202E⟩" in lines[3]
+    assert "⟨U+202E⟩" in lines[4]
 
 
 @pytest.mark.kernel

@@ -212,3 +212,11 @@ def test_keys_of_a_json_tree_are_defanged() -> None:
     for bad in ("http://evil.test", "1.2.3.4"):
         assert bad not in shown.html + shown.text
         assert bad in exact.html
+
+
+def test_small_json_is_shown_open() -> None:
+    small = render_content("sec-gemini/json", json.dumps({"a": {"b": {"c": [{"d": 1}]}}})).html
+    large = render_content("sec-gemini/json", json.dumps([{"a": {"b": n}} for n in range(20)])).html
+    assert small.count("<details") == small.count('open="open"') == 4
+    assert large.count('open="open"') == 20
+    assert large.count("<details") == 40
