@@ -93,6 +93,18 @@ class KernelSession:
     def has_client(self) -> bool:
         return self._client is not None
 
+    def check_idle(self) -> None:
+        """
+        Raises:
+            InputError: a turn runs here, in a cell, a widget or a job.
+        """
+        running = [session for _, session in self if session.is_running] + [job.session for job in self.jobs.running]
+        if running:
+            raise InputError(
+                f"A turn is running in session {running[0].name!r}: wait for it or stop it, then try again. "
+                "Nothing changed."
+            )
+
     def change_client(self, client: SecGemini) -> list[str]:
         """Talk by another client from now on; gives the names of sessions that are left behind, where they are.
 
@@ -102,19 +114,27 @@ class KernelSession:
             InputError: a turn is running here.
         """
         with self._lock:
-            old = self._client
-            if running := [name for name, session in self if session.is_running]:
-                raise InputError(
-                    f"A turn is running in session {running[0]!r}: wait for it or stop it, then try again."
-                )
-            if old is not None and old._core.take_key(client._core):
+            self.check_idle()
+            if self._client is not None and self._client._core.take_key(client._core):
                 client.close()
                 return []
             left = self.names
-            self.close()
-            self._client, self.current_name = client, MAIN
-        self._watchers.tell()
+            self.leave()
+            self._client = client
         return left
+
+    def leave(self) -> None:
+        """Let go of the client: jobs that run are stopped, connections closed; sessions stay at the service."""
+        for job in self.jobs.running:
+            job.stop()
+        with self._lock:
+            client, self._client = self._client, None
+            self._sessions.clear()
+            self._known.clear()
+            self.current_name = MAIN
+        if client is not None:
+            client.close()
+        self._watchers.tell()
 
     @property
     def told(self) -> UserInfo | None:
@@ -124,12 +144,7 @@ class KernelSession:
     def close(self) -> None:
         """Stop the jobs, close connections and the loop thread; sessions stay at the service."""
         self.jobs.close()
-        with self._lock:
-            client, self._client = self._client, None
-            self._sessions.clear()
-            self._known.clear()
-        if client is not None:
-            client.close()
+        self.leave()
 
     # --- sessions ---
 

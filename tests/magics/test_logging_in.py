@@ -262,19 +262,24 @@ def test_service_that_is_not_there(kernel: Kernel) -> None:
     assert WRONG not in everything(kernel, ran)
 
 
-def test_login_waits_for_a_running_turn(kernel: Kernel) -> None:
+def test_login_waits_for_a_job(kernel: Kernel) -> None:
     kernel.run("%secgemini new slow --model local-echo")
-    kernel.run("from secgemini_jupyter.kernel import default_kernel; one = default_kernel()")
-    ran = kernel.run(
-        "import time; turn = one.current().start('[[messages=3]] [[delay=5]]')\n"
-        "while not one.current().is_running: time.sleep(0.01)"
-    )
-    assert ran.status == "ok", ran.error
+    assert kernel.run("%%secgemini --bg\n[[messages=3]] [[delay=5]]").status == "ok"
     ran = kernel.run("%secgemini login", attended=True)
-    kernel.run("turn.stop()")
+    kernel.run("%secgemini stop")
     assert ran.status == "error"
-    assert "a turn is running in session 'slow'" in ran.text
-    assert "Nothing changed" in ran.text
+    assert "A turn is running in session 'slow'" in ran.error
+    assert "Nothing changed" in ran.error
+
+
+def test_answers_of_jobs_outlive_a_login_and_a_logout(kernel: Kernel) -> None:
+    kernel.run("%secgemini new quick --model local-echo")
+    assert kernel.run("%%secgemini --bg\nasked before").status == "ok"
+    kernel.run("%secgemini wait 1")
+    assert typed(kernel, "%secgemini login", KEY).status == "ok"
+    assert kernel.run("%secgemini logout").status == "ok"
+    assert kernel.run("found = %secgemini wait 1").status == "ok"
+    assert kernel.value("found.answer") == "asked before"
 
 
 def test_key_that_ends_soon_is_told(kernel: Kernel) -> None:

@@ -71,7 +71,7 @@ def logout(magics: SecGeminiMagics, _: Namespace) -> Line:
         Login.key = None
         done.append("the key is out of this kernel's memory")
     if kernel.has_client and not kernel.is_local:
-        kernel.close()
+        kernel.leave()
         done.append("connections are closed, sessions stay at the service")
     left = ""
     try:
@@ -107,16 +107,14 @@ def _refuse_in_vain(kernel: KernelSession) -> None:
 
     Raises:
         SettingsError: it would not be used.
-        UsageError: a turn is running.
+        InputError: a turn is running.
     """
     if backend() == "local":
         raise SettingsError(
             "SECGEMINI_BACKEND is local: this kernel asks the local analyst alone, and no key is used. "
             "Unset it, then log in. Nothing was asked or sent."
         )
-    if running := [name for name, session in kernel if session.is_running]:
-        said = f"a turn is running in session {running[0]!r}: wait for it or stop it, then log in. Nothing changed."
-        raise UsageError(one_line(said))
+    kernel.check_idle()
 
 
 def _asked(host: str) -> Secret:
