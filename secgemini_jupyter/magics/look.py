@@ -43,7 +43,6 @@ class Look:
     form: Form = field(default_factory=Form)
 
 
-FEEDBACK_HINT = "rate it: %secgemini feedback up|down"
 LOOKS = (
     arg("--show", choices=SHOWS, help="thinking and tool calls: left out, in short, or with their whole text"),
     arg(
@@ -65,6 +64,8 @@ def look_for(magics: SecGeminiMagics, options: Namespace | None = None) -> Look:
     form = chosen("format")
     if options is None and form != "text":
         form = "md"  # what is only listened to, or shown again, gives an Answer
+    from secgemini_jupyter.render.text import FEEDBACK_HINT
+
     hints = is_attended(magics.shell) and not magics.preference("feedback")  # its strip needs no words
     return Look(
         quiet=bool(getattr(options, "quiet", False)),

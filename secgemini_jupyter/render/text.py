@@ -12,6 +12,9 @@ from datetime import UTC, datetime
 
 __all__ = ["count", "defanged", "duration", "name_and_size", "one_line", "safe_text", "shorten", "size", "utc"]
 
+FEEDBACK_HINT = "rate it: %secgemini feedback up|down"
+"""What stands last in the footer of an answer that its reader may rate."""
+
 # C0 but tab and newline, DEL, C1 · bidi marks, embeddings, isolates · characters without width or ink ·
 # tag characters and supplementary variation selectors, which smuggle text · line separators · surrogates.
 _UNSAFE = re.compile(

@@ -6,6 +6,7 @@ import re
 
 from secgemini_jupyter.render import html
 from secgemini_jupyter.render.answer import REPLAYED, STEPS_TITLE, place
+from secgemini_jupyter.render.text import FEEDBACK_HINT
 
 __all__ = ["public_html", "public_text"]
 
@@ -60,6 +61,7 @@ def _public(first: str, rest: str, where: str) -> tuple[str, str]:
     if first.startswith(REPLAYED):
         first, dot, rest = rest.removeprefix(" · ").partition(" · ")
         rest = dot + rest
+    rest = rest.removesuffix(f" · {FEEDBACK_HINT}")  # the reader has no such session
     if where:
         before, found, after = rest.rpartition(f" · {where}")
         if found and (not after or after.startswith(" · ")):

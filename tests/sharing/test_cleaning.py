@@ -20,6 +20,7 @@ from nbclient import NotebookClient
 from secgemini_jupyter.cli import main
 from secgemini_jupyter.models import Message, MessageType
 from secgemini_jupyter.render.answer import Facts, answer_bundle
+from secgemini_jupyter.render.text import FEEDBACK_HINT
 from secgemini_jupyter.sharing.cleaning import clean
 from secgemini_jupyter.sharing.widgets import STATE
 from tests.conftest import LocalService
@@ -226,7 +227,14 @@ def test_any_answer_keeps_its_words_and_loses_its_session(
     """What is left is the bundle that there would be without a session, steps and cache."""
     result = Message(message_type=MessageType.RESULT, content=answer, actor="agent", mime_type="text/plain")
     thought = Message(message_type=MessageType.THINKING, content="private", title="thought", actor="agent")
-    facts = Facts(actor="agent", host="h", session=session, turn=turn or None, recorded_at=1.0 if cached else None)
+    facts = Facts(
+        actor="agent",
+        host="h",
+        session=session,
+        turn=turn or None,
+        recorded_at=1.0 if cached else None,
+        hint="" if cached else FEEDBACK_HINT,
+    )
     whole = answer_bundle([thought, result], facts, status=status)
     public = answer_bundle([result], Facts(actor="agent", host="h"), status=status)
     output = {"output_type": "display_data", "data": dict(whole.data), "metadata": whole.metadata}
