@@ -222,8 +222,8 @@ def test_hostile_answer_is_harmless(kernel: Kernel) -> None:
 def test_interrupt_while_streaming(kernel: Kernel) -> None:
     """Idle at once; what had arrived is kept and shown; the next cell works; `reconnect` gives the whole turn."""
     request = kernel.start("%%secgemini -o found\nLONG [[messages=200 bytes=20]] [[delay=0.02]]")
-    kernel.wait_for_output(request)
     queued = kernel.start("ran_after = True")
+    kernel.wait_for_output(request)
     kernel.interrupt()
     ran = kernel.finish(request)
     print(f"stop to idle while streaming: {ran.elapsed * 1000:.0f} ms")
