@@ -7,10 +7,11 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secgemini_jupyter.render.answer import Show
+from secgemini_jupyter.render.answer import Facts, Input, Show
 from secgemini_jupyter.render.terminal import TerminalStream
 from secgemini_jupyter.render.text import columns
 
+from .test_answer import EVIL
 from .turns import FACTS, call, piece, returned, say
 
 
@@ -120,3 +121,25 @@ def test_a_status_line_never_wraps() -> None:
     for width in (20, 40, 80):
         stream.tell_status(FACTS, width, width=width)
         assert columns(out[-1].removeprefix("\r\x1b[K")) < width
+
+
+def test_a_hostile_turn_writes_no_control_but_ours() -> None:
+    evil = EVIL + "\x9b2J\x1b]52;c;aGk=\x07\rovertyped\x08"
+    facts = Facts(actor=evil, model=evil, host=evil, session=evil, inputs=(Input(evil, 1),))
+    out: list[str] = []
+    stream = TerminalStream(out.append, show="full")
+    for message in (
+        say("info", "Executing " + evil, "running_agent", actor=evil),
+        say("thinking", evil, "thinking", title=evil, actor=evil),
+        *call("tool", json.dumps({evil: evil}), 0.0),
+        *returned("tool", json.dumps({"result": evil}), 1),
+        *call("other", json.dumps({"x": evil}), 2),
+        piece(evil),
+        say("result", evil),
+        say("result", evil, mime_type="sec-gemini/html"),
+    ):
+        stream.tell_status(facts, len(out), width=200)
+        stream.add(message)
+    stream.finish(facts, "error", evil)
+    said = "".join(out).replace("\r\x1b[K", "")
+    assert not set("\x1b\x9b\r\u202e\x00\x07\x08") & set(said)
