@@ -130,11 +130,15 @@ def _json_in_text(text: str) -> Iterator[Any]:
 def _json_in_words(text: str) -> Iterator[Any]:
     """The first object, or list of objects: a `[1]` in a text is a footnote."""
     decoder = json.JSONDecoder()
+    budget = 4 * len(text)  # of what is read in vain
     for number, match in enumerate(_START.finditer(text)):
-        if number == MAX_STARTS:
+        if number == MAX_STARTS or budget < 0:
             return
         try:
             _, end = decoder.raw_decode(text, match.start())
+        except json.JSONDecodeError as error:
+            budget -= error.pos - match.start()
+            continue
         except (ValueError, RecursionError):
             continue
         for value in _read(text[match.start() : end]):

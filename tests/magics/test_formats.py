@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
+from secgemini_jupyter.magics import formats
 from secgemini_jupyter.magics.formats import FORMATS
 from secgemini_jupyter.transcript.jsonl import from_jsonl
 from tests.magics.conftest import Kernel
@@ -304,3 +305,43 @@ def test_restored_values_stand_in_words_alone(shell: InteractiveShell, capsys: p
     assert not shell.run_cell("%%secgemini -f json --redact --restore\nx").success
     captured = capsys.readouterr()
     assert "add -f text" in captured.out + captured.err
+
+
+# --- with other options ---
+
+
+@pytest.mark.kernel
+def test_replayed_answer_has_its_format_too(kernel: Kernel) -> None:
+    cell = "%%secgemini --new --cache use -o kept -f "
+    prompt = "from the cache\n\n```json\n[1]\n```\n\n```python\nx = 1\n```"
+    kernel.run(f"{cell}md\n{prompt}")
+    ran = kernel.run(f"{cell}json\n{prompt}")
+    assert len(ran.outputs) == 1
+    assert "Replayed from the cache" in ran.text
+    assert kernel.value("_oh[max(_oh)], kept.cached, len(kept.tools)") == ([1], True, 0)
+    (code,) = new_cells(kernel.run(f"{cell}code\n{prompt}").payload)
+    assert str(code).startswith("# From Sec-Gemini (replayed from the cache), session")
+    ran = kernel.run(f"{cell}df\n{prompt}")
+    assert "no table" in ran.error
+    assert "from the cache" in ran.html[0]
+
+
+def test_interrupt_while_it_is_brought_into_its_format_keeps_the_answer(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(formats.Form, "take", interrupted)
+    assert not shell.run_cell("%%secgemini -f json -o kept\n[1]").success
+    said = capsys.readouterr().out
+    assert said.count("[1]") == 1
+    assert "Interrupted: stopped when the answer was complete" in said
+    assert shell.user_ns["kept"].json() == [1]
+
+
+def test_dry_run_is_a_plan_in_any_format(shell: InteractiveShell) -> None:
+    shell.run_cell("%%secgemini --dry-run -f json -o kept\n[1]")
+    assert "kept" not in shell.user_ns
+    assert shell.run_cell("plan = %secgemini ask --dry-run -f df x").success
+    assert type(shell.user_ns["plan"]).__name__ == "Plan"

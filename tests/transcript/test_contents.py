@@ -64,6 +64,7 @@ def test_json_in_a_text(text: str, value: Any) -> None:
         "{" * 5_000,
         '[{"' * 3_000,
         "```python\n{}\n```",
+        '{"a": 1, ' * 100_000,
     ],
 )
 def test_text_without_json(text: str) -> None:
