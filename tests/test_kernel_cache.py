@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,6 +110,49 @@ def test_the_oldest_make_room_in_the_users_own_folder_only(tmp_path: Path, monke
     assert [own.load(each) is not None for each in asked] == [True, False, True, True]
     assert own.clear()[0] == 3
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"], "what is not ours stays"
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from secgemini_jupyter.client.response import SessionResponse
+from secgemini_jupyter.kernel.cache import AnswerCache, Asked
+from secgemini_jupyter.models import Message, MessageType, Usage
+cache = AnswerCache(Path(sys.argv[1]), is_own=True)
+answer = Message(message_type=MessageType.RESULT, content=sys.argv[2] * 500_000)
+while True:
+    cache.store(Asked("p", "default", "sec-gemini"), SessionResponse([answer], 200, "OK", Usage()))
+    print("stored", flush=True)
+"""
+
+
+def test_writers_that_are_killed_leave_a_whole_answer_or_none(tmp_path: Path) -> None:
+    cache = AnswerCache(tmp_path, is_own=True)
+    asked = Asked("p", "default", "sec-gemini")
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, tmp_path, word], stdout=subprocess.PIPE) for word in "ab"
+    ]
+    for writer in writers:
+        assert writer.stdout
+        assert writer.stdout.readline() == b"stored\n"
+    for _ in range(20):
+        kept = cache.load(asked)
+        assert kept is not None
+        assert set(kept.messages[0].content or "") in ({"a"}, {"b"})
+    for writer in writers:
+        writer.kill()
+        writer.communicate()
+    kept = cache.load(asked)
+    assert kept is not None
+    assert len(kept.messages[0].content or "") == 500_000
+    draft = tmp_path / f".{asked.key[:50]}.abcd.tmp"
+    draft.write_bytes(b"half")
+    os.utime(draft, (0, 0))
+    cache.store(asked, response())
+    assert not draft.exists(), "what was left half-written goes"
+    draft.write_bytes(b"half")
+    assert cache.clear()[0] >= 2
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_too_large_or_with_the_key_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,10 @@ MAX_FILE = 64 * 2**20
 MAX_FOLDER = 2**30
 """Bytes that all answers of a folder may have."""
 _NAME = re.compile(r"[0-9a-f]{64}\.jsonl")
+_DRAFT = re.compile(r"\.[0-9a-f]{50}\..+\.tmp")
+"""What a process left that was killed while it wrote."""
+STALE = 3600.0
+"""Seconds after which nobody writes a draft any more."""
 _LOCAL_CALLS = frozenset({MessageType.LOCAL_TOOL_CALL, MessageType.LOCAL_TOOL_RESULT})
 
 
@@ -230,9 +234,9 @@ class AnswerCache:
                 continue
 
     def clear(self) -> tuple[int, int]:
-        """Remove all answers, damaged ones too; gives how many, and their bytes."""
+        """Remove all answers, damaged and half-written ones too; gives how many, and their bytes."""
         number = size = 0
-        for path, info in self._files():
+        for path, info in self._files() + self._files(_DRAFT):
             path.unlink(missing_ok=True)
             number, size = number + 1, size + info.st_size
         return number, size
@@ -252,13 +256,13 @@ class AnswerCache:
     def _path(self, asked: Asked) -> Path:
         return self.folder / f"{asked.key}.jsonl"
 
-    def _files(self) -> list[tuple[Path, os.stat_result]]:
+    def _files(self, names: re.Pattern[str] = _NAME) -> list[tuple[Path, os.stat_result]]:
         try:
             with os.scandir(self.folder) as entries:
                 return [
                     (Path(entry.path), entry.stat(follow_symlinks=False))
                     for entry in entries
-                    if _NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
+                    if names.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
                 ]
         except FileNotFoundError:
             return []
@@ -266,6 +270,9 @@ class AnswerCache:
             raise InputError(f"The cache {str(self.folder)!r} cannot be read: {error.strerror}.") from None
 
     def _make_room(self, size: int, but: Path) -> None:
+        for path, info in self._files(_DRAFT):
+            if self.is_own and time.time() - info.st_mtime > STALE:
+                path.unlink(missing_ok=True)
         files = [(path, info) for path, info in self._files() if path != but]
         total = size + sum(info.st_size for _, info in files)
         if total <= MAX_FOLDER:

@@ -43,8 +43,12 @@ def cache_of(magics: SecGeminiMagics) -> AnswerCache:
         return AnswerCache(own, is_own=True)
     try:
         folder = Path(named).expanduser()
-    except RuntimeError:
-        raise InputError(f"The cache {named!r} is in no home folder. Set %config SecGeminiMagics.cache_dir.") from None
+    except RuntimeError:  # a home folder that does not exist
+        folder = None
+    if folder is None or "\0" in named or (folder.exists() and not folder.is_dir()):
+        raise InputError(
+            f"%config SecGeminiMagics.cache_dir is {named!r}: that is no folder. Name one, or none at all."
+        )
     return AnswerCache(folder, is_own=folder.resolve() == own.resolve())
 
 

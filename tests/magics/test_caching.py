@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
+from secgemini_jupyter.errors import InputError
 from secgemini_jupyter.magics import load, unload
 from tests.conftest import LocalService
 from tests.magics.conftest import Kernel, start_kernel, stop_kernel
@@ -352,6 +353,20 @@ def test_a_project_may_neither_switch_it_on_nor_name_the_folder(
     listed = shell.run_line_magic("secgemini", "config")
     assert listed.loc[["cache", "cache_dir"], "value"].to_list() == ["off", ""]
     assert list(tmp_path.rglob("*.jsonl")) == []
+
+
+@pytest.mark.parametrize("folder", ["~nobody-here/x", "a\0b", "{here}/file"])
+@pytest.mark.parametrize("mode", ["use", "only"])
+def test_a_folder_that_is_none_is_refused_before_anything_is_sent(
+    shell: InteractiveShell, tmp_path: Path, folder: str, mode: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    magics = shell.magics_manager.registry["SecGeminiMagics"]
+    magics.cache_dir = folder.format(here=tmp_path)
+    for line in (f"--cache {mode}", "cache", "cache clear --yes"):
+        with pytest.raises(InputError, match="that is no folder"):
+            shell.run_cell_magic("secgemini", line, "hello") if line.startswith("-") else magics.secgemini(line)
+    assert not magics.kernel.has_client
 
 
 def test_the_key_is_in_no_file(kernel: Kernel, tmp_path: Path, local_service: LocalService) -> None:
