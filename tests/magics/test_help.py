@@ -27,7 +27,7 @@ CHOICES = {
     "--show": "none summary full",
     "--cache": "use refresh only off",
 }
-PENDING = set(shlex.split("-f --format --bg fix retry stop wait jobs use"))
+PENDING = set(shlex.split("--bg fix retry stop wait jobs use"))
 
 
 def test_every_option_and_subcommand_of_the_specification_exists() -> None:

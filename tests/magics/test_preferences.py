@@ -15,6 +15,7 @@ from secgemini_jupyter.errors import SettingsError
 from secgemini_jupyter.kernel import default_kernel
 from secgemini_jupyter.magics import SecGeminiMagics, load, preferences, unload
 from secgemini_jupyter.settings import notebook_folder
+from tests.magics.conftest import Kernel
 
 
 @pytest.fixture
@@ -237,3 +238,22 @@ def test_a_setting_that_makes_no_sense(
 def test_a_value_that_config_refused_does_not_hold(shell: InteractiveShell) -> None:
     shell.run_cell("%config SecGeminiMagics.feedback = 'often'")
     assert listed(shell, "feedback") == ["False", "default"]
+
+
+@pytest.mark.kernel
+def test_a_clone_s_file_in_a_kernel(kernel: Kernel, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.secgemini]\nbackend = 'other'\nshow = 'none'\n")
+    kernel.run(f"import os\nbefore = os.getcwd()\nos.chdir({str(tmp_path)!r})")
+    try:
+        first, second = (kernel.run("%%secgemini\nhello") for _ in range(2))
+        assert (first.status, second.status) == ("ok", "ok")
+        assert "sets backend: ignored" in first.text
+        assert "sets backend" not in second.text
+        kernel.run("listing = %secgemini config")
+        assert kernel.value("listing.loc['show', ['value', 'source']].to_list()") == [
+            "none",
+            str(tmp_path / "pyproject.toml"),
+        ]
+        assert kernel.run("%secgemini config show sumary").status == "error"
+    finally:
+        kernel.run("os.chdir(before)")
