@@ -369,6 +369,15 @@ def test_nothing_is_contacted_without_a_key(
     assert embedded.stop()
 
 
+def test_logs_processor_is_looked_at_where_one_is_set(
+    examine: Callable[..., Report], monkeypatch: pytest.MonkeyPatch, local_service: LocalService
+) -> None:
+    monkeypatch.setenv("SEC_GEMINI_LOGS_PROCESSOR_API_URL", "https://logs.invalid")
+    report = examine()
+    assert [finding.check for finding in report.failures] == ["name logs.invalid"]
+    assert "https://logs.invalid" in report["addresses"].found
+
+
 def test_settings_that_make_no_sense(examine: Callable[..., Report], monkeypatch: pytest.MonkeyPatch) -> None:
     assert "not encrypted" in examine("http://service.example")["settings"].found
     monkeypatch.setenv("SECGEMINI_BACKEND", "cloud")

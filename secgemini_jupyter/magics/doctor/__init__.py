@@ -57,13 +57,14 @@ def _network(magics: SecGeminiMagics, contact: bool) -> list[Check]:
     checks: list[Check] = [partial(machine.local_service, magics, is_used=is_local), partial(_addresses, settings)]
     if contact or not is_local:
         service = Service(settings, key)
-        return [*checks, partial(proxies.look, settings), service.ask, service.stream]
+        return [*checks, partial(proxies.look, settings), service.ask, service.stream, service.reach_logs]
     why = "SECGEMINI_BACKEND is local" if chosen == "local" else "no key"
     return [*checks, partial(proxies.look, settings), partial(_not_contacted, settings, why)]
 
 
 def _addresses(settings: Settings) -> Iterator[Finding | Step]:
-    yield Finding("addresses", "info", f"{settings.base_url}, {settings.websocket_url}")
+    urls = (settings.base_url, settings.websocket_url, settings.logs_processor_url)
+    yield Finding("addresses", "info", ", ".join(url for url in urls if url))
 
 
 def _not_contacted(settings: Settings, why: str) -> Iterator[Finding | Step]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import email.utils
 import json
 import socket
@@ -80,6 +81,13 @@ class Service:
             yield Finding(name, "fail", f"not reachable ({_words(error)})", ASK_NETWORK)
             raise _Unreachable from None
         yield Finding(name, "ok", f"{what}open")
+
+    def reach_logs(self) -> Iterator[Finding | Step]:
+        """Name and port of the logs processor, where one is set: it takes no request that changes nothing."""
+        url = self.settings.logs_processor_url
+        if url is not None:
+            with contextlib.suppress(_Unreachable):
+                yield from self._reach(url, proxies.for_http(url))
 
     # --- a request ---
 
@@ -177,17 +185,19 @@ class Service:
         """Open a WebSocket for a session that does not exist, and close it: whether the way lets one through."""
         url = self.settings.websocket_url
         proxy = proxies.for_socket(url)
+        step = Step(
+            "WebSocket", "Requests may pass where WebSockets do not: ask who runs the proxy to let them through."
+        )
+        yield step
         is_same_way = self.is_one_host and proxy == proxies.for_http(self.settings.base_url)
         try:
             for each in self._reach(url, proxy):
-                if not is_same_way or isinstance(each, Step):  # else `ask` tells
+                if not is_same_way:  # else `ask` tells
                     yield each
         except _Unreachable:
             yield Finding("WebSocket", "skipped", "not tried: its host is not reached")
             return
-        yield Step(
-            "WebSocket", "Requests may pass where WebSockets do not: ask who runs the proxy to let them through."
-        )
+        yield step
         yield self._upgrade(proxy)
 
     def _upgrade(self, proxy: Proxy | None) -> Finding:
