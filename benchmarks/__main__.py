@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from benchmarks.importing import import_times, load_ext_times
+from benchmarks.magics import measure_magics
 from benchmarks.plan import OURS, ROWS, Aim, Row
 from benchmarks.running import ROOT, Samples, WorkerError, measure, medians, official_python
 from benchmarks.widgets import measure_widgets
@@ -34,7 +35,7 @@ FIGURES = {  # unit in the table, factor, digits
 
 def main() -> int:
     options = arguments()
-    official = None if options.only == ["widgets"] else official_python()
+    official = None if options.only and set(options.only) <= {"widgets", "magics"} else official_python()
     interpreters = dict.fromkeys(("async", "sync", "raw", "lean"), sys.executable)
     if official:
         interpreters["official"] = official
@@ -58,6 +59,8 @@ def main() -> int:
         print_row(row, medians(samples))
     if not options.only or "widgets" in options.only:
         results["rows"] |= measure_widgets(quick=options.quick)
+    if not options.only or "magics" in options.only:
+        results["rows"] |= measure_magics(quick=options.quick)
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=1), "utf-8")
     print(f"\nAll samples: {RESULTS.relative_to(ROOT)}")
@@ -67,7 +70,9 @@ def main() -> int:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="leave out the rows that take long")
-    parser.add_argument("only", nargs="*", help="rows whose name contains one of these words; `import`, `widgets`")
+    parser.add_argument(
+        "only", nargs="*", help="rows whose name contains one of these words; `import`, `widgets`, `magics`"
+    )
     return parser.parse_args()
 
 
