@@ -221,7 +221,7 @@ def test_a_notebook_without_a_front_end_waits_at_its_end(local_service: LocalSer
     (output,) = notebook.cells[1].outputs
     assert output.metadata["secgemini"]["status"] == "ok"
     assert "SLOW" in output.data["text/html"]
-    assert [each.get("text") for each in notebook.cells[2].outputs] == ["meanwhile\n"]
+    assert "".join(each["text"] for each in notebook.cells[2].outputs) == "meanwhile\n"
     assert notebook.cells[3].outputs == []
 
 

@@ -248,17 +248,19 @@ def test_stop_while_a_long_answer_is_drawn(kernel: Kernel) -> None:
     kernel.run(
         "from secgemini_jupyter.render.live import LiveView\n"
         "final, drawing = LiveView.final, threading.Event()\n"
-        "def slow(*arguments):\n"
+        "def slow(*arguments, **options):\n"
         "    drawing.set()\n"
         "    while True: pass\n"
         "LiveView.final = slow"
     )
-    ran = stop(kernel, "%%secgemini -o found\nSHOWN [[messages=10]] [[delay=0.05]]", "drawing.is_set()")
+    try:
+        ran = stop(kernel, "%%secgemini -o found\nSHOWN [[messages=10]] [[delay=0.05]]", "drawing.is_set()")
+    finally:
+        kernel.run("LiveView.final = final")
     assert "was complete" in ran.error
     assert kernel.value("found.status, found.answer") == ("ok", "SHOWN")
     assert "SHOWN" in ran.html[0]
     assert ran.outputs[0]["metadata"]["secgemini"]["status"] == "interrupted"
-    kernel.run("LiveView.final = final")
     assert "SHOWN" in kernel.run("%secgemini reconnect").html[0]
 
 
@@ -267,7 +269,7 @@ def test_a_second_interrupt_raises_whatever_is_done(kernel: Kernel) -> None:
     kernel.run(
         "from secgemini_jupyter.magics.view import QuietView\n"
         "finish, ending = QuietView.finish, threading.Event()\n"
-        "def hang(*arguments):\n"
+        "def hang(*arguments, **options):\n"
         "    ending.set()\n"
         "    while True: pass\n"
         "def twice():\n"
@@ -278,9 +280,11 @@ def test_a_second_interrupt_raises_whatever_is_done(kernel: Kernel) -> None:
         "    return True\n"
         "QuietView.finish = hang"
     )
-    stop(kernel, "%%secgemini -q -o found\nhello", "twice()")
+    try:
+        stop(kernel, "%%secgemini -q -o found\nhello", "twice()")
+    finally:
+        kernel.run("QuietView.finish = finish")
     assert kernel.value("found.status, found.answer") == ("ok", "hello")
-    kernel.run("QuietView.finish = finish")
     assert kernel.run("%%secgemini\nhello").status == "ok"
 
 
@@ -301,9 +305,11 @@ def test_an_import_is_never_cut(kernel: Kernel, tmp_path: Path) -> None:
         "    while True: pass\n"
         "COMMANDS['status'] = dataclasses.replace(status, run=slow)"
     )
-    stop(kernel, "%secgemini status", "hasattr(sys.modules.get('slow_to_import'), 'begun')")
+    try:
+        stop(kernel, "%secgemini status", "hasattr(sys.modules.get('slow_to_import'), 'begun')")
+    finally:
+        kernel.run("COMMANDS['status'] = status")
     assert kernel.value("sys.modules['slow_to_import'].whole")
-    kernel.run("COMMANDS['status'] = status")
 
 
 def test_stop_in_a_cell_that_awaits(kernel: Kernel) -> None:
@@ -328,8 +334,10 @@ def test_pieces_of_an_interrupted_answer_are_kept(kernel: Kernel) -> None:
         "RunningTurn._note = noted"
     )
     cell = f"%%secgemini -o found\n[[messages=1]] [[partial]] [[delay=0.05]] {words}"
-    ran = stop(kernel, cell, "len(pieces) > 5")
-    kernel.run("RunningTurn._note = note")
+    try:
+        ran = stop(kernel, cell, "len(pieces) > 5")
+    finally:
+        kernel.run("RunningTurn._note = note")
     answer = kernel.value("found.answer")
     assert "word2" in answer
     assert words.startswith(answer.strip())
