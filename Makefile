@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JS := $(shell find js -path js/node_modules -prune -o -type f -print)
 
-.PHONY: demo lab test check js-check live bench lock clean
+.PHONY: demo lab test check js-check live bench matrix lock clean
 
 demo: $(VENV)/.installed  ## run the quickstart against the local service, print the answers, leave build/quickstart.html
 	$(BIN)/python scripts/demo.py
@@ -37,6 +37,9 @@ live: $(VENV)/.installed  ## needs a key, not part of test: every API call once 
 bench: $(VENV)/.installed  ## our client, the official SDK and raw httpx/websockets, side by side
 	$(BIN)/python -m benchmarks
 
+matrix: $(VENV)/.installed  ## slow, not part of test: the kernel tests under ipykernel 6.29, 7.0 and the latest
+	$(BIN)/python scripts/matrix.py
+
 lock: $(VENV)/.installed  ## write constraints.txt anew from pyproject.toml
 	$(BIN)/python scripts/lock.py
 
@@ -49,4 +52,4 @@ $(VENV)/.installed: constraints.txt pyproject.toml scripts/build_hook.py $(JS)
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-official build js/node_modules secgemini_jupyter/widgets/static
+	rm -rf $(VENV) .venv-official .venv-ipykernel-* build js/node_modules secgemini_jupyter/widgets/static
