@@ -16,7 +16,6 @@ from secgemini_jupyter import kernel as kernels
 from secgemini_jupyter.client.running import RunningTurn
 from secgemini_jupyter.errors import InputError, SessionNotFoundError, SettingsError
 from secgemini_jupyter.kernel import Answer, KernelSession
-from secgemini_jupyter.kernel import memory as memories
 from secgemini_jupyter.models import MessageType
 from tests.conftest import LocalService
 
@@ -243,16 +242,6 @@ def test_notebook_remembers_its_session(kernel: KernelSession) -> None:
         with pytest.raises(InputError, match="%secgemini sessions"):
             stranger.resume_last()
         stranger.close()
-
-
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"session_id": null}', "\x00"])
-def test_broken_memory_is_none(kernel: KernelSession, content: str) -> None:
-    kernel.current()
-    memory = memories._file(kernel._namespace)
-    assert memory
-    memory.write_text(content)
-    with pytest.raises((InputError, SessionNotFoundError)):
-        kernel.resume_last()
 
 
 def test_backend_service_without_a_key_raises(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from secgemini_jupyter.client.known import KnownSessions
 from secgemini_jupyter.client.watchers import Watchers
-from secgemini_jupyter.errors import InputError, SessionNotFoundError, SettingsError
-from secgemini_jupyter.kernel import memory
+from secgemini_jupyter.errors import InputError, SessionNotFoundError, SettingsError, one_line
 from secgemini_jupyter.kernel.jobs import Jobs
+from secgemini_jupyter.kernel.memory import Last, NotebookMemory
+from secgemini_jupyter.kernel.models import known_model
 from secgemini_jupyter.kernel.replays import Replays
 from secgemini_jupyter.settings import backend, find_key, missing_key_message
 
 if TYPE_CHECKING:
+    from secgemini_jupyter.client.running import RunningTurn
     from secgemini_jupyter.client.sync import InteractiveSession, SecGemini
     from secgemini_jupyter.models import UserInfo
     from secgemini_jupyter.tools import Tool
@@ -26,6 +29,7 @@ __all__ = ["MAIN", "KernelSession"]
 
 MAIN = "main"
 """Name of the session that a kernel starts with."""
+DESCRIPTION = "Jupyter notebook"
 
 
 class KernelSession:
@@ -34,17 +38,27 @@ class KernelSession:
     Args:
         namespace: the user's variables, where some front ends leave the notebook's path.
         say: tells the user one line, once.
+        defaults: options of `create_session` for what this kernel makes; `name` is for `main` alone.
     """
 
-    def __init__(self, namespace: Mapping[str, Any] | None = None, *, say: Callable[[str], None] | None = None) -> None:
-        self._namespace = namespace or {}
-        self._say = say or (lambda _: None)
+    def __init__(
+        self,
+        namespace: Mapping[str, Any] | None = None,
+        *,
+        say: Callable[[str], None] | None = None,
+        defaults: Callable[[], Mapping[str, Any]] | None = None,
+    ) -> None:
+        tell = say or (lambda _: None)
+        self._say: Callable[[str], None] = lambda line: tell(one_line(line))
+        self._defaults = defaults or dict
+        self._memory = NotebookMemory({} if namespace is None else namespace, self._say)
         self._lock = threading.RLock()
         self._sessions: dict[str, InteractiveSession] = {}
         self._watchers = Watchers()
         self._known = KnownSessions(self._watchers.tell)
         self._client: SecGemini | None = None
         self.current_name = MAIN
+        self._asked: RunningTurn | None = None
         self.replays = Replays()
         self.jobs = Jobs()
 
@@ -86,6 +100,7 @@ class KernelSession:
         for name, session in list(self._sessions.items()):
             if not session.can_log:
                 del self._sessions[name]
+                self._memory.forget(self._place(self._client), session.id)
                 self._watchers.tell()
                 self._say(f"The local service was restarted; session {name!r} was not retained and is gone.")
 
@@ -161,18 +176,64 @@ class KernelSession:
         return self.use(self.current_name)
 
     def use(self, name: str, **options: Any) -> InteractiveSession:
-        """The session of this name, without making it current; created, with `options`, if this kernel has none."""
+        """The session of this name, without making it current; if this kernel has none, the notebook's, else a new one.
+
+        `main` alone is new in each kernel: `resume_last` goes on with the one before.
+
+        Raises:
+            InputError: an option of a new one makes no sense.
+        """
         with self._lock:
             client = self.client  # may renew what follows
             if name not in self._sessions:
                 self.replays.refuse_a_gap(name)
-                made = client.create_session(
-                    None if name == MAIN else name, **{"description": "Jupyter notebook"} | options
-                )
-                self._sessions[name] = self._known.one(made)
+                session = self._continued(client, name) or self._created(client, name, options)
+                self._sessions[name] = session
                 self._remember(name)
                 self._watchers.tell()
             return self._sessions[name]
+
+    def _created(self, client: SecGemini, name: str, options: Mapping[str, Any]) -> InteractiveSession:
+        given = {"description": DESCRIPTION} | dict(self._defaults()) | dict(options)
+        own_name = given.pop("name", None)
+        if isinstance(given.get("model"), str):
+            given["model"] = known_model(client, given["model"])
+        return self._known.one(client.create_session(own_name if name == MAIN else name, **given))
+
+    def _continued(self, client: SecGemini, name: str) -> InteractiveSession | None:
+        """The session that this notebook called so before its kernel was restarted, if it still exists."""
+        place = self._place(client)
+        if name == MAIN:
+            last = self._memory.before(place)
+            if last and last.expires_at > time.time():
+                called = "" if last.name in ("", MAIN) else f" ({last.name!r})"
+                self._say(f"A new session. %secgemini resume --last continues this notebook's last one{called}.")
+            return None
+        session_id = self._memory.id_of(place, name)
+        if session_id is None:
+            return None
+        try:
+            session = self._known.one(client.resume_session(session_id))
+        except SessionNotFoundError:
+            self._memory.forget(place, session_id)
+            self._say(
+                f"This notebook's session {name!r} is gone: it expired or was deleted. A new one takes its place."
+            )
+            return None
+        retained = "retained" if session.can_log else "not retained"
+        self._say(f"Continues this notebook's session {name!r}: {session.turns} turns, {retained}.")
+        return session
+
+    def may_continue(self, name: str) -> bool:
+        """Whether the notebook had a session of this name, here or at another service; asks nobody."""
+        return name != MAIN and self._memory.knows(name)
+
+    def _place(self, client: SecGemini) -> str:
+        """Whose ids they are: an address and a user, or the local service, which changes its port."""
+        if client.is_local:
+            return "local"
+        user = client._core.user or client.user_info()
+        return f"{client.settings.host} {user.user.id}"
 
     def switch(self, name: str) -> InteractiveSession:
         """Make a session current; created if this kernel has none of this name."""
@@ -184,7 +245,7 @@ class KernelSession:
         """A fresh session, made current; takes the place of one of the same name, which stays at the service."""
         with self._lock:
             name = name or self.current_name
-            session = self._known.one(self.client.create_session(None if name == MAIN else name, **options))
+            session = self._created(self.client, name, options)
             self._sessions[name] = session
             self._make_current(name)
             return session
@@ -218,9 +279,26 @@ class KernelSession:
         """Continue where this notebook stopped, after a restart of its kernel.
 
         Raises:
-            InputError: the notebook is not known, or it has no remembered session.
+            InputError: the notebook is not known, or it has no remembered session here.
+            SessionNotFoundError: it is gone; it is forgotten.
         """
-        return self.resume(memory.remembered(self._namespace))
+        if not self._memory.is_known:
+            raise InputError("This front end does not tell which notebook it is. Resume by id: %secgemini sessions.")
+        client = self.client
+        place = self._place(client)
+        last = self._memory.last(place)
+        if last is None:
+            others = ", ".join(dict.fromkeys(self._memory.other_places(place)))
+            there = f" It has one at another service or key: {others}." if others else ""
+            raise InputError(f"This notebook has no remembered session here.{there} See: %secgemini sessions.")
+        try:
+            return self._resume(last.session_id, last.name if last.name not in self._sessions else "")
+        except SessionNotFoundError:
+            self._memory.forget(place, last.session_id)
+            raise SessionNotFoundError(
+                f"This notebook's last session ({last.name or last.session_id}) is gone: it expired or was deleted. "
+                "See: %secgemini sessions."
+            ) from None
 
     def delete(self, name: str) -> None:
         """Delete a session at the service, and forget it here."""
@@ -278,6 +356,8 @@ class KernelSession:
                 self._sessions[session.name] = self._sessions.pop(before)
                 if self.current_name == before:
                     self._make_current(session.name)
+                else:
+                    self._remember(session.name)
 
     def delete_session(self, session_id: str) -> None:
         """Delete it at the service, and forget it here. If it was current, `main` is.
@@ -295,6 +375,10 @@ class KernelSession:
         Raises:
             SessionNotFoundError: it is gone; it is forgotten here.
         """
+        return self._resume(session_id)
+
+    def _resume(self, session_id: str, name: str = "") -> InteractiveSession:
+        """Make it current, by the name that this kernel has for it, else by `name`, else by its own."""
         with self._lock, self._forgetting_the_lost(session_id):
             client = self.client
             session = self._known.get(session_id)
@@ -302,7 +386,7 @@ class KernelSession:
                 session = self._known.one(client.resume_session(session_id))
             elif not session.is_running:
                 session.refresh()
-            name = self.name_of(session_id) or session.name
+            name = self.name_of(session_id) or name or session.name
             self._sessions[name] = session
             self._make_current(name)
             return session
@@ -351,6 +435,8 @@ class KernelSession:
                 if name == self.current_name:
                     self.current_name = MAIN
             self._known.forget(session_id)
+            if self._client is not None:
+                self._memory.forget(self._place(self._client), session_id)
         self._watchers.tell()
 
     # --- for a chat ---
@@ -385,8 +471,38 @@ class KernelSession:
             )
 
     def _remember(self, name: str) -> None:
-        if name == self.current_name:
-            memory.remember(self._namespace, self._sessions[name].id)
+        session = self._sessions[name]
+        self._memory.keep(
+            self._place(session._client),
+            Last(session.id, name, session.expires_at),
+            is_current=name == self.current_name,
+            is_named=name != MAIN,
+        )
+
+    # --- turns ---
+
+    def note(self, running: RunningTurn) -> None:
+        """A cell is about to ask: its prompt is the last one, even if it is stopped before it is sent."""
+        self._asked = running
+
+    def wait_stopped(self, session: InteractiveSession) -> None:
+        """Wait until a turn that was stopped here has let go of the session."""
+        if self._asked is not None and self._asked.session is session:
+            self._asked.wait_stopped(timeout=2)
+
+    def last_prompt(self, session: InteractiveSession) -> str | None:
+        """What was asked last in the session, here or elsewhere; also one that was stopped before it was sent."""
+        from secgemini_jupyter.models import MessageType
+
+        asked = [message for message in session.messages if message.message_type is MessageType.QUERY]
+        last = self._asked
+        if last is not None and last.session is session and last.turn.query and not last.is_sent:
+            asked.append(last.turn.query)
+        return max(asked, key=lambda message: message.created_at).content if asked else None
+
+    def is_held_up(self, session: InteractiveSession) -> bool:
+        """Whether an earlier turn that was stopped here may still run at the service."""
+        return session._state.left_unfinished
 
     def __iter__(self) -> Iterator[tuple[str, InteractiveSession]]:
         return iter(list(self._sessions.items()))
