@@ -6,7 +6,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
-from traitlets import Bool, Enum, TraitError, Unicode
+from traitlets import Bool, Enum, Float, Int, TraitError, Unicode
 
 from secgemini_jupyter import kernel as kernels
 from secgemini_jupyter.errors import SecGeminiError, SettingsError
@@ -43,6 +43,16 @@ class SecGeminiMagics(Magics):
     feedback = Bool(False, help="A strip under each answer takes feedback by click.").tag(config=True)
     cache = Enum(MODES, "off", help="Kept answers: use, refresh, only (nobody is asked), off.").tag(config=True)
     cache_dir = Unicode("", help="Folder of the answers that are kept; your own when empty.").tag(config=True)
+    session_name = Unicode("", help="Name of the kernel's own session; generated when empty.").tag(config=True)
+    description = Unicode("Jupyter notebook", help="Description of sessions that are made here.").tag(config=True)
+    ttl = Int(86400, min=300, help="Time to live of sessions that are made here, in seconds; at least 300.").tag(
+        config=True
+    )
+    retention = Bool(True, help="False makes sessions without retention, and asks in no other.").tag(config=True)
+    model = Unicode("", help="Model of sessions that are made here; the service's default when empty.").tag(config=True)
+    timeout = Float(None, allow_none=True, min=0.001, help="Seconds after which a cell gives up; None: two hours.").tag(
+        config=True
+    )
 
     show = Enum(SHOWS, "summary", help="Thinking and tool calls: none, summary or full.").tag(config=True)
     format = Enum(FORMATS, "md", help=f"How an answer is shown and given: {', '.join(FORMATS)}.").tag(config=True)
@@ -58,7 +68,7 @@ class SecGeminiMagics(Magics):
         self.told: set[str] = set()
         self.profile_values = dict(self.config.get("SecGeminiMagics", {}))
         self._redactor: Redactor | None = None
-        self.kernel = kernels.KernelSession(shell.user_ns, say=print)
+        self.kernel = kernels.KernelSession(shell.user_ns, say=print, defaults=self.session_defaults)
         self.others = Others()
         self.matcher = Matcher(self).match
         self.after_cell: Callable[[Any], None] | None = None
@@ -101,6 +111,17 @@ class SecGeminiMagics(Magics):
             from secgemini_jupyter.magics.background import tell_failures
 
             tell_failures(self)
+
+    def session_defaults(self) -> dict[str, Any]:
+        """What sessions that this kernel makes are like."""
+        given = {
+            "name": self.preference("session_name").strip() or None,
+            "description": self.preference("description"),
+            "ttl": self.preference("ttl"),
+            "enable_logging": self.preference("retention"),
+            "model": self.preference("model").strip() or None,
+        }
+        return {name: value for name, value in given.items() if value is not None}
 
     def preference(self, name: str) -> Any:
         """What holds where a cell does not say."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 
 from secgemini_jupyter.errors import one_line
-from secgemini_jupyter.magics import asking
+from secgemini_jupyter.magics import asking, choosing
 from secgemini_jupyter.magics.caching import MODES, Caching
 from secgemini_jupyter.magics.formats import FORMATS
 from secgemini_jupyter.magics.look import LOOKS, look_for
@@ -22,8 +22,9 @@ from secgemini_jupyter.magics.view import is_terminal
 if TYPE_CHECKING:
     from secgemini_jupyter.client.sync import InteractiveSession
     from secgemini_jupyter.magics import SecGeminiMagics
+    from secgemini_jupyter.magics.question import Question
 
-__all__ = ["OPTIONS", "ask"]
+__all__ = ["OPTIONS", "ask", "ask_question", "check_out", "session_for"]
 
 
 def kinds(text: str) -> str:
@@ -105,8 +106,7 @@ def ask(magics: SecGeminiMagics, line: str, body: str = "") -> Any:
     line, body = join_continued(parser(), line, body)
     tokens, first_words = split_options(parser(), line)
     options = parser().parse_tokens(tokens)
-    if options.out is not None and (not options.out.isidentifier() or keyword.iskeyword(options.out)):
-        raise UsageError(f"%%secgemini: -o {options.out!r} is no name for a variable.")
+    check_out(options.out)
     if options.restore and not is_terminal(magics.shell):
         raise UsageError(
             "%%secgemini: --restore works in a terminal only: a notebook saves what it shows. "
@@ -124,46 +124,66 @@ def ask(magics: SecGeminiMagics, line: str, body: str = "") -> Any:
         return planned(magics, options, question)
     for warning in question.warnings:
         print(one_line(warning))
-    look = replace(look_for(magics, options), restore=magics.redactor.restored if options.restore else None)
-    if options.restore and look.form.name not in ("md", "text"):
+    return ask_question(magics, options, question, Caching(magics, options, question))
+
+
+def ask_question(magics: SecGeminiMagics, options: Namespace, question: Question, caching: Caching | None = None) -> Any:
+    """Ask it in the session that the options choose; what is kept in the cache is shown instead."""
+    restore = magics.redactor.restored if getattr(options, "restore", False) else None
+    look = replace(look_for(magics, options), restore=restore)
+    if restore and look.form.name not in ("md", "text"):
         raise UsageError(f"%%secgemini: --restore puts values back into words: add -f text, not {look.form.name}.")
-    caching = Caching(magics, options, question)
-    if (replayed := caching.replay(look=look, out=options.out)) is not None:
-        return replayed if options.bg else look.form.give(magics.shell, replayed)
-    session = session_for(magics, options)
-    magics.kernel.jobs.check_free(session)
-    caching.prepare(session)
-    if question.evidence:
-        from secgemini_jupyter.inputs.evidence import attach_evidence
+    in_background = getattr(options, "bg", False)
+    if caching and (replayed := caching.replay(look=look, out=options.out)) is not None:
+        return replayed if in_background else look.form.give(magics.shell, replayed)
+    timeout = options.timeout or magics.preference("timeout")
+    with choosing.telling_of_the_gone(magics.kernel, options.session):
+        session = session_for(magics, options)
+        magics.kernel.jobs.check_free(session)
+        if caching:
+            caching.prepare(session)
+        if question.evidence:
+            from secgemini_jupyter.inputs.evidence import attach_evidence
 
-        attach_evidence(session, question.evidence)
-    if options.bg:
-        from secgemini_jupyter.magics import background
+            attach_evidence(session, question.evidence)
+        if in_background:
+            from secgemini_jupyter.magics import background
 
-        keep = caching.keep_later
-        return background.start(
-            magics, session, question, look=look, out=options.out, timeout=options.timeout, keep=keep
-        )
-    answer = asking.ask(magics, session, question, look=look, out=options.out, timeout=options.timeout)
-    caching.keep(answer)
+            keep = caching.keep_later if caching else None
+            return background.start(magics, session, question, look=look, out=options.out, timeout=timeout, keep=keep)
+        answer = asking.ask(magics, session, question, look=look, out=options.out, timeout=timeout)
+    if caching:
+        caching.keep(answer)
     return look.form.give(magics.shell, answer)
 
 
+def check_out(name: str | None) -> None:
+    """Refuse what is no variable.
+
+    Raises:
+        UsageError: no variable can have this name.
+    """
+    if name is not None and (not name.isidentifier() or keyword.iskeyword(name)):
+        raise UsageError(f"%%secgemini: -o {name!r} is no name for a variable.")
+
+
 def session_for(magics: SecGeminiMagics, options: Namespace) -> InteractiveSession:
-    """The session to ask in; made, if there is none of its name yet."""
+    """The session to ask in; made, if there is none of its name yet.
+
+    Raises:
+        UsageError: it has another model, or is retained where that is not wanted.
+        InputError: there is no such model.
+    """
     kernel = magics.kernel
+    named = None if options.session is None else choosing.checked_name(options.session)
     given = {"model": options.model} if options.model else {}
-    if options.no_log:
+    if getattr(options, "no_log", False):
         return unretained_session(magics, options, given)
     if options.new:
-        return kernel.new(options.session, **given)
-    name = options.session or kernel.current_name
+        return kernel.new(named, **given)
+    name = named or kernel.current_name
     session = kernel.use(name, **given)
-    if options.model and options.model not in (session.model.model_string, session.model.model_name):
-        raise UsageError(
-            f"%%secgemini: session {name!r} uses {session.model.model_string!r}, and a session keeps its model. "
-            f"Add --new, or -s NAME for another session."
-        )
+    choosing.check_fits(magics, name, session, options.model)
     return session
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "is_continued",
     "join_continued",
     "new_parser",
+    "only",
     "options_of",
     "quoted",
     "seconds",
@@ -42,6 +43,11 @@ _ADVICE = re.compile(r"Did you mean|Known: |Usage: |lists the options|it takes n
 
 def arg(*names: str, **options: Any) -> Argument:
     return names, options
+
+
+def only(arguments: Sequence[Argument], *names: str) -> list[Argument]:
+    """Those of a table that have one of these names."""
+    return [each for each in arguments if set(each[0]) & set(names)]
 
 
 def seconds(text: str) -> float:

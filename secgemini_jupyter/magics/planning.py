@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from secgemini_jupyter.errors import one_line
 from secgemini_jupyter.inputs.evidence import Evidence
+from secgemini_jupyter.magics.choosing import check_fits
 from secgemini_jupyter.magics.commands.base import destination
 from secgemini_jupyter.magics.question import settings_of
 
@@ -92,19 +93,22 @@ def planned(magics: SecGeminiMagics, options: Namespace, question: Question) -> 
     if options.no_log:
         where, retention = "one of its own, without retention", "not retained; refused if the service does not agree"
     elif session is None:
-        where, retention = f"a new one ({name})", "as the service says when it is made"
+        goes_on = not options.new and kernel.may_continue(name)
+        where = f"this notebook's ({name}), or a new one if that is gone" if goes_on else f"a new one ({name})"
+        retention = "as the service says when it is made" if magics.preference("retention") else "not retained"
     else:
+        check_fits(magics, name, session, options.model)
         where, retention = (
             f"{session.name}, turn {session.turns + 1}",
             "retained" if session.can_log else "not retained",
         )
-    model = options.model or (session.model.model_string if session else "the default")
+    model = options.model or (session.model.model_string if session else magics.preference("model") or "the default")
     facts = {
         "to": destination(kernel),
         "session": where,
         "retention": retention,
         "model": model,
-        "timeout": f"{options.timeout or settings_of(kernel).turn_timeout:g} s",
+        "timeout": f"{options.timeout or magics.preference('timeout') or settings_of(kernel).turn_timeout:g} s",
     }
     if question.redacted is not None:
         facts["redacted"] = f"{question.redacted} places"

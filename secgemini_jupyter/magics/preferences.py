@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from traitlets import TraitError
 
-from secgemini_jupyter.errors import one_line
+from secgemini_jupyter.errors import SettingsError, one_line
 from secgemini_jupyter.settings import notebook_folder
 
 if TYPE_CHECKING:
@@ -60,7 +60,13 @@ def names(magics: SecGeminiMagics) -> list[str]:
 
 
 def preference(magics: SecGeminiMagics, name: str) -> Preference:
-    """`%config` and the profile of IPython go before the project's file, that before the default."""
+    """`%config` and the profile of IPython go before the project's file, that before the default.
+
+    Raises:
+        SettingsError: `%config` gave a value that makes no sense, for what is sent or retained.
+    """
+    if name not in DISPLAY:
+        _refuse_nonsense(magics, name)
     value = getattr(magics, name)
     section = magics.config.get("SecGeminiMagics", {})
     if name in section and section[name] == value:  # else it was refused
@@ -74,6 +80,18 @@ def preference(magics: SecGeminiMagics, name: str) -> Preference:
         if name in project.values:
             return Preference(project.values[name], str(project.path))
     return Preference(value, "default")
+
+
+def _refuse_nonsense(magics: SecGeminiMagics, name: str) -> None:
+    """`%config` only logs such a value and leaves the one before: no prompt shall be retained by a slip of the pen."""
+    said = magics.shell.config.get("SecGeminiMagics", {})
+    trait = magics.traits()[name]
+    if name not in said:
+        return
+    try:
+        trait._validate(magics, said[name])
+    except TraitError:
+        raise SettingsError(one_line(f"%config SecGeminiMagics.{name} is {said[name]!r}. {trait.help}")) from None
 
 
 def set_preference(magics: SecGeminiMagics, name: str, text: str) -> None:
@@ -90,6 +108,7 @@ def set_preference(magics: SecGeminiMagics, name: str, text: str) -> None:
     except (TraitError, ValueError):
         raise ValueError(f"{name} cannot be {text!r}. {trait.help}") from None
     magics.update_config(Config({"SecGeminiMagics": {name: value}}))
+    magics.shell.config.SecGeminiMagics[name] = value  # what `%config` works on
 
 
 def project_of(magics: SecGeminiMagics) -> Project:

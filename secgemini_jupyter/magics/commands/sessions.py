@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 
 from secgemini_jupyter.errors import one_line
+from secgemini_jupyter.magics import asking
+from secgemini_jupyter.magics.choosing import checked_name
 from secgemini_jupyter.magics.commands.base import Command, Line, label, need_notebook, status
 from secgemini_jupyter.magics.options import arg
 
@@ -39,32 +41,41 @@ def sessions(magics: SecGeminiMagics, options: Namespace) -> Any:
             "retained": session.can_log,
             "created_at": pd.Timestamp(session.create_time, unit="s", tz="UTC").floor("s"),
             "ttl_s": session.ttl,
+            "expires_at": expiry(session.expires_at),
         }
         for session in kernel.client.list_sessions()
     ]
     names = ["name", "session_id", "current", "turns", "messages", "files", "retained", "created_at", "ttl_s"]
+    names.append("expires_at")
     return pd.DataFrame(rows, columns=names)
 
 
 def new(magics: SecGeminiMagics, options: Namespace) -> Line:
     given = {name: value for name in ("description", "ttl", "model") if (value := getattr(options, name)) is not None}
-    magics.kernel.new(options.name, **given)
+    magics.kernel.new(None if options.name is None else checked_name(options.name), **given)
     return status(magics, options)
 
 
-def resume(magics: SecGeminiMagics, options: Namespace) -> Line:
+def use(magics: SecGeminiMagics, options: Namespace) -> Line:
+    magics.kernel.switch(checked_name(options.name))
+    return status(magics, options)
+
+
+def resume(magics: SecGeminiMagics, options: Namespace) -> Any:
     if bool(options.session) == options.last:
         raise UsageError("%secgemini resume: name a session (id or name), or say --last.")
-    if options.last:
-        magics.kernel.resume_last()
-    else:
-        magics.kernel.resume(options.session)
+    kernel = magics.kernel
+    session = kernel.resume_last() if options.last else kernel.resume(options.session)
+    if options.last and kernel.is_held_up(session) and not session.is_running:
+        print(f"{status(magics, options)} · its last turn still runs, or was cut off: listening.")
+        return asking.ask(magics, session, None)
     return status(magics, options)
 
 
 def update(magics: SecGeminiMagics, options: Namespace) -> Line:
+    name = None if options.name is None else checked_name(options.name)
     session = magics.kernel.current()
-    magics.kernel.update_session(session.id, name=options.name, description=options.description, ttl=options.ttl)
+    magics.kernel.update_session(session.id, name=name, description=options.description, ttl=options.ttl)
     return status(magics, options)
 
 
@@ -73,12 +84,24 @@ def delete(magics: SecGeminiMagics, options: Namespace) -> Line:
     name = options.name or kernel.current_name
     session = kernel.get(name)
     if session is None:
-        raise UsageError(f"%secgemini delete: this kernel has no session {name!r}. It has: {names_of(kernel)}.")
+        raise UsageError(
+            one_line(f"%secgemini delete: this kernel has no session {name!r}. It has: {names_of(kernel)}.")
+        )
     what = f"{label(name, session)} with {session.turns} turns and {len(session.files)} files"
     if not options.yes:
         raise UsageError(one_line(f"%secgemini delete would delete {what}, for good. Add --yes to do it."))
     kernel.delete(name)
     return Line(one_line(f"Deleted {what}."))
+
+
+def expiry(seconds: float) -> Any:
+    """Unix time; one outside the calendar, as a service may send, is no time."""
+    import pandas as pd
+
+    try:
+        return pd.Timestamp(seconds, unit="s", tz="UTC").floor("s")
+    except (ValueError, OverflowError):
+        return pd.NaT
 
 
 def names_of(kernel: KernelSession) -> str:
@@ -105,12 +128,22 @@ COMMANDS = (
         ],
     ),
     Command(
+        "use",
+        "make the session of this name current; the notebook's own of that name, else a new one",
+        use,
+        [arg("name", help="one of this notebook's names, or a new one")],
+    ),
+    Command(
         "resume",
         "make an existing session current",
         resume,
         [
             arg("session", nargs="?", help="id, or a name that only one session has"),
-            arg("--last", action="store_true", help="the one this notebook used before its kernel was restarted"),
+            arg(
+                "--last",
+                action="store_true",
+                help="the one this notebook used before its kernel was restarted, and the answer that was running",
+            ),
         ],
     ),
     Command(

@@ -1,0 +1,83 @@
+"""Whether a session is the one that a cell may ask in, and what is said of one that is gone."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from IPython.core.error import UsageError
+
+from secgemini_jupyter.errors import SessionNotFoundError, one_line
+
+if TYPE_CHECKING:
+    from secgemini_jupyter.client.sync import InteractiveSession
+    from secgemini_jupyter.kernel import KernelSession
+    from secgemini_jupyter.magics import SecGeminiMagics
+
+__all__ = ["check_fits", "checked_name", "telling_of_the_gone"]
+
+MAX_NAME = 200
+
+
+def checked_name(name: str) -> str:
+    """A name for a session.
+
+    Raises:
+        UsageError: it is empty, or could not be read where it is shown.
+    """
+    if not name.strip():
+        raise UsageError("%secgemini: the session's name is empty. Give it one, like triage.")
+    if len(name) > MAX_NAME or not name.isprintable():
+        raise UsageError(
+            f"%secgemini: {one_line(name[:60])!r} is no name for a session: at most {MAX_NAME} characters that can be "
+            "printed."
+        )
+    return name.strip()
+
+
+def check_fits(magics: SecGeminiMagics, name: str, session: InteractiveSession, model: str | None) -> None:
+    """Refuse a session that is not what was asked for.
+
+    Raises:
+        UsageError: it has another model, or is retained where that is not wanted.
+    """
+    if model and model not in (session.model.model_string, session.model.model_name):
+        raise UsageError(
+            one_line(
+                f"%%secgemini: session {name!r} uses {session.model.model_string!r}, and a session keeps its model. "
+                "Add --new, or -s NAME for another session."
+            )
+        )
+    if session.can_log and not magics.preference("retention"):
+        raise UsageError(
+            one_line(
+                f"%%secgemini: session {name!r} is retained, and %config SecGeminiMagics.retention is False. "
+                "Nothing was sent. Add --new for one without retention."
+            )
+        )
+
+
+@contextlib.contextmanager
+def telling_of_the_gone(kernel: KernelSession, name: str | None = None) -> Iterator[None]:
+    """Say of a session that expired, or was deleted elsewhere, what to do.
+
+    It is not replaced silently: the next prompt would go to a session that knows nothing of the earlier ones.
+
+    Raises:
+        SessionNotFoundError: in the words for a cell.
+    """
+    name = name or kernel.current_name
+    session = kernel.get(name)
+    try:
+        yield
+    except SessionNotFoundError as error:
+        if session is None or kernel.get(name) is not session:  # it was made, or chosen, just now
+            raise
+        new = "--new" if name == kernel.current_name else f"--new -s {name!r}"
+        told = SessionNotFoundError(
+            f"Session {name!r} is gone at the service: it expired or was deleted elsewhere. "
+            f"Add {new} to ask in a fresh one."
+        )
+        told.messages, told.response = error.messages, error.response
+        raise told from None
