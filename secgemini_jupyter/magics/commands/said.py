@@ -5,10 +5,11 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
-from secgemini_jupyter.errors import one_line
-from secgemini_jupyter.magics import asking, cell
+from secgemini_jupyter.errors import InputError, one_line
+from secgemini_jupyter.magics import asking, cell, choosing
 from secgemini_jupyter.magics.commands.base import Command, Line, need_notebook
-from secgemini_jupyter.magics.options import arg, choose
+from secgemini_jupyter.magics.options import arg, choose, only
+from secgemini_jupyter.magics.question import Question
 from secgemini_jupyter.notebook import answered_turn, feedback_widget
 
 if TYPE_CHECKING:
@@ -55,7 +56,30 @@ def bug(magics: SecGeminiMagics, options: Namespace) -> Line:
 
 
 def reconnect(magics: SecGeminiMagics, _: Namespace) -> Any:
-    return asking.ask(magics, magics.kernel.current(), None)
+    with choosing.telling_of_the_gone(magics.kernel):
+        return asking.ask(magics, magics.kernel.current(), None)
+
+
+def retry(magics: SecGeminiMagics, options: Namespace) -> Any:
+    kernel = magics.kernel
+    cell.check_out(options.out)
+    session = kernel.get(kernel.current_name)
+    if session is not None and session.is_running:
+        kernel.wait_stopped(session)
+    if session is not None and session.is_running:
+        raise InputError(f"A turn is running in session {session.name!r}: wait for it, or stop it. Nothing was sent.")
+    with choosing.telling_of_the_gone(kernel):
+        prompt = kernel.last_prompt(session) if session is not None else None
+    if prompt is None:
+        raise InputError("Nothing was asked in this session yet: there is nothing to ask again.")
+    chosen = Namespace(session=None, new=False, model=None, **vars(options))
+    cell.session_for(magics, chosen)  # it may not be asked any more
+    if not options.quiet:
+        from secgemini_jupyter.render.text import defanged
+        from secgemini_jupyter.render.text import one_line as safe_line
+
+        print(f"Asks again: {defanged(safe_line(prompt, 100))}")
+    return cell.ask_question(magics, chosen, Question(prompt))
 
 
 COMMANDS = (
@@ -74,5 +98,11 @@ COMMANDS = (
         ],
     ),
     Command("bug", "report what went wrong", bug, [arg("text", nargs="+", help="what went wrong")]),
+    Command(
+        "retry",
+        "ask the last prompt of the current session again, word for word",
+        retry,
+        only(cell.OPTIONS, "--timeout", "--out", "--quiet"),
+    ),
     Command("reconnect", "go on listening to the turn that was interrupted", reconnect),
 )
