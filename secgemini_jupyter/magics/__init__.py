@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +28,10 @@ from secgemini_jupyter.settings import Login
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 
     from secgemini_jupyter.inputs.redaction import Redactor
+    from secgemini_jupyter.magics.failures import Failures
 
 
 __all__ = ["Interrupted", "SecGeminiMagics", "load", "unload"]
@@ -72,6 +74,8 @@ class SecGeminiMagics(Magics):
         self.others = Others()
         self.matcher = Matcher(self).match
         self.after_cell: Callable[[Any], None] | None = None
+        self._failures: Failures | None = None
+        self._failed_before = getattr(sys, "last_value", None)
 
     @property
     def redactor(self) -> Redactor:
@@ -81,6 +85,21 @@ class SecGeminiMagics(Magics):
 
             self._redactor = Redactor()
         return self._redactor
+
+    @property
+    def failures(self) -> Failures:
+        """The shell's cells that failed."""
+        if self._failures is None:
+            from secgemini_jupyter.magics.failures import Failures
+
+            self._failures = Failures(self.shell, self._failed_before)
+            self._failed_before = None
+        return self._failures
+
+    def cell_ran(self, result: ExecutionResult) -> None:
+        """IPython's hook after each cell."""
+        if not result.success:
+            self.failures.add(result)
 
     @no_var_expand  # IPython would evaluate `{…}` of the line: a prompt may quote a log
     @line_cell_magic
@@ -141,6 +160,7 @@ def load(shell: InteractiveShell) -> None:
     shell.register_magics(magics)
     read_lines(shell)
     shell.Completer.custom_matchers.append(magics.matcher)
+    shell.events.register("post_run_cell", magics.cell_ran)
     _loaded[shell] = magics
     kernels.attach_default(magics.kernel)
 
@@ -154,6 +174,7 @@ def unload(shell: InteractiveShell) -> None:
     if magics.after_cell is not None:
         shell.events.unregister("post_run_cell", magics.after_cell)
     shell.Completer.custom_matchers.remove(magics.matcher)
+    shell.events.unregister("post_run_cell", magics.cell_ran)
     shell.configurables.remove(magics)
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("secgemini", None)

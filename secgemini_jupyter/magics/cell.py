@@ -149,8 +149,8 @@ def ask_question(magics: SecGeminiMagics, options: Namespace, question: Question
         if in_background:
             from secgemini_jupyter.magics import background
 
-            keep = caching.keep_later if caching else None
-            return background.start(magics, session, question, look=look, out=options.out, timeout=timeout, keep=keep)
+            keep = {"keep": caching.keep_later} if caching else {}
+            return background.start(magics, session, question, look=look, out=options.out, timeout=timeout, **keep)
         answer = asking.ask(magics, session, question, look=look, out=options.out, timeout=timeout)
     if caching:
         caching.keep(answer)

@@ -10,7 +10,18 @@ from IPython.core.error import UsageError
 
 from secgemini_jupyter.errors import one_line, redact
 from secgemini_jupyter.magics import cell
-from secgemini_jupyter.magics.commands import account, evidence, export, jobs, kept, rights, said, sessions, setup
+from secgemini_jupyter.magics.commands import (
+    account,
+    evidence,
+    export,
+    fixing,
+    jobs,
+    kept,
+    rights,
+    said,
+    sessions,
+    setup,
+)
 from secgemini_jupyter.magics.commands.base import Command, Line, status
 from secgemini_jupyter.magics.help import command_help, magic_help, wants_help
 from secgemini_jupyter.magics.options import arg, nearest, split_words
@@ -65,6 +76,7 @@ GROUPS: tuple[Sequence[Command], ...] = (
     sessions.COMMANDS,
     evidence.COMMANDS,
     said.COMMANDS,
+    fixing.COMMANDS,
     jobs.COMMANDS,
     account.COMMANDS,
     rights.COMMANDS,
