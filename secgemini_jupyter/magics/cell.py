@@ -127,7 +127,9 @@ def ask(magics: SecGeminiMagics, line: str, body: str = "") -> Any:
     return ask_question(magics, options, question, Caching(magics, options, question))
 
 
-def ask_question(magics: SecGeminiMagics, options: Namespace, question: Question, caching: Caching | None = None) -> Any:
+def ask_question(
+    magics: SecGeminiMagics, options: Namespace, question: Question, caching: Caching | None = None
+) -> Any:
     """Ask it in the session that the options choose; what is kept in the cache is shown instead."""
     restore = magics.redactor.restored if getattr(options, "restore", False) else None
     look = replace(look_for(magics, options), restore=restore)
