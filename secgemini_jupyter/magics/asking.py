@@ -25,7 +25,6 @@ __all__ = ["ask"]
 
 DRAINED = 500
 """Messages that are still shown after a stop, if they had arrived: the kernel shall be idle at once."""
-HELD_UP = "An earlier turn of this session still runs at the service: this prompt is sent when that has ended."
 INTERRUPTED = "stopped listening; what had arrived is kept. The service goes on: %secgemini reconnect listens again."
 LATE = "stopped when the answer was complete. It is kept: %secgemini reconnect shows it again."
 
@@ -89,11 +88,7 @@ def follow(running: RunningTurn, view: View, interrupts: Interrupts) -> None:
     """Hand every message of the turn to the view, until it is over or the user stops it."""
     from secgemini_jupyter.client.running import POLL
 
-    told = isinstance(view, QuietView)
     while not (running.is_over or interrupts.is_pressed):
-        if running.is_held_up and not told:
-            told = True
-            print(HELD_UP)
         message = running.next(timeout=POLL)
         if message is not None:
             view.add(message)
