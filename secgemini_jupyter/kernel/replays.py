@@ -65,13 +65,13 @@ class Replays:
         chain = self._chains.get(name)
         return len(chain.turns) if chain is not None else 0
 
-    def refuse_a_gap(self, name: str) -> None:
+    def refuse_a_gap(self, name: str, session: InteractiveSession | None) -> None:
         """
         Raises:
             InputError: turns of the name were replayed: the service would answer without them.
         """
-        chain = self._chains.get(name)
-        if chain is not None and chain.turns:
+        chain = self.chain(name, session)
+        if chain.turns:
             number = len(chain.turns)
             before = "1 turn of it was" if number == 1 else f"{number} turns of it were"
             raise InputError(

@@ -186,7 +186,7 @@ class KernelSession:
         with self._lock:
             client = self.client  # may renew what follows
             if name not in self._sessions:
-                self.replays.refuse_a_gap(name)
+                self.replays.refuse_a_gap(name, None)
                 session = self._continued(client, name) or self._created(client, name, options)
                 self._sessions[name] = session
                 self._remember(name)

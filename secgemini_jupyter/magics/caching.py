@@ -76,7 +76,7 @@ class Caching:
         if found is not None:
             return self._show(found, look=look, out=out)
         if not self.options.new:
-            self.kernel.replays.refuse_a_gap(self.name)
+            self.kernel.replays.refuse_a_gap(self.name, self.kernel.get(self.name))
         return None
 
     def prepare(self, session: InteractiveSession) -> None:
@@ -262,10 +262,11 @@ class Caching:
         replays = self.kernel.replays
         if self.options.new:
             return
-        chain = replays.chain(self.name, self.kernel.get(self.name))
+        session = self.kernel.get(self.name)
+        chain = replays.chain(self.name, session)
         if chain.turns and self.question.prompt == chain.first_prompt:
             chain.drop_replayed()
-        replays.refuse_a_gap(self.name)
+        replays.refuse_a_gap(self.name, session)
 
 
 def mode_of(magics: SecGeminiMagics, options: Namespace) -> str:

@@ -202,6 +202,33 @@ def test_the_service_is_never_asked_without_what_was_replayed(kernel: Kernel, tm
         assert kernel.value("found.cached") is True
 
 
+def test_a_session_that_took_the_name_meanwhile_is_asked(kernel: Kernel, tmp_path: Path) -> None:
+    fresh(kernel, tmp_path)
+    kernel.run("%%secgemini --cache use\none")
+    fresh(kernel, tmp_path)
+    kernel.run("%%secgemini --cache use -o found\none")
+    assert kernel.value("found.cached") is True
+    assert kernel.run("%secgemini new").status == "ok", "of the same name, in the kernel"
+    assert kernel.run("%%secgemini -o found\nsomething else").status == "ok"
+    assert kernel.value("found.turn, found.session.turns") == (1, 1)
+
+
+def test_a_gap_in_a_session_that_exists_is_refused_too(kernel: Kernel, tmp_path: Path) -> None:
+    """Its first turn was asked, the second replayed: a third would lack the second."""
+    fresh(kernel, tmp_path)
+    for prompt in ("one", "two"):
+        kernel.run(f"%%secgemini --cache use\n{prompt}")
+    fresh(kernel, tmp_path)
+    kernel.run("%%secgemini --cache refresh -o first\none")
+    kernel.run("%%secgemini --cache use -o second\ntwo")
+    assert kernel.value("first.cached, second.cached, first.session.turns") == (False, True, 1)
+    for cell in ("%%secgemini\nthree", "%%secgemini --cache use\nthree", "%%secgemini --bg\nthree"):
+        assert "1 turn of it was replayed" in kernel.run(cell).error
+    assert kernel.run("%secgemini history").status == "ok", "of what the service has"
+    assert kernel.run("%%secgemini --cache refresh -o second\ntwo").status == "ok"
+    assert kernel.value("second.turn, first.session.turns") == (2, 2)
+
+
 def test_new_begins_a_chain_of_its_own(kernel: Kernel, tmp_path: Path) -> None:
     options = {"a": "", "b": "", "c": " --new", "d": ""}
     cells = [f"%%secgemini --cache use -o {name}{option}\nsame" for name, option in options.items()]
