@@ -141,25 +141,27 @@ class Matcher:
         known = options_of(parser)
         standing = stand(parser, words, options_first=options_first)
         if standing.option is not None:
-            return self._values(command, standing.option, typed, after)
+            return self._values(command, standing.option, typed, after, words)
         if typed.startswith("-") and not standing.options_are_over:
             name, equals, value = typed.partition("=")
             if equals and name in known and known[name].nargs != 0:
-                return self._values(command, known[name], value, after)
+                return self._values(command, known[name], value, after, words)
             short = known.get(typed[:2])
             if len(typed) > 2 and typed[1] != "-" and short is not None and takes_value(short):
-                return self._values(command, short, typed[2:], after)
+                return self._values(command, short, typed[2:], after, words)
             return typed, [each for each in options_left(parser, standing.given) if each.text.startswith(typed)]
         found: list[Suggestion] = []
         if standing.positional is not None and not (options_first and standing.positional.dest == "prompt"):
-            typed, found = self._values(command, standing.positional, typed, after)
+            typed, found = self._values(command, standing.positional, typed, after, words)
         if not typed and not standing.options_are_over:
             found += options_left(parser, standing.given)
         return typed, found
 
-    def _values(self, command: str, action: argparse.Action, typed: str, after: str) -> tuple[str, list[Suggestion]]:
+    def _values(
+        self, command: str, action: argparse.Action, typed: str, after: str, words: Sequence[str]
+    ) -> tuple[str, list[Suggestion]]:
         value, quote = opened(typed)
-        found = suggestions.for_argument(self._magics, command, action, value)
+        found = suggestions.for_argument(self._magics, command, action, value, words)
         written = ((spelled(each.text, quote, after), each.kind) for each in found)
         return typed, [Suggestion(text, kind) for text, kind in written if text]
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, NamedTuple
+
+from traitlets import Bool
 
 if TYPE_CHECKING:
     from secgemini_jupyter.magics import SecGeminiMagics
@@ -29,12 +31,20 @@ class Suggestion(NamedTuple):
     kind: str
 
 
-def for_argument(magics: SecGeminiMagics, command: str, action: argparse.Action, typed: str) -> list[Suggestion]:
-    """Values for an argument of a subcommand, or of a cell (`command` is empty then), that go on from `typed`."""
+def for_argument(
+    magics: SecGeminiMagics, command: str, action: argparse.Action, typed: str, words: Sequence[str] = ()
+) -> list[Suggestion]:
+    """Values for an argument of a subcommand, or of a cell (`command` is empty then), that go on from `typed`.
+
+    Args:
+        words: what stands between the subcommand and the argument.
+    """
     metavar = action.metavar if isinstance(action.metavar, str) else ""
     if action.choices is not None or "|" in metavar:
         choices = action.choices if action.choices is not None else metavar.split("|")
         found: Iterable[Suggestion] = [Suggestion(str(choice), "keyword") for choice in choices]
+    elif (command, action.dest) == ("config", "value"):
+        found = setting_values(magics, words[0])
     else:
         source = SOURCES.get(f"{command} {action.dest}") or SOURCES.get(action.dest) or nothing
         found = source(magics, typed)
@@ -75,6 +85,21 @@ def settings(magics: SecGeminiMagics, _: str) -> list[Suggestion]:
     from secgemini_jupyter.magics import preferences
 
     return [Suggestion(name, "property") for name in preferences.names(magics)]
+
+
+def setting_values(magics: SecGeminiMagics, name: str) -> list[Suggestion]:
+    trait = magics.traits(config=True).get(name.removeprefix("SecGeminiMagics."))
+    values = getattr(trait, "values", None) or ((True, False) if isinstance(trait, Bool) else ())
+    return [Suggestion(str(value), "keyword") for value in values]
+
+
+def jobs(magics: SecGeminiMagics, _: str) -> list[Suggestion]:
+    """Of this kernel, the newest first."""
+    return [Suggestion(str(job.id), "instance") for job in reversed(list(magics.kernel.jobs))]
+
+
+def running_jobs(magics: SecGeminiMagics, _: str) -> list[Suggestion]:
+    return [Suggestion(str(job.id), "instance") for job in magics.kernel.jobs.running]
 
 
 def kinds(_: SecGeminiMagics, typed: str) -> list[Suggestion]:
@@ -179,6 +204,8 @@ SOURCES: dict[str, Callable[[SecGeminiMagics, str], list[Suggestion]]] = {
     "redact": kinds,
     "resume session": all_sessions,
     "session": sessions,
+    "stop id": running_jobs,
     "use name": all_sessions,
+    "wait id": jobs,
 }
 """By subcommand and argument, or by the argument alone, whichever takes it."""

@@ -125,6 +125,24 @@ def test_subcommands_and_their_arguments(shell: InteractiveShell) -> None:
     assert tab(shell, "%%secgemini --redact |") == tab(shell, "%%secgemini --redact -|"), "its value is behind `=`"
 
 
+def test_settings_and_their_values(shell: InteractiveShell) -> None:
+    assert list(tab(shell, "%secgemini config sh|")) == ["short_errors", "show"]
+    assert list(tab(shell, "%secgemini config show |"))[:3] == ["none", "summary", "full"]
+    assert list(tab(shell, "%secgemini config defang f|")) == ["False"]
+    assert list(tab(shell, "%secgemini config nonsense x|")) == []
+    assert tab(shell, "%%secgemini --show su|") == {"summary": "%%secgemini --show summary"}
+    assert tab(shell, "%%secgemini -f=j|") == {"json": "%%secgemini -f=json"}
+
+
+def test_numbers_of_jobs(shell: InteractiveShell) -> None:
+    assert shell.run_cell("%%secgemini --bg -s one\nat once").success
+    assert shell.run_cell("%secgemini wait").success
+    assert shell.run_cell("%%secgemini --bg -s two\n[[messages=500 bytes=9]] [[delay=0.1]]").success
+    assert list(tab(shell, "%secgemini wait |"))[:2] == ["2", "1"]
+    assert list(tab(shell, "%secgemini stop |")) == ["2"]
+    assert shell.run_cell("%secgemini stop 2").success
+
+
 def test_names_of_sessions(shell: InteractiveShell) -> None:
     kernel = default_kernel()
     for name in ("triage", "two words", "it's", "\x1b[2J"):
