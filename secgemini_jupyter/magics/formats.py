@@ -93,7 +93,7 @@ def shape(answer: Answer, name: str, *, defang: bool = True) -> Shaped:
     try:
         return _SHAPES[name](answer, defang)
     except InputError as error:
-        why = str(error).partition(". ")[0]
+        why = str(error).partition(". ")[0].rstrip(".")
         kept = "It is shown above; -o keeps it, and %secgemini reconnect gives it to Python."
         return Shaped(error=InputError(f"-f {name}: {why}. {kept}"))
 
@@ -109,9 +109,13 @@ def _df(answer: Answer, defang: bool) -> Shaped:
     from secgemini_jupyter.render.payloads import Payload
     from secgemini_jupyter.render.text import count
     from secgemini_jupyter.transcript.contents import tables_in
+    from secgemini_jupyter.transcript.tables import table_frame
 
-    value = answer.df()
-    first, *others = tables_in(answer.messages)
+    tables = tables_in(answer.messages)  # once: a long answer takes a second
+    if not tables:
+        raise InputError("The answer holds no table.")
+    first, *others = tables
+    value = table_frame(first)
     note = f"The first of {count(len(others) + 1, 'table')}: .tables of the Answer has all." if others else ""
     return Shaped(
         body=Payload(first.to_html(defang=defang), first.to_text(defang=defang), value, first), value=value, note=note
@@ -142,7 +146,7 @@ def _code(answer: Answer, _: bool) -> Shaped:
 
     found = code_in(answer.messages)
     if not found:
-        raise InputError("The answer holds no code in a fence. Ask for some.")
+        raise InputError("The answer holds no code in a fence.")
     chosen = [block for block in found if block.language.lower() in PYTHON] or found
     left_out = [block for block in found if block not in chosen]
     value = "\n".join(block.code if block.code.endswith("\n") else block.code + "\n" for block in chosen)

@@ -157,3 +157,19 @@ def test_what_fails_or_is_stopped_fails_the_run(tmp_path: Path, cell: str, error
         assert "went on" not in said
         if execute is papermill:  # nbconvert keeps nothing, and tells only the error's last line
             assert error in said
+
+
+def test_formats_run_headless_and_one_that_cannot_be_had_fails(tmp_path: Path) -> None:
+    """Nobody is there to get a new cell: the code stays in the answer, and the notebook keeps its cells."""
+    cells = (LOAD, "%%secgemini -f code\n```python\nx = 1\n```", "v = %secgemini ask -f json [1]", "assert v == [1]")
+    words = "%%secgemini -f df -o kept\nwords alone"
+    for execute in (papermill, nbconvert):
+        done, file = execute(written(tmp_path, *cells))
+        assert done.returncode == 0, done.stderr
+        sources = [cell.source for cell in nbformat.read(file, as_version=4).cells]
+        assert sources == list(cells)
+        done, file = execute(written(tmp_path, LOAD, words, "ran_after = True"))
+        assert done.returncode != 0
+        assert "The answer holds no table. It is shown above" in done.stderr
+    kept = nbformat.read(tmp_path / "papermill.ipynb", as_version=4)
+    assert any("words alone" in html for html in answers(kept))
