@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import tempfile
@@ -21,6 +22,12 @@ PICTURE = (
     "%secgemini resume picture",
     "%secgemini visualize",
 )
+ANSWER = (
+    "%load_ext secgemini_jupyter",
+    "%%secgemini -a kerberos.log\nWho logged in, who failed?",
+)
+TIMES = 4_000
+"""So often the log of the example is in that of the picture: its tool shall run for seconds."""
 EVIDENCE = (
     "%load_ext secgemini_jupyter",
     "%secgemini new evidence",
@@ -41,6 +48,10 @@ def main() -> int:
             shutil.copy(log, lab.root)
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         walk(lab, browser.new_page(viewport={"width": 1000, "height": 900}, device_scale_factor=1.5))
+        for theme in ("light", "dark"):
+            ask(lab, browser.new_page(viewport={"width": 860, "height": 1000}, device_scale_factor=1.5), theme)
+        for log in DATA.glob("*.log"):
+            shutil.copy(log, lab.root)
         talk(lab, browser.new_page(viewport={"width": 1000, "height": 1400}, device_scale_factor=1.5))
         browser.close()
     return 0
@@ -54,6 +65,21 @@ def walk(lab: Any, page: Any) -> None:
     widget.locator(".sg-detail table").first.wait_for()
     page.mouse.move(0, 0)
     widget.screenshot(path=IMAGES / "visualize-light.png")
+
+
+def ask(lab: Any, page: Any, theme: str) -> None:
+    """A cell while its tool runs, and the same cell when it is done."""
+    (lab.root / "kerberos.log").write_bytes((DATA / "kerberos.log").read_bytes() * TIMES)
+    notebook = lab.open(page, *ANSWER, theme=theme)
+    page.keyboard.press("Control+b")
+    page.evaluate("() => { window.ran = jupyterapp.commands.execute('notebook:run-all-cells') }")
+    cell = page.locator(".jp-Notebook .jp-Cell").nth(1)
+    cell.get_by_text(re.compile(r"calling .* [1-9] s")).first.wait_for()
+    cell.screenshot(path=IMAGES / f"answer-running-{theme}.png")
+    page.evaluate("() => window.ran")
+    notebook.output(1).first.get_by_text("Thinking and tools").wait_for()
+    page.mouse.move(0, 0)
+    cell.screenshot(path=IMAGES / f"answer-{theme}.png")
 
 
 def talk(lab: Any, page: Any) -> None:
