@@ -91,7 +91,7 @@ SHOWN = ("display_data", "update_display_data", "clear_output", "stream", "execu
 
 
 def streaming(asked: Any) -> Iterator[Figure]:
-    for name, delay in (("at full speed", 0.0), ("in some 10 s", 0.0035)):
+    for name, delay in (("at full speed", 0.0), ("slowly", 0.0015)):
         words = " ".join(f"word{number}" for number in range(STREAMED // 9))
         text = "\n\n".join(words[start : start + 700] for start in range(0, len(words), 700))
         pace = f"[[delay={delay}]] " if delay else ""
@@ -137,7 +137,7 @@ def stopping(asked: Any, stops: int) -> Iterator[Figure]:
     cells = {"ours": f"%%secgemini --new\n{LONG}", "bare": "import time\ntime.sleep(30)"}
     taken: dict[str, list[float]] = {name: [] for name in cells}
     for _ in range(stops):
-        pause = chance.uniform(0, 1.5)
+        pause = chance.uniform(0, 1)
         for name, cell in cells.items():
             taken[name].append(stop(asked, pause, cell) * 1e3)
     for name, share, limit in (("p50", 50, None), ("p95", 95, 50), ("worst", 100, None)):

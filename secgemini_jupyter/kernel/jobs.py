@@ -75,7 +75,7 @@ class Job:
             try:
                 self._seen(message)
             except Exception as error:  # what cannot be shown is in the answer no less
-                log.warning("Job %s cannot be shown: %s", self.id, one_line(redact(str(error))))
+                log.info("Job %s cannot be shown: %s", self.id, one_line(redact(str(error))))
                 self._seen = lambda _: None
         self.error = self.running.error()
         status: Status = "error" if self.error else "ok" if self.running.turn.done else "interrupted"
@@ -83,7 +83,7 @@ class Job:
         try:
             self.answer = self._conclude(self, status)
         except Exception as error:
-            log.warning("Job %s cannot be shown: %s", self.id, one_line(redact(str(error))))
+            log.info("Job %s cannot be shown: %s", self.id, one_line(redact(str(error))))
             self.error = self.error or error
         self._over.set()
 
@@ -175,12 +175,14 @@ class Jobs:
         return self._all.get(number)
 
     def next_number(self) -> int:
-        return self._last + 1
+        """For one job: no other gets it."""
+        with self._lock:
+            self._last += 1
+            return self._last
 
     def add(self, job: Job) -> None:
         """Keep it, and let it run."""
         with self._lock:
-            self._last = job.id
             self._all[job.id] = job
             for old in [each.id for each in self if each.done][: max(0, len(self._all) - KEPT)]:
                 del self._all[old]

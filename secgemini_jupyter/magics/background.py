@@ -66,7 +66,7 @@ def start(
         try:
             answer = asking.finish(magics, running, view, status, None, question, job.error)
         except Exception as error:  # it cannot be shown; that is no reason to lose it
-            log.warning("Job %s cannot be shown: %s", number, one_line(redact(str(error))))
+            log.info("Job %s cannot be shown: %s", number, one_line(redact(str(error))))
             answer = asking.finish(magics, running, QuietView(), status, None, question, job.error)
         if status == "ok":
             keep(answer)

@@ -107,7 +107,7 @@ class Caching:
         try:
             cache_of(self.magics).store(self.asked, answer.response)
         except InputError as error:
-            log.warning("An answer was not kept: %s", one_line(redact(str(error))))
+            log.info("An answer was not kept: %s", one_line(redact(str(error))))
 
     # --- looking for it ---
 
