@@ -90,9 +90,14 @@ def follow(running: RunningTurn, view: View, interrupts: Interrupts) -> None:
 
     while not (running.is_over or interrupts.is_pressed):
         message = running.next(timeout=POLL)
-        if message is not None:
-            view.add(message)
-        view.tick(stage(running))
+        try:
+            if message is not None:
+                view.add(message)
+            view.tick(stage(running))
+        except KeyboardInterrupt:  # what takes long to draw is given up
+            if not interrupts.take():
+                raise
+            return
     if running.is_over:
         return
     for _ in range(DRAINED):

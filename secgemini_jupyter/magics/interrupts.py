@@ -72,6 +72,11 @@ class Interrupts:
         if self._is_owed:
             raise KeyboardInterrupt
 
+    def take(self) -> bool:
+        """Have one that raised in `released` be told by `is_pressed`; False for a second one, which goes on raising."""
+        self._is_owed = True
+        return self._presses <= 1
+
     def release(self) -> None:
         """From here on an interrupt raises at once.
 

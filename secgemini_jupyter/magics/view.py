@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from secgemini_jupyter.magics.formats import AS_IT_IS, REPLACING, Shaped
-from secgemini_jupyter.magics.interrupts import released
+from secgemini_jupyter.magics.interrupts import current, released
 from secgemini_jupyter.magics.others import OURS
 
 if TYPE_CHECKING:
@@ -224,7 +224,8 @@ class NotebookView:
         return is_attended()
 
     def add(self, message: Message) -> None:
-        self._view.add(message)
+        with released():  # a message may be megabytes
+            self._view.add(message)
 
     def begin(self) -> None:
         """Show the first output now."""
@@ -234,7 +235,8 @@ class NotebookView:
     def tick(self, stage: Stage = "sent") -> None:
         if time.monotonic() < self._due:
             return
-        changed = self._view.snapshot(time.time(), stage)
+        with released():
+            changed = self._view.snapshot(time.time(), stage)
         for output in changed:
             self._show(output)
         self._due = time.monotonic() + INTERVAL * max(1, len(changed))
@@ -251,7 +253,7 @@ class NotebookView:
             for handle in self._handles:
                 publish(None, handle, update=True)
             return
-        if status == "interrupted" and self._view.size > AT_ONCE:
+        if self._view.size > AT_ONCE and (status == "interrupted" or current().is_pressed):
             self._leave(facts)
             return
         try:

@@ -264,6 +264,27 @@ def test_stop_while_a_long_answer_is_drawn(kernel: Kernel) -> None:
     assert "SHOWN" in kernel.run("%secgemini reconnect").html[0]
 
 
+def test_stop_while_a_long_message_is_drawn(kernel: Kernel) -> None:
+    """One message may be megabytes: what was drawn of it is given up, the data is not."""
+    prepare(kernel, 0)
+    kernel.run(
+        "from secgemini_jupyter.render.live import LiveView\n"
+        "collect, drawing = LiveView._collect, threading.Event()\n"
+        "def slow(*arguments):\n"
+        "    drawing.set()\n"
+        "    while True: pass\n"
+        "LiveView._collect = slow"
+    )
+    try:
+        ran = stop(kernel, "%%secgemini -o found\nWHOLE [[messages=2]]", "drawing.is_set()")
+    finally:
+        kernel.run("LiveView._collect = collect")
+    assert "reconnect" in ran.error
+    assert kernel.value("found.answer") == "WHOLE"
+    assert kernel.run("%%secgemini -o found\nnext").status == "ok"
+    assert kernel.value("found.answer") == "next"
+
+
 def test_a_second_interrupt_raises_whatever_is_done(kernel: Kernel) -> None:
     prepare(kernel, 0)
     kernel.run(
