@@ -15,6 +15,7 @@ import pytest
 from secgemini_jupyter import kernel as kernels
 from secgemini_jupyter.client.running import RunningTurn
 from secgemini_jupyter.errors import InputError, SessionNotFoundError, SettingsError
+from secgemini_jupyter.keeper import Keeper
 from secgemini_jupyter.kernel import Answer, KernelSession
 from secgemini_jupyter.models import MessageType
 from tests.conftest import LocalService
@@ -261,11 +262,10 @@ def test_closing_ends_thread_and_connections(kernel: KernelSession) -> None:
 
 
 def test_current_session_without_the_extension(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernels, "_default", None)
+    monkeypatch.setattr(Keeper, "sessions", None)
     session = kernels.current_session()
     assert kernels.current_session() is session
-    assert kernels._default
-    kernels._default.close()
+    kernels.default_kernel().close()
 
 
 def answered(kernel: KernelSession, prompt: str) -> Answer:

@@ -28,6 +28,7 @@ ORDER = (
     "embedded",
     "client",
     "inputs",
+    "keeper",
     "batch",
     "kernel",
     "notebook",

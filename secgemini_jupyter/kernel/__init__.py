@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from secgemini_jupyter.keeper import Keeper
 from secgemini_jupyter.kernel.answer import Answer
 from secgemini_jupyter.kernel.sessions import KernelSession
 
@@ -15,14 +16,6 @@ if TYPE_CHECKING:
     from secgemini_jupyter.widgets.chat import ChatWidget
 
 __all__ = ["Answer", "KernelSession", "attach", "chat", "current_session"]
-
-_default: KernelSession | None = None
-
-
-def attach_default(kernel: KernelSession | None) -> None:
-    """The extension hands in its own, so that Python code in the notebook shares it; None takes it away."""
-    global _default
-    _default = kernel
 
 
 def current_session() -> InteractiveSession:
@@ -35,10 +28,10 @@ def current_session() -> InteractiveSession:
 
 def default_kernel() -> KernelSession:
     """What the magics share with Python code of the notebook: the extension's, if it is loaded."""
-    global _default
-    if _default is None:
-        _default = KernelSession(say=print)  # the extension is not loaded
-    return _default
+    if Keeper.sessions is None:  # the extension is not loaded
+        sessions = KernelSession(say=print)
+        Keeper.sessions = lambda: sessions
+    return Keeper.sessions()
 
 
 def attach() -> AttachWidget:

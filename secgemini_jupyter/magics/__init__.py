@@ -4,42 +4,37 @@ from __future__ import annotations
 
 import sys
 import weakref
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from IPython.core.completer import context_matcher
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from traitlets import Bool, Enum, Float, Int, TraitError, Unicode
 
-from secgemini_jupyter import kernel as kernels
 from secgemini_jupyter.errors import SecGeminiError, SettingsError
-from secgemini_jupyter.magics import cell as cells
-from secgemini_jupyter.magics import commands
-from secgemini_jupyter.magics.caching import MODES
-from secgemini_jupyter.magics.completion import Matcher
-from secgemini_jupyter.magics.formats import FORMATS, is_shown
-from secgemini_jupyter.magics.help import wants_help
+from secgemini_jupyter.keeper import Keeper
+from secgemini_jupyter.magics.choices import FORMATS, MODES, SHOWS
 from secgemini_jupyter.magics.interrupts import Interrupted, Interrupts
 from secgemini_jupyter.magics.lines import read_lines, unread_lines
-from secgemini_jupyter.magics.look import SHOWS
-from secgemini_jupyter.magics.others import Others
-from secgemini_jupyter.magics.preferences import preference
-from secgemini_jupyter.magics.view import is_line_alone, is_terminal, owns_cell
-from secgemini_jupyter.settings import Login
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from IPython.core.completer import CompletionContext, SimpleMatcherResult
     from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 
     from secgemini_jupyter.inputs.redaction import Redactor
+    from secgemini_jupyter.kernel import KernelSession
+    from secgemini_jupyter.magics.completion import Matcher
     from secgemini_jupyter.magics.failures import Failures
-
+    from secgemini_jupyter.magics.others import Others
 
 __all__ = ["Interrupted", "SecGeminiMagics", "load", "unload"]
 
 
 @magics_class
 class SecGeminiMagics(Magics):
-    """The magics, and the kernel's sessions behind them."""
+    """The magics, and the kernel's sessions behind them: what they need is imported when it is used."""
 
     short_errors = Bool(True, help="Errors are one line; False shows the traceback.").tag(config=True)
     feedback = Bool(False, help="A strip under each answer takes feedback by click.").tag(config=True)
@@ -69,32 +64,48 @@ class SecGeminiMagics(Magics):
             raise SettingsError(f"The IPython profile sets {error} Mend c.SecGeminiMagics there.") from None
         self.told: set[str] = set()
         self.profile_values = dict(self.config.get("SecGeminiMagics", {}))
-        self._redactor: Redactor | None = None
-        self.kernel = kernels.KernelSession(shell.user_ns, say=print, defaults=self.session_defaults)
-        self.others = Others()
-        self.matcher = Matcher(self).match
         self.after_cell: Callable[[Any], None] | None = None
-        self._failures: Failures | None = None
         self._failed_before = getattr(sys, "last_value", None)
 
-    @property
+    @cached_property
+    def kernel(self) -> KernelSession:
+        """The sessions of this kernel."""
+        from secgemini_jupyter.kernel import KernelSession
+
+        return KernelSession(self.shell.user_ns, say=print, defaults=self.session_defaults)
+
+    @cached_property
     def redactor(self) -> Redactor:
         """This kernel's placeholders."""
-        if self._redactor is None:
-            from secgemini_jupyter.inputs.redaction import Redactor
+        from secgemini_jupyter.inputs.redaction import Redactor
 
-            self._redactor = Redactor()
-        return self._redactor
+        return Redactor()
 
-    @property
+    @cached_property
     def failures(self) -> Failures:
         """The shell's cells that failed."""
-        if self._failures is None:
-            from secgemini_jupyter.magics.failures import Failures
+        from secgemini_jupyter.magics.failures import Failures
 
-            self._failures = Failures(self.shell, self._failed_before)
-            self._failed_before = None
-        return self._failures
+        before, self._failed_before = self._failed_before, None
+        return Failures(self.shell, before)
+
+    @cached_property
+    def others(self) -> Others:
+        """Counts what a cell shows that is not ours."""
+        from secgemini_jupyter.magics.others import Others
+
+        return Others()
+
+    @cached_property
+    def _completion(self) -> Matcher:
+        from secgemini_jupyter.magics.completion import Matcher
+
+        return Matcher(self)
+
+    @context_matcher(identifier="secgemini")
+    def matcher(self, context: CompletionContext) -> SimpleMatcherResult:
+        """For `shell.Completer.custom_matchers`, of version 2 of IPython's matchers."""
+        return self._completion.match(context)
 
     def cell_ran(self, result: ExecutionResult) -> None:
         """IPython's hook after each cell."""
@@ -104,10 +115,14 @@ class SecGeminiMagics(Magics):
     @no_var_expand  # IPython would evaluate `{…}` of the line: a prompt may quote a log
     @line_cell_magic
     def secgemini(self, line: str, cell: str | None = None) -> Any:
-        # `%%secgemini?` shows `__doc__`: it is written below, from the tables of options and subcommands.
+        """Ask Sec-Gemini in a cell; the answer streams in. `%secgemini help` lists options and subcommands."""
         with Interrupts() as interrupts:
             try:
                 interrupts.release()
+                from secgemini_jupyter.magics import cell as cells
+                from secgemini_jupyter.magics import commands
+                from secgemini_jupyter.magics.help import wants_help
+
                 if cell is None or wants_help([line.strip()]):
                     result = commands.run(self, line)
                 else:
@@ -117,6 +132,9 @@ class SecGeminiMagics(Magics):
             except SecGeminiError as error:
                 error.short = self.preference("short_errors")
                 raise
+        from secgemini_jupyter.magics.formats import is_shown
+        from secgemini_jupyter.magics.view import is_line_alone, is_terminal, owns_cell
+
         is_cell = owns_cell(self.shell) if cell is not None else is_line_alone(self.shell, line)
         if is_cell and is_terminal(self.shell) and is_shown(self.shell, result):
             # A terminal writes `Out[n]:` even for a result that shows nothing: `Out` and `_` get it directly.
@@ -144,10 +162,19 @@ class SecGeminiMagics(Magics):
 
     def preference(self, name: str) -> Any:
         """What holds where a cell does not say."""
+        from secgemini_jupyter.magics.preferences import preference
+
         return preference(self, name).value
 
 
-SecGeminiMagics.secgemini.__doc__ = commands.overview()
+def overview() -> str:
+    """What `%%secgemini?` shows: read from the tables of options and subcommands, when somebody asks."""
+    from secgemini_jupyter.magics.commands import overview
+
+    return overview()
+
+
+SecGeminiMagics.secgemini.getdoc = overview  # type: ignore[union-attr]  # IPython asks it before `__doc__`
 
 _loaded: weakref.WeakKeyDictionary[InteractiveShell, SecGeminiMagics] = weakref.WeakKeyDictionary()
 
@@ -162,7 +189,7 @@ def load(shell: InteractiveShell) -> None:
     shell.Completer.custom_matchers.append(magics.matcher)
     shell.events.register("post_run_cell", magics.cell_ran)
     _loaded[shell] = magics
-    kernels.attach_default(magics.kernel)
+    Keeper.sessions = lambda: magics.kernel
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -179,6 +206,8 @@ def unload(shell: InteractiveShell) -> None:
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("secgemini", None)
     shell.magics_manager.registry.pop(type(magics).__name__, None)
-    kernels.attach_default(None)
-    Login.key = None
-    magics.kernel.close()
+    Keeper.sessions = None
+    if settings := sys.modules.get("secgemini_jupyter.settings"):
+        settings.Login.key = None
+    if "kernel" in vars(magics):
+        magics.kernel.close()

@@ -26,11 +26,9 @@ if TYPE_CHECKING:
     from secgemini_jupyter.magics.question import Question
     from secgemini_jupyter.models import Message
 
-__all__ = ["MODES", "Caching", "cache_of"]
+__all__ = ["Caching", "cache_of"]
 
 log = logging.getLogger(__name__)
-
-MODES = ("off", "use", "refresh", "only")
 
 
 def cache_of(magics: SecGeminiMagics) -> AnswerCache:

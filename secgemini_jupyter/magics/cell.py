@@ -12,8 +12,8 @@ from IPython.core.error import UsageError
 
 from secgemini_jupyter.errors import one_line
 from secgemini_jupyter.magics import asking, choosing
-from secgemini_jupyter.magics.caching import MODES, Caching
-from secgemini_jupyter.magics.formats import FORMATS
+from secgemini_jupyter.magics.caching import Caching
+from secgemini_jupyter.magics.choices import FORMATS, MODES
 from secgemini_jupyter.magics.look import LOOKS, look_for
 from secgemini_jupyter.magics.options import Parser, arg, join_continued, new_parser, seconds, split_options
 from secgemini_jupyter.magics.question import compose

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from IPython.core.completer import SimpleCompletion, context_matcher
+from IPython.core.completer import SimpleCompletion
 
 from secgemini_jupyter.magics import cell as cells
 from secgemini_jupyter.magics import suggestions
@@ -90,12 +90,11 @@ class Nothing(list[Any]):
 
 
 class Matcher:
-    """A matcher for `ip.Completer.custom_matchers` (its API version 2)."""
+    """What a matcher of IPython says of a place in a cell."""
 
     def __init__(self, magics: SecGeminiMagics) -> None:
         self._magics = magics
 
-    @context_matcher(identifier="secgemini")  # type: ignore[untyped-decorator]
     def match(self, context: CompletionContext) -> SimpleMatcherResult:
         place = find_place(context.full_text, context.cursor_line, context.cursor_position)
         if place is None:

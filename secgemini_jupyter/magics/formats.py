@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     from secgemini_jupyter.render.payloads import Payload
     from secgemini_jupyter.transcript.contents import Block
 
-__all__ = ["AS_IT_IS", "FORMATS", "REPLACING", "Form", "Shaped", "is_shown", "shape", "show_once"]
+__all__ = ["AS_IT_IS", "REPLACING", "Form", "Shaped", "is_shown", "shape", "show_once"]
 
-FORMATS = ("md", "text", "json", "df", "html", "code", "raw")
 REPLACING = ("json", "df", "raw")
 """Formats that show something else than the answer's words."""
 PYTHON = ("python", "python3", "py", "ipython", "ipython3")

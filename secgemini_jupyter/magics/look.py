@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from secgemini_jupyter.magics.choices import SHOWS
 from secgemini_jupyter.magics.formats import Form
 from secgemini_jupyter.magics.options import arg
 
@@ -17,9 +18,7 @@ if TYPE_CHECKING:
 
     from secgemini_jupyter.magics import SecGeminiMagics
 
-__all__ = ["LOOKS", "SHOWS", "Look", "look_for"]
-
-SHOWS = ("none", "summary", "full")
+__all__ = ["LOOKS", "Look", "look_for"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from secgemini_jupyter.magics import formats
-from secgemini_jupyter.magics.formats import FORMATS
+from secgemini_jupyter.magics.choices import FORMATS
 from secgemini_jupyter.transcript.jsonl import from_jsonl
 from tests.magics.conftest import Kernel
 
