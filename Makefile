@@ -12,8 +12,10 @@ demo: $(VENV)/.installed  ## run the quickstart against the local service, print
 lab: $(VENV)/.installed  ## open the quickstart in JupyterLab
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/01_quickstart.ipynb
 
+# Most tests wait for kernels, servers and browsers: more run at once than there are cores. A file's tests stay together.
 test: check js-check browser  ## everything CI runs
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not browser" -n 4 --dist loadfile
+	$(BIN)/python -m pytest -m browser -n 2 --dist loadfile
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .

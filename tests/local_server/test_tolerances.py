@@ -66,7 +66,9 @@ def test_3_a_registration_without_id_gets_one(api: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "session_id", ["abcdefabcdef", uuid.uuid4().hex, str(uuid.uuid4()), "any/thing ?&=#ü\U0001f600", "'; DROP TABLE--"]
+    "session_id",
+    ["abcdefabcdef", uuid.uuid4().hex, str(uuid.uuid4()), "any/thing ?&=#ü\U0001f600", "'; DROP TABLE--"],
+    ids=["12 digits", "32 digits", "uuid", "punctuation", "sql"],
 )
 def test_4_ids_are_opaque(api: Any, session_id: str) -> None:
     api.register(id=session_id)

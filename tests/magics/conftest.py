@@ -58,7 +58,7 @@ class Kernel:
         """Send a cell; gives the id of its request. `attended`: somebody could be asked, as in Lab."""
         return str(self.client.execute(code, allow_stdin=attended))
 
-    def finish(self, request: str, timeout: float = 20) -> Ran:
+    def finish(self, request: str, timeout: float = 60) -> Ran:
         """Collect what a cell published until its kernel is idle."""
         began = time.monotonic()
         ran = Ran("ok")
@@ -105,7 +105,7 @@ class Kernel:
             if message["parent_header"].get("msg_id") == request:
                 return message
 
-    def run(self, code: str, timeout: float = 20, *, attended: bool = False) -> Ran:
+    def run(self, code: str, timeout: float = 60, *, attended: bool = False) -> Ran:
         return self.finish(self.start(code, attended=attended), timeout)
 
     def value(self, expression: str) -> Any:

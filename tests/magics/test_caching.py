@@ -128,6 +128,7 @@ def test_files_are_the_users_alone(kernel: Kernel, tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     fresh(kernel, folder)
     kernel.run("%config SecGeminiMagics.cache_dir = ''")
+    kernel.run("%secgemini cache clear --yes")
     kernel.run("%%secgemini --cache use\nin my own folder")
     assert kernel.value("len(get_ipython().run_line_magic('secgemini', 'cache'))") == 1
     assert "would remove 1 answers" in kernel.run("%secgemini cache clear").text
