@@ -15,11 +15,16 @@ EXPORTERS = ("client.aio", "client.response", "client.sync")
 """Modules whose public names all belong to the package."""
 
 
-def loaded(code: str) -> set[str]:
-    """Top-level packages in a fresh interpreter that ran `code`."""
+def loaded_modules(code: str) -> set[str]:
+    """What a fresh interpreter has imported when it ran `code`."""
     script = f"{code}\nimport json, sys; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    return {name.split(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def loaded(code: str) -> set[str]:
+    """Their top-level packages."""
+    return {name.split(".")[0] for name in loaded_modules(code)}
 
 
 def test_all_is_sorted_and_complete() -> None:
@@ -62,7 +67,7 @@ def test_import_is_light() -> None:
 
 
 def test_loading_the_extension_is_light() -> None:
-    """No client, no table, no widget, no server: those come with the first prompt."""
+    """No client, no table, no widget, no server: those come with the first prompt, and ours with the first magic."""
     code = (
         "from IPython.core.interactiveshell import InteractiveShell\n"
         "shell = InteractiveShell.instance()\n"
@@ -70,4 +75,8 @@ def test_loading_the_extension_is_light() -> None:
         "assert 'secgemini' in shell.magics_manager.magics['cell']"
     )
     heavy = {"pandas", "numpy", "httpx", "websockets", "msgspec", "anywidget", "ipywidgets", "starlette", "uvicorn"}
-    assert not loaded(code) & heavy
+    modules = loaded_modules(code)
+    assert not {name.split(".")[0] for name in modules} & heavy
+    light = ("_version", "errors", "keeper", "magics", "magics.choices", "magics.interrupts", "magics.lines")
+    ours = {name for name in modules if name.startswith("secgemini_jupyter.")}
+    assert ours == {f"secgemini_jupyter.{name}" for name in light}

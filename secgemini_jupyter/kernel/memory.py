@@ -75,9 +75,9 @@ class NotebookMemory:
         """The session that this notebook called so."""
         return _sessions(self._places().get(place)).get(name)
 
-    def knows(self, name: str) -> bool:
-        """Whether there is a session of this name at any place."""
-        return any(name in _sessions(place) for place in self._places().values())
+    def names(self) -> list[str]:
+        """The sessions at all places, the latest of each first."""
+        return list(dict.fromkeys(name for place in self._places().values() for name in reversed(_sessions(place))))
 
     def other_places(self, place: str) -> list[str]:
         """Other services that this notebook has sessions at, by host."""

@@ -226,7 +226,12 @@ class KernelSession:
 
     def may_continue(self, name: str) -> bool:
         """Whether the notebook had a session of this name, here or at another service; asks nobody."""
-        return name != MAIN and self._memory.knows(name)
+        return name != MAIN and name in self._memory.names()
+
+    @property
+    def remembered(self) -> list[str]:
+        """Names that sessions of this notebook had, here or at another service; asks nobody."""
+        return self._memory.names()
 
     def _place(self, client: SecGemini) -> str:
         """Whose ids they are: an address and a user, or the local service, which changes its port."""
@@ -241,13 +246,15 @@ class KernelSession:
         self._make_current(name)
         return session
 
-    def new(self, name: str | None = None, **options: Any) -> InteractiveSession:
-        """A fresh session, made current; takes the place of one of the same name, which stays at the service."""
+    def new(self, name: str | None = None, *, make_current: bool = True, **options: Any) -> InteractiveSession:
+        """A fresh session; takes the place of one of the same name, which stays at the service."""
         with self._lock:
             name = name or self.current_name
             session = self._created(self.client, name, options)
             self._sessions[name] = session
-            self._make_current(name)
+            self.current_name = name if make_current else self.current_name
+            self._remember(name)
+            self._watchers.tell()
             return session
 
     def vacate(self, name: str) -> None:

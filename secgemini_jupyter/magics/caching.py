@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from secgemini_jupyter.magics.question import Question
     from secgemini_jupyter.models import Message
 
-__all__ = ["Caching", "cache_of"]
+__all__ = ["Caching", "cache_of", "check_may_ask"]
 
 log = logging.getLogger(__name__)
 
@@ -278,6 +278,19 @@ def mode_of(magics: SecGeminiMagics, options: Namespace) -> str:
             raise UsageError("%%secgemini: --no-log answers are never cached. Leave one of --no-log and --cache out.")
         return "off"
     return mode
+
+
+def check_may_ask(magics: SecGeminiMagics, what: str) -> None:
+    """For a command whose answers are not kept.
+
+    Raises:
+        InputError: `%config` says that nobody is asked.
+    """
+    if magics.preference("cache") == "only":
+        raise InputError(
+            f"%secgemini {what} asks the service, and by %config SecGeminiMagics.cache = 'only' nobody is asked. "
+            "Nothing was sent."
+        )
 
 
 def normal(model: str) -> str:

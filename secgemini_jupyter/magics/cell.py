@@ -190,7 +190,7 @@ def session_for(magics: SecGeminiMagics, options: Namespace) -> InteractiveSessi
 
 
 def unretained_session(magics: SecGeminiMagics, options: Namespace, given: dict[str, Any]) -> InteractiveSession:
-    """A session without retention: that of the name, or one beside the current one, which stays current.
+    """A session without retention: that of the name, or one beside the current one; it is not made current.
 
     Raises:
         UsageError: the session of that name is retained.
@@ -200,9 +200,7 @@ def unretained_session(magics: SecGeminiMagics, options: Namespace, given: dict[
     name = options.session or UNRETAINED
     session = None if options.new else kernel.get(name)
     if session is None:
-        before = kernel.current_name
-        session = kernel.new(name, enable_logging=False, **given)
-        kernel.switch(before) if before != name and kernel.get(before) else None
+        session = kernel.new(name, make_current=False, enable_logging=False, **given)
     if session.can_log:
         raise UsageError(
             f"%%secgemini: session {name!r} is retained, so --no-log cannot hold in it. "

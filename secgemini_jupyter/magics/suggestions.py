@@ -62,11 +62,17 @@ def commands(_: SecGeminiMagics, __: str) -> list[Suggestion]:
     return [Suggestion(name, "keyword") for name in COMMANDS]
 
 
-def sessions(magics: SecGeminiMagics, _: str) -> list[Suggestion]:
+def own_sessions(magics: SecGeminiMagics, _: str) -> list[Suggestion]:
     """Of this kernel, the current one first."""
     kernel = magics.kernel
     names = sorted(kernel.names, key=lambda name: name != kernel.current_name)
     return [Suggestion(name, "instance") for name in names]
+
+
+def sessions(magics: SecGeminiMagics, typed: str) -> list[Suggestion]:
+    """With those that the notebook had before its kernel was restarted."""
+    before = [Suggestion(name, "instance") for name in magics.kernel.remembered]
+    return [*dict.fromkeys([*own_sessions(magics, typed), *before])]
 
 
 def all_sessions(magics: SecGeminiMagics, typed: str) -> list[Suggestion]:
@@ -194,7 +200,7 @@ SOURCES: dict[str, Callable[[SecGeminiMagics, str], list[Suggestion]]] = {
     "attach": evidence,
     "attach paths": evidence,
     "config name": settings,
-    "delete name": sessions,
+    "delete name": own_sessions,
     "detach file_idx": attachments,
     "dotenv": files,
     "help command": commands,

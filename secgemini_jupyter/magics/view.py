@@ -65,7 +65,8 @@ def view_for(shell: InteractiveShell, facts: Facts, look: Look, others: Others |
         return FinalView(look)
     if is_terminal(shell):
         return TerminalView(facts, look)
-    return NotebookView(facts, look, others=others if owns_cell(shell) and look.form.has_html else None)
+    is_ours = owns_cell(shell) and look.form.has_html and not (others and others.count)  # so far
+    return NotebookView(facts, look, others=others if is_ours else None)
 
 
 def is_terminal(shell: InteractiveShell) -> bool:

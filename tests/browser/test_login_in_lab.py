@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.conftest import LocalService
 
@@ -26,9 +27,10 @@ def test_a_key_is_typed_hidden_and_saved_nowhere(lab: Callable[..., Any], local_
     field.fill(local_service.key)
     field.press("Enter")
     page.evaluate("() => window.ran")
-    assert "Logged in as local@localhost" in notebook.output(1).all_inner_texts()[-1]
-    assert "…6789 from login" in notebook.output(2).first.inner_text()
+    expect(notebook.output(1).last).to_contain_text("Logged in as local@localhost")
+    expect(notebook.output(2).first).to_contain_text("…6789 from login")
     report = notebook.output(3).first
+    report.wait_for()
     assert report.locator("table").count() == 1
     assert "the service knows this key" in report.inner_text()
     assert report.evaluate("each => each.scrollWidth <= each.clientWidth + 1"), "it fits the page"

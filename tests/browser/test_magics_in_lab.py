@@ -10,6 +10,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 
@@ -88,6 +89,26 @@ def test_stop_keeps_what_came_and_the_next_cell_works(lab: Callable[..., Any]) -
     assert saved[3].execution_count is None, "Run All goes no further"
     assert notebook.python("print(slow.status, 'after' in globals())").split() == ["interrupted", "False"]
     assert notebook.python("%secgemini new --model local-echo\nprint('usable')").split()[-1] == "usable"
+
+
+def test_fix_shows_what_it_sends_and_asks_first(lab: Callable[..., Any]) -> None:
+    notebook = lab(LOAD, ECHO, "rows = ['5']\ntotal = 1 + rows[0]", "%secgemini fix")
+    page = notebook.page
+    page.evaluate("() => jupyterapp.commands.execute('notebook:run-all-cells')")
+    page.evaluate(
+        "() => { const notebook = jupyterapp.shell.currentWidget.content; notebook.activeCellIndex = 3;"
+        " window.ran = jupyterapp.commands.execute('notebook:run-cell') }"
+    )
+    field = page.locator(".jp-Stdin-input")
+    field.wait_for()
+    shown = notebook.output(3).first
+    expect(shown).to_contain_text("To be sent to")
+    expect(shown).to_contain_text("total = 1 + rows[0]")
+    field.fill("y")
+    field.press("Enter")
+    page.evaluate("() => window.ran")
+    expect(notebook.output(3).last).to_contain_text("turn 1")
+    expect(notebook.output(3).last).to_contain_text("unsupported operand")
 
 
 def test_hostile_text_runs_nothing_in_a_trusted_cell(lab: Callable[..., Any]) -> None:

@@ -311,6 +311,16 @@ def test_what_is_never_kept(kernel: Kernel, tmp_path: Path, local_service: Local
     assert files(tmp_path) == []
 
 
+def test_where_nobody_is_asked_nothing_else_asks(kernel: Kernel) -> None:
+    kernel.run("%%secgemini -o first\nFIRST")
+    kernel.run("1 / 0")
+    kernel.run("%config SecGeminiMagics.cache = 'only'")
+    for line in ("fix --yes", "retry"):
+        ran = kernel.run(f"%secgemini {line}")
+        assert "nobody is asked" in ran.error
+    assert kernel.value("first.session.turns") == 1
+
+
 def test_the_same_cell_run_again_gets_the_same_answer(kernel: Kernel, tmp_path: Path) -> None:
     """A front end that tells its cells apart: the turn is in the session already, and is not added again."""
 

@@ -71,6 +71,7 @@ def test_what_others_show_in_the_cell_is_never_cleared(kernel: Kernel) -> None:
     assert ran.status == "ok"
     assert "missing" in ran.outputs[0]["text"], "the warning"
     assert len(ran.html) == 1
+    assert len(ran.outputs) == 2, "and none that is empty"
     kernel.run(
         "import threading\n"
         "def chat():\n"

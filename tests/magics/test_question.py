@@ -146,6 +146,14 @@ def test_no_log_is_a_session_of_its_own(kernel: Kernel) -> None:
     assert "is retained, so --no-log cannot hold" in ran.text + ran.error
 
 
+@pytest.mark.parametrize("options", ["", "-s apart", "--new"])
+def test_a_cell_without_retention_is_no_other_cells_session(kernel: Kernel, options: str) -> None:
+    """Nor where it is the first one: who asks on expects what the status said."""
+    kernel.run(f"%%secgemini --no-log {options} -o hushed\nhush")
+    kernel.run("%%secgemini -o kept\nkept")
+    assert kernel.value("hushed.session.can_log, kept.session.can_log") == (False, True)
+
+
 def test_a_notebook_does_not_show_what_was_redacted(kernel: Kernel) -> None:
     ran = kernel.run("%%secgemini --redact --restore\npassword=hunter22")
     assert "a notebook saves what it shows" in ran.text + ran.error

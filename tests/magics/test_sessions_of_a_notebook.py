@@ -76,6 +76,14 @@ def test_a_named_session_goes_on_after_a_restart(restarted: Callable[[], Kernel]
     assert kernel.value("found.session.id, found.turn") == (before, 3)
 
 
+def test_tab_knows_the_notebook_s_sessions_after_a_restart(restarted: Callable[[], Kernel]) -> None:
+    restarted().run("%%secgemini -q -s triage\nfirst")
+    kernel = restarted()
+    code = "%%secgemini -s tr"
+    assert kernel.client.complete(code, len(code), reply=True, timeout=60)["content"]["matches"] == ["triage"]
+    assert "triage" not in said(kernel, "status")
+
+
 def test_main_is_fresh_after_a_restart_and_says_so_once(restarted: Callable[[], Kernel]) -> None:
     kernel = restarted()
     kernel.run("%%secgemini -o found\nbefore")

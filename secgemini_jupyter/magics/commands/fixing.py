@@ -9,6 +9,7 @@ from IPython.core.error import StdinNotImplementedError, UsageError
 
 from secgemini_jupyter.errors import one_line
 from secgemini_jupyter.magics import cell
+from secgemini_jupyter.magics.caching import check_may_ask
 from secgemini_jupyter.magics.commands.base import Command, destination
 from secgemini_jupyter.magics.options import arg, only
 from secgemini_jupyter.magics.question import Question
@@ -25,6 +26,7 @@ def fix(magics: SecGeminiMagics, options: Namespace) -> Any:
 
     failure = failed_cell(magics, options.number)
     cell.check_out(options.out)
+    check_may_ask(magics, "fix")
     prompt, _ = magics.redactor.text(prompt_for(failure, versions()))
     show(magics, prompt, options)
     if not options.yes:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from secgemini_jupyter.errors import InputError, one_line
 from secgemini_jupyter.magics import asking, cell, choosing
+from secgemini_jupyter.magics.caching import check_may_ask
 from secgemini_jupyter.magics.commands.base import Command, Line, need_notebook
 from secgemini_jupyter.magics.options import arg, choose, only
 from secgemini_jupyter.magics.question import Question
@@ -63,6 +64,7 @@ def reconnect(magics: SecGeminiMagics, _: Namespace) -> Any:
 def retry(magics: SecGeminiMagics, options: Namespace) -> Any:
     kernel = magics.kernel
     cell.check_out(options.out)
+    check_may_ask(magics, "retry")
     session = kernel.get(kernel.current_name)
     if session is not None and session.is_running:
         kernel.wait_stopped(session)
