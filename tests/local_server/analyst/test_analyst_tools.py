@@ -52,7 +52,7 @@ UTF16 = COMMAND.encode("utf-16-le")
         (b64(PLAIN).rstrip("="), ["base64"]),
         (base64.urlsafe_b64encode(b"??>>" + PLAIN).decode(), ["base64"]),
         (b64(b64(PLAIN).encode()), ["base64", "base64"]),
-        (b64(gzip.compress(PLAIN)), ["base64", "gzip"]),
+        (b64(gzip.compress(PLAIN, mtime=0)), ["base64", "gzip"]),
         (b64(zlib.compress(PLAIN)), ["base64", "zlib"]),
         (b64(bz2.compress(PLAIN)), ["base64", "bzip2"]),
         (b64(lzma.compress(PLAIN)), ["base64", "xz"]),
