@@ -27,10 +27,12 @@ js-check: $(VENV)/.installed
 
 .PHONY: browser
 browser:  ## Chromium for the browser tests, where it is missing and we may install it
-	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+	@command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null || \
+	command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-		apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
+		export DEBIAN_FRONTEND=noninteractive; apt-get update -qq && \
+		{ apt-get install -y -qq --no-install-recommends chromium-headless-shell fonts-dejavu-core >/dev/null 2>&1 || \
+		apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; }; \
 	else echo "No Chromium here: the browser tests will be skipped (CI=true makes that a failure)." >&2; fi
 
 live: $(VENV)/.installed  ## needs a key, not part of test: every API call once against the real service

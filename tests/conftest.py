@@ -38,7 +38,8 @@ def unavailable(what: str) -> NoReturn:
 def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")  # the first is the lightest
+    chromium = next(filter(None, map(shutil.which, names)), None)
     if not chromium:
         unavailable("NOT CHECKED in a browser: no Chromium. Install it: apt-get install chromium fonts-dejavu-core")
     with sync_playwright() as playwright:
