@@ -46,6 +46,7 @@ def run(path: Path) -> int:
         notebook,
         timeout=120,
         kernel_name="python3",
+        skip_cells_with_tag="secgemini-skip",
         resources={"metadata": {"path": str(path.parent)}},
         on_cell_executed=lambda cell, **_: show(cell),
     )

@@ -83,6 +83,23 @@ def test_the_notebook_of_widgets_runs_and_shows_each_widget_s_static_form() -> N
 
 
 @pytest.mark.kernel
+def test_the_notebook_of_cells_runs_and_shows_what_it_says() -> None:
+    done = run("scripts/demo.py", "notebooks/03_cells_in_depth.ipynb", SEC_GEMINI_API_KEY="not-to-be-used")
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    for fact in (
+        "www[.]guyspy[.]com",
+        "Nothing was sent. This would be:",
+        "attachment 1  requests.csv",
+        "curl -u admin:[SECRET-1] https://[HOST-1]/api -H 'Authorization: Bearer [SECRET-2]'",
+        "not retained",
+        "8 Kerberos requests succeeded, 2 failed.",
+        "Replayed from the cache, recorded",
+        "(True, True, ",
+    ):
+        assert fact in done.stdout, fact
+
+
+@pytest.mark.kernel
 def test_demo_fails_when_a_cell_fails(tmp_path: Path) -> None:
     cells = [nbformat.v4.new_code_cell("%load_ext secgemini_jupyter"), nbformat.v4.new_code_cell("%%secgemini\n  ")]
     broken = tmp_path / "broken.ipynb"

@@ -72,6 +72,17 @@ _IN_URL = (
     re.compile(r"://[^\s/:@\"'<>]{0,200}:([^\s/@\"'<>]{1,300})@"),
     re.compile(r"://([^\s/:@\"'<>]{20,300})@"),  # a user name alone may be a token
 )
+# On a command line: `curl -u user:password`, `--token abc`, PowerShell's `-Password "abc"`; in quotes or bare.
+_USER_OPTION = r"-(?:-(?:proxy-)?user|u|U)[ =]{1,3}"
+_NAMED_OPTION = r"-(?:-?(?:[Pp]ass(?:word|wd|phrase)?|[Pp]wd|[Tt]oken|[Ss]ecret|(?:[Aa]pi|[Aa]ccess)-?[Kk]ey))[ =]{1,3}"
+_OPTIONS = (
+    re.compile(_USER_OPTION + r"\"[^:\"\r\n]{1,200}:((?:[^\"\\\r\n]|\\.){3,300})\""),
+    re.compile(_USER_OPTION + r"'[^:'\r\n]{1,200}:([^'\r\n]{3,300})'"),
+    re.compile(_USER_OPTION + r"[^\s:\"'/@]{1,200}:((?!\d+\b)[^\s\"']{4,300})"),
+    re.compile(_NAMED_OPTION + r"\"((?:[^\"\\\r\n]|\\.){3,2000})\""),
+    re.compile(_NAMED_OPTION + r"'([^'\r\n]{3,2000})'"),
+    re.compile(_NAMED_OPTION + r"([^\s\"'-][^\s\"']{2,2000})"),
+)
 _BEARER = re.compile(r"earer[ \t]{1,3}([A-Za-z0-9._~+/=-]{16,8000})")
 
 _ASSIGNS = re.compile(r"[:=]")
@@ -146,7 +157,7 @@ def _secrets(text: str, known: Iterable[str]) -> Iterator[Span]:
     for match in _TELEGRAM.finditer(text):
         if text[max(0, match.start() - 8) : match.start()].isdigit():
             yield Span(*match.span(1), "SECRET")
-    for pattern in (_PRIVATE_KEY, *_IN_URL, _BEARER):
+    for pattern in (_PRIVATE_KEY, *_IN_URL, *_OPTIONS, _BEARER):
         for match in pattern.finditer(text):
             yield Span(*match.span(len(match.groups())), "SECRET")
     yield from _assigned(text)

@@ -44,6 +44,10 @@ SECRETS = {
     "JSON": ('{"client_secret": "s3cr3t-value"}', "s3cr3t-value"),
     "query": ("GET /x?access_key=abc123def&y=1", "abc123def"),
     "Azure": ("AccountKey=" + LETTERS[:44] + "==;EndpointSuffix=x", LETTERS[:44]),
+    "curl": ("curl -u admin:Sommer2019! https://intranet", "Sommer2019!"),
+    "curl, quoted": ("curl --user 'admin:Sommer 2019' https://intranet", "Sommer 2019"),
+    "PowerShell": ('Connect-Db -User sa -Password "Winter 2019"', "Winter 2019"),
+    "option": ("tool --api-key=abc123def456 run", "abc123def456"),
     "Telegram": ("bot 123456789:AA" + LETTERS[:33], LETTERS[:33]),
 }
 
@@ -68,6 +72,7 @@ def test_a_secret_is_replaced(kind: str) -> None:
         "the token expired; a new key was issued",
         "CVE-2026-12345 in sk-learn, task-force, ask_live_person",
         "mail bob@example.org from 10.0.0.1",
+        "docker run -u 1000:1000 --token-file /run/x --password-stdin --api-key=$KEY",
     ],
 )
 def test_what_is_no_secret_stays(line: str) -> None:
