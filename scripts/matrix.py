@@ -23,7 +23,7 @@ VERSIONS = {
     "latest": ("ipykernel",),
 }
 """What is installed for each: the oldest ipykernel that we support comes with what was new at its time."""
-TESTS = ("-m", "kernel", "tests/magics")
+TESTS = ("-m", "kernel", "-n", "2", "--dist", "loadfile", "tests/magics")
 
 
 def main() -> int:
