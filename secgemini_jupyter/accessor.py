@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -17,6 +18,7 @@ from secgemini_jupyter.transcript.jsonl import to_jsonl, write_jsonl
 from secgemini_jupyter.transcript.restore import messages_of, turns_of
 from secgemini_jupyter.transcript.tree import SessionTree
 from secgemini_jupyter.transcript.turns import TurnSlice, frame_of_turns
+from secgemini_jupyter.transcript.usage import Grain, Prices, usage_frame
 
 if TYPE_CHECKING:
     from secgemini_jupyter.widgets.visualize import VisualizeWidget
@@ -26,8 +28,6 @@ __all__ = ["NoTranscriptError", "TranscriptAccessor"]
 NAME = "secgemini"
 _MARKS = ("message_type", "content")
 """Without these columns a table is no transcript; single methods need more and say so."""
-_TOKENS = ["total_tokens", "prompt_tokens", "generated_tokens", "cached_tokens", "thoughts_tokens",
-           "tool_use_prompt_tokens"]  # fmt: skip
 
 
 class NoTranscriptError(SecGeminiError, AttributeError):
@@ -76,13 +76,39 @@ class TranscriptAccessor:
 
         return VisualizeWidget(self._table, embed=embed)
 
-    def usage(self) -> pd.DataFrame:
-        """Tokens by session, as the service counts them. Cached and thinking tokens are parts of other counts."""
-        turns = self.turns()
-        by_session = turns.groupby("session_id", sort=False)
-        table = by_session[_TOKENS].sum()
-        table.insert(0, "turns", turns["turn_index"].gt(0).groupby(turns["session_id"], sort=False).sum())
-        return table.reset_index()
+    def usage(
+        self, by: Grain = "session", *, prices: Prices | None = None, models: str | Mapping[str, str] | None = None
+    ) -> pd.DataFrame:
+        """Tokens by turn, session, day (UTC) or model, as the service counts them.
+
+        Of a turn the results' numbers count, which include those of its thinking messages; a message that came twice
+        counts once. `cached_tokens` are a part of `prompt_tokens`: do not add them up. The service told nothing of
+        `turns_without_usage`, which are in no sum.
+
+        With `prices` there is `cost_estimate`, in their currency: it is no bill. It counts prompt tokens less the
+        cached ones, cached tokens at their own price, and generated tokens; thinking tokens at the price of generated
+        ones and tool-use tokens at that of the prompt, each only where `total_tokens` shows that it counts them beside
+        the others. A row with a model that has no price is NA; the local analyst takes no tokens, which cost 0.
+
+        Args:
+            by: `turn`, `session`, `day` or `model`.
+            prices: by model string, for a million tokens: `{"sec-gemini-stable": {"prompt": 1.25, "cached": 0.31,
+                "generated": 10}}`. There is no built-in table; without `cached` these count as prompt tokens.
+            models: the model string of all sessions, or of each by its id; else a column `model`, or what `history()`
+                noted. Models that nobody knows are NA.
+
+        Raises:
+            InputError: `by` or `prices` make no sense.
+        """
+        return usage_frame(turns_of(self._table), by, models=models or self._models(), prices=prices)
+
+    def _models(self) -> Mapping[str, str]:
+        """Model strings by session."""
+        if "model" in self._table.columns:
+            known = self._table[["session_id", "model"]].dropna().astype(str).drop_duplicates("session_id")
+            return dict(zip(known["session_id"], known["model"], strict=True))
+        noted = self._table.attrs.get("models")
+        return noted if isinstance(noted, dict) else {}
 
     def search(self, text: str, *, regex: bool = False, case: bool = False) -> pd.DataFrame:
         """The rows whose content or title holds `text`.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from secgemini_jupyter.client.state import SessionState, known_groups, without_messages
+from secgemini_jupyter.client.state import SessionState, SessionView, known_groups, without_messages
 from secgemini_jupyter.embedded import LocalService, ensure
 from secgemini_jupyter.errors import InputError, ProtocolError, SecGeminiError, Secret, ServiceError, SettingsError
 from secgemini_jupyter.models import (
@@ -27,6 +27,8 @@ from secgemini_jupyter.settings import MIN_TTL, Key, Settings, checked_key, find
 from secgemini_jupyter.tools import Toolbox
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from secgemini_jupyter.client.sync import InteractiveSession
     from secgemini_jupyter.transcript.tree import SessionTree
     from secgemini_jupyter.widgets.visualize import VisualizeWidget
@@ -310,6 +312,17 @@ def drawn(session: InteractiveSession, messages: Sequence[Message], *, embed: bo
     from secgemini_jupyter.transcript.tree import SessionTree
 
     return SessionTree(messages, name=session.name)
+
+
+def history(session: SessionView, messages: Sequence[Message]) -> pd.DataFrame:
+    """What `history` gives; its attributes name the model, which no message does."""
+    import secgemini_jupyter.accessor  # noqa: F401  # registers `df.secgemini`
+    from secgemini_jupyter.transcript.messages import messages_frame
+
+    table = messages_frame(messages, session_id=session.id)
+    if model := session.model.model_string:
+        table.attrs["models"] = {session.id: model}
+    return table
 
 
 def registered(draft: PublicSession, stored: PublicSession, tools: Toolbox) -> SessionState:

@@ -545,10 +545,7 @@ class InteractiveSession(SessionView):
 
     def history(self) -> pd.DataFrame:
         """All messages as a DataFrame, read afresh: one row a message, `created_at` in UTC."""
-        import secgemini_jupyter.accessor  # noqa: F401  # registers `df.secgemini`
-        from secgemini_jupyter.transcript.messages import messages_frame
-
-        return messages_frame(self._fetch(), session_id=self.id)
+        return base.history(self, self._fetch())
 
     def visualize(self, *, embed: bool = False) -> VisualizeWidget | SessionTree:
         """The session as a tree, read afresh: a widget in a notebook, text elsewhere.

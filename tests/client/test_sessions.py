@@ -144,6 +144,7 @@ def test_refresh_sees_what_others_did(session: Any, client: Any) -> None:
 
 def test_history_is_read_afresh(session: Any, client: Any) -> None:
     assert len(session.history()) == 0
+    assert session.history().attrs["models"] == {session.id: session.model.model_string}
     client.resume_session(session.id).query("asked by another")
     frame = session.history()
     assert next(iter(frame["message_type"])) == "query"

@@ -139,6 +139,20 @@ def test_usage_counts_by_session(kernel: Kernel) -> None:
 
 
 @pytest.mark.kernel
+def test_usage_by_turn_and_model(kernel: Kernel) -> None:
+    kernel.run("%%secgemini -q\nhello there")
+    kernel.run("%%secgemini -q -s other\nelsewhere")
+    kernel.run("turns = %secgemini usage --by turn")
+    assert kernel.value("turns.turn_index.tolist(), turns.model.tolist()") == ([1, 1], ["local-echo", "local-echo"])
+    kernel.run("models = %secgemini usage --by model")
+    assert kernel.value("models.turns.tolist(), int(models.total_tokens.iloc[0])") == (
+        [2],
+        kernel.value("int(turns.total_tokens.sum())"),
+    )
+    assert "Did you mean model?" in str(kernel.run("%secgemini usage --by models").error)
+
+
+@pytest.mark.kernel
 def test_usage_of_a_session_that_is_gone(kernel: Kernel) -> None:
     kernel.run("%%secgemini -q -o one\nhello [[messages=3]]")
     kernel.run("from secgemini_jupyter import SecGemini; SecGemini().resume_session(one.session.id).delete()")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from secgemini_jupyter.errors import SessionNotFoundError, one_line
 from secgemini_jupyter.magics.commands.base import Command
+from secgemini_jupyter.magics.options import arg
 from secgemini_jupyter.settings import KEY_PAGE
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from secgemini_jupyter.magics import SecGeminiMagics
     from secgemini_jupyter.magics.report import Report, State
     from secgemini_jupyter.models import PublicUser
+    from secgemini_jupyter.transcript.usage import Grain
 
 __all__ = ["COMMANDS", "expiry"]
 
@@ -96,8 +98,11 @@ def _quota(user: PublicUser) -> str:
     return f"{' and '.join(said)} a minute" if said else "the service names none"
 
 
-def usage(magics: SecGeminiMagics, _: Namespace) -> Any:
+def usage(magics: SecGeminiMagics, options: Namespace) -> Any:
     import pandas as pd
+
+    if options.by not in (None, "session"):
+        return _used_by(magics, options.by)
 
     kernel = magics.kernel
     user = kernel.client.user_info().user
@@ -109,6 +114,23 @@ def usage(magics: SecGeminiMagics, _: Namespace) -> Any:
     quota = "The local analyst has no quota" if kernel.is_local else f"Quota of this key: {_quota(user)}"
     print(one_line(f"{quota}. {_total(table)}"))
     return table
+
+
+def _used_by(magics: SecGeminiMagics, grain: Grain) -> Any:
+    """The same by turn, day or model, for all sessions of this kernel that still exist."""
+    from secgemini_jupyter.transcript.turns import TurnSlice, turn_slices
+    from secgemini_jupyter.transcript.usage import usage_frame
+
+    turns: list[TurnSlice] = []
+    models: dict[str, str] = {}
+    for name, session in magics.kernel:
+        try:
+            turns += turn_slices(session.known_messages() or session.messages, session_id=session.id)
+        except SessionNotFoundError:
+            print(one_line(f"Session {name} is gone: its turns are not counted here."))
+        if model := session.model.model_string:
+            models[session.id] = model
+    return usage_frame(turns, grain, models=models)
 
 
 def _used(name: str, session: InteractiveSession) -> dict[str, Any]:
@@ -161,6 +183,11 @@ def models(magics: SecGeminiMagics, _: Namespace) -> Any:
 
 COMMANDS = (
     Command("whoami", "whose key it is, when it ends, what it may do", whoami),
-    Command("usage", "the key's quota, and what this kernel's sessions took, as a DataFrame", usage),
+    Command(
+        "usage",
+        "the key's quota, and what this kernel's sessions took, as a DataFrame",
+        usage,
+        [arg("--by", choices=["turn", "session", "day", "model"], help="one row for each of these; else session")],
+    ),
     Command("models", "models of this key, as a DataFrame", models),
 )
