@@ -149,7 +149,7 @@ def test_usage_by_turn_and_model(kernel: Kernel) -> None:
         [2],
         kernel.value("int(turns.total_tokens.sum())"),
     )
-    assert "Did you mean model?" in str(kernel.run("%secgemini usage --by models").error)
+    assert "Did you mean model?" in kernel.run("%secgemini usage --by models").text
 
 
 @pytest.mark.kernel
