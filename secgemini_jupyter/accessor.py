@@ -8,14 +8,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from secgemini_jupyter.errors import InputError, SecGeminiError
-from secgemini_jupyter.transcript.iocs import iocs_frame
+from secgemini_jupyter.transcript.iocs import iocs_frame, sightings_frame
 from secgemini_jupyter.transcript.jsonl import to_jsonl, write_jsonl
-from secgemini_jupyter.transcript.restore import messages_of, turns_of
+from secgemini_jupyter.transcript.restore import check_columns, messages_of, turns_of
+from secgemini_jupyter.transcript.sightings import FileName, file_names
 from secgemini_jupyter.transcript.tree import SessionTree
 from secgemini_jupyter.transcript.turns import TurnSlice, frame_of_turns
 from secgemini_jupyter.transcript.usage import Grain, Prices, usage_frame
@@ -128,9 +129,27 @@ class TranscriptAccessor:
         ]
         return self._table.loc[hits]
 
-    def iocs(self) -> pd.DataFrame:
-        """The indicators of compromise in prompts, answers and steps, exact (not defanged), with counts."""
-        return iocs_frame(turns_of(self._table))
+    def iocs(self, *, files: Any = None) -> pd.DataFrame:
+        """The indicators of compromise in prompts, answers, tool results and steps: one row for each of a session.
+
+        `value` is exact, to be joined with other tables on `type` and `value`; `defanged` is what may be shown.
+
+        Args:
+            files: attachments whose names shall be looked at too: `session.files`, a table of files, or names.
+        """
+        return iocs_frame(turns_of(self._table), self._files(files))
+
+    def sightings(self, *, files: Any = None) -> pd.DataFrame:
+        """The same, one row for each message that says an indicator: joined with messages on `message_id`."""
+        return sightings_frame(turns_of(self._table), self._files(files))
+
+    def _files(self, files: Any) -> list[FileName]:
+        """Names of `files`, which are of the table's session where it has one."""
+        if files is None:
+            return []
+        check_columns(self._table, ["session_id"])
+        sessions = self._table["session_id"].dropna().unique().tolist()
+        return file_names(files, session_id=sessions[0] if len(sessions) == 1 else "")
 
     def to_jsonl(self, path: str | os.PathLike[str] | None = None) -> str | None:
         """The messages as JSON Lines in the shape of the wire; written to `path` if one is given.

@@ -38,6 +38,11 @@ class Indicator:
     start: int
     flags: tuple[str, ...] = ()
 
+    @property
+    def defanged(self) -> str:
+        """`value` as it may be shown: a host, address or URL cannot be clicked; other types are as they are."""
+        return _defanged(self.type, self.value) if self.type in NETWORK_TYPES else self.value
+
 
 _URL = re.compile(
     r"(?<![a-z0-9])(?:https?|ftps?|sftp|wss?|ldaps?|smb)://[^\s<>\"'`\x00-\x20\x7f|^]{1,4096}+", re.IGNORECASE

@@ -1,14 +1,16 @@
-"""Indicators of compromise in a transcript: schema `iocs/1`, one row for each indicator of a session."""
+"""Indicators of compromise: `iocs/1`, one row for each of a session; `sightings/1`, one for each message with one."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from secgemini_jupyter.models import MessageType
-from secgemini_jupyter.transcript.columns import Column, frame
+from secgemini_jupyter.render.text import safe_text
+from secgemini_jupyter.transcript.columns import Category, Column, frame
+from secgemini_jupyter.transcript.sightings import FileName, Sighting, Where, sightings
 from secgemini_jupyter.transcript.turns import TurnSlice
 
 if TYPE_CHECKING:
@@ -16,62 +18,117 @@ if TYPE_CHECKING:
 
     from secgemini_jupyter.indicators import Indicator
 
-__all__ = ["COLUMNS", "SCHEMA", "iocs_frame"]
+__all__ = ["COLUMNS", "SCHEMA", "SIGHTING_COLUMNS", "Seen", "iocs_frame", "sightings_frame"]
 
 SCHEMA = "iocs/1"
+SIGHTING_SCHEMA = "sightings/1"
 
 
-@dataclass
-class Sighting:
-    """An indicator of a session: where it was first seen, how often, and by whom it was said."""
+@dataclass(frozen=True)
+class Seen:
+    """All sightings of one thing in one session, in the order of the messages."""
 
-    indicator: Indicator
-    session_id: str
-    turn_index: int
-    message_id: str
-    count: int = 0
-    turns: set[int] = field(default_factory=set)
-    in_prompt: bool = False
-    in_answer: bool = False
+    sightings: Sequence[Sighting]
+
+    @property
+    def first(self) -> Sighting:
+        return self.sightings[0]
+
+    @property
+    def indicator(self) -> Indicator:
+        return self.first.indicator
+
+    @property
+    def count(self) -> int:
+        return sum(sighting.count for sighting in self.sightings)
+
+    @property
+    def turn_count(self) -> int:
+        return len({sighting.turn_index for sighting in self.sightings} - {None})
+
+    @property
+    def first_seen(self) -> float | None:
+        return min(self._times(), default=None)
+
+    @property
+    def last_seen(self) -> float | None:
+        return max(self._times(), default=None)
+
+    @property
+    def message_ids(self) -> str:
+        """A JSON list, each id once."""
+        return json.dumps([*dict.fromkeys(s.message_id for s in self.sightings if s.message_id is not None)])
+
+    def is_in(self, where: Where) -> bool:
+        return any(sighting.where == where for sighting in self.sightings)
+
+    def _times(self) -> Iterable[float]:
+        return (sighting.seen_at for sighting in self.sightings if sighting.seen_at is not None)
 
 
-def each(name: str) -> Callable[[Sequence[Sighting]], Iterable[Any]]:
+def each(name: str) -> Callable[[Sequence[Any]], Iterable[Any]]:
     read = attrgetter(name)
-    return lambda sightings: map(read, sightings)
+    return lambda rows: map(read, rows)
 
 
-COLUMNS: dict[str, Column[Sequence[Sighting]]] = {
+def said_in(where: Where) -> Column[Sequence[Seen]]:
+    return Column("boolean", lambda rows: (seen.is_in(where) for seen in rows))
+
+
+def shown(rows: Sequence[Any]) -> Iterable[str]:
+    """Values that may be printed: they cannot be clicked, nor act on a terminal."""
+    return (safe_text(row.indicator.defanged) for row in rows)
+
+
+COLUMNS: dict[str, Column[Sequence[Seen]]] = {
     "type": Column("string", each("indicator.type")),
     "value": Column("string", each("indicator.value")),
     "count": Column("Int64", each("count")),
-    "turn_count": Column("Int32", lambda sightings: (len(sighting.turns) for sighting in sightings)),
-    "in_prompt": Column("boolean", each("in_prompt")),
-    "in_answer": Column("boolean", each("in_answer")),
-    "flags": Column("string", lambda sightings: (" ".join(s.indicator.flags) or None for s in sightings)),
+    "turn_count": Column("Int32", each("turn_count")),
+    "in_prompt": said_in("prompt"),
+    "in_answer": said_in("answer"),
+    "flags": Column("string", lambda rows: (" ".join(seen.indicator.flags) or None for seen in rows)),
+    "turn_index": Column("Int32", each("first.turn_index")),
+    "message_id": Column("string", each("first.message_id")),
+    "session_id": Column("string", each("first.session_id")),
+    "defanged": Column("string", shown),
+    "in_tool_result": said_in("tool_result"),
+    "in_file_name": said_in("file_name"),
+    "first_seen": Column("time", each("first_seen")),
+    "last_seen": Column("time", each("last_seen")),
+    "message_ids": Column("string", each("message_ids")),
+}
+SIGHTING_COLUMNS: dict[str, Column[Sequence[Sighting]]] = {
+    "type": Column("string", each("indicator.type")),
+    "value": Column("string", each("indicator.value")),
+    "where": Column(Category(("prompt", "answer", "tool_result", "file_name", "other")), each("where")),
+    "count": Column("Int64", each("count")),
     "turn_index": Column("Int32", each("turn_index")),
+    "seen_at": Column("time", each("seen_at")),
     "message_id": Column("string", each("message_id")),
     "session_id": Column("string", each("session_id")),
+    "defanged": Column("string", shown),
 }
 
 
-def iocs_frame(turns: Sequence[TurnSlice]) -> pd.DataFrame:
-    """The indicators in the texts of `turns`, in order of their first sighting, which `message_id` names.
+def iocs_frame(turns: Sequence[TurnSlice], files: Sequence[FileName] = ()) -> pd.DataFrame:
+    """The indicators in `turns` and in the names of `files`, in order of their first sighting.
 
-    Values are exact, as found (refanged): defang them before they are shown.
+    `turn_index` and `message_id` are those of the first message that says it, `message_ids` (a JSON list) all of
+    them. `value` is exact (refanged), to be joined with other tables on `type` and `value`; `defanged` is to be shown.
     """
-    from secgemini_jupyter.indicators import extract
+    return frame(COLUMNS, all_seen(sightings(turns, files)), schema=SCHEMA)
 
-    found: dict[tuple[str, str, str], Sighting] = {}
-    for turn in turns:
-        for message in turn.messages:
-            if message.is_partial or not (text := message.text):
-                continue
-            for indicator in extract(text):
-                key = turn.session_id, indicator.type, indicator.value
-                if (seen := found.get(key)) is None:
-                    seen = found[key] = Sighting(indicator, turn.session_id, turn.index, message.id)
-                seen.count += 1
-                seen.turns.add(turn.index)
-                seen.in_prompt |= message.message_type is MessageType.QUERY
-                seen.in_answer |= message.message_type is MessageType.RESULT
-    return frame(COLUMNS, list(found.values()), schema=SCHEMA)
+
+def sightings_frame(turns: Sequence[TurnSlice], files: Sequence[FileName] = ()) -> pd.DataFrame:
+    """One row for each indicator and message that says it, or attachment whose name does."""
+    return frame(SIGHTING_COLUMNS, list(sightings(turns, files)), schema=SIGHTING_SCHEMA)
+
+
+def all_seen(found: Iterable[Sighting]) -> list[Seen]:
+    """`found`, those of one session and value together, in order of the first."""
+    same: dict[tuple[str, str, str], list[Sighting]] = {}
+    for sighting in found:
+        key = sighting.session_id, sighting.indicator.type, sighting.indicator.value
+        same.setdefault(key, []).append(sighting)
+    return [Seen(sightings) for sightings in same.values()]
