@@ -17,6 +17,7 @@ from secgemini_jupyter.transcript.iocs import iocs_frame, sightings_frame
 from secgemini_jupyter.transcript.jsonl import to_jsonl, write_jsonl
 from secgemini_jupyter.transcript.restore import check_columns, messages_of, turns_of
 from secgemini_jupyter.transcript.sightings import FileName, file_names
+from secgemini_jupyter.transcript.tool_calls import tool_calls_frame
 from secgemini_jupyter.transcript.tree import SessionTree
 from secgemini_jupyter.transcript.turns import TurnSlice, frame_of_turns
 from secgemini_jupyter.transcript.usage import Grain, Prices, usage_frame
@@ -52,6 +53,10 @@ class TranscriptAccessor:
     def turns(self) -> pd.DataFrame:
         """One row a turn: prompt, answer, status, times, tool calls, tokens."""
         return frame_of_turns(turns_of(self._table))
+
+    def tool_calls(self) -> pd.DataFrame:
+        """One row a tool call: tool, arguments, output or error, times, how call and result were brought together."""
+        return tool_calls_frame(turns_of(self._table))
 
     def tree(self) -> SessionTree:
         """The turns as a tree of text, one for each session."""

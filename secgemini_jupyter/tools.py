@@ -238,7 +238,12 @@ def _decided(tool: Tool, arguments: dict[str, Any]) -> bool:
 
 
 def _denied(name: str) -> Outcome:
-    return Outcome(f"the user did not approve this call of {name}", is_error=True)
+    return Outcome(denial(name), is_error=True)
+
+
+def denial(name: str) -> str:
+    """What the service is told where a call was not approved."""
+    return f"the user did not approve this call of {name}"
 
 
 def in_thread(call: Callable[[], Any], *, name: str = "secgemini-tool") -> Future[Any]:

@@ -16,7 +16,8 @@ from secgemini_jupyter.errors import InputError, SecGeminiError
 from secgemini_jupyter.models import Message, MessageType, Role, State, Usage
 from secgemini_jupyter.transcript.jsonl import from_jsonl, read_jsonl
 from secgemini_jupyter.transcript.messages import messages_frame
-from secgemini_jupyter.transcript.turns import turns_frame
+from secgemini_jupyter.transcript.tool_calls import tool_calls_frame
+from secgemini_jupyter.transcript.turns import turn_slices, turns_frame
 
 
 def say(kind: str, content: str, state: State = State.ANSWERING, **fields: object) -> Message:
@@ -44,6 +45,16 @@ def test_turns(history: pd.DataFrame) -> None:
     turns = history.secgemini.turns()
     assert_frame_equal(turns, turns_frame(MESSAGES, session_id="s"))
     assert turns["total_tokens"].tolist() == [15, 25]
+
+
+def test_tool_calls(history: pd.DataFrame) -> None:
+    asked = say("local_tool_call", '{"tool_name": "whois", "tool_args": {}}', State.CALLING_TOOL)
+    messages = [*MESSAGES[:2], asked, *MESSAGES[2:]]
+    table = messages_frame(messages, session_id="s")
+    expected = tool_calls_frame(turn_slices(messages, session_id="s"))
+    assert_frame_equal(table.secgemini.tool_calls(), expected)
+    assert expected["tool_name"].tolist() == ["whois"]
+    assert_frame_equal(table[table["turn_index"] == 2].secgemini.tool_calls(), expected.iloc[:0])
 
 
 def test_turns_of_filtered_rows_keep_their_numbers(history: pd.DataFrame) -> None:

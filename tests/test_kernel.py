@@ -316,7 +316,7 @@ def test_answer_gives_its_contents_as_data(kernel: KernelSession) -> None:
     assert set(found["turn_index"]) == {answer.turn} == {1}
     assert answer.prompt == prompt
     assert len(answer.tools) == 0
-    assert "name" in answer.tools.columns
+    assert "tool_name" in answer.tools.columns
 
 
 def test_answer_without_a_table_says_where_the_messages_are(kernel: KernelSession) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from secgemini_jupyter.client.sync import InteractiveSession
     from secgemini_jupyter.models import Message, Usage
     from secgemini_jupyter.render.answer import Bundle
+    from secgemini_jupyter.transcript.turns import TurnSlice
 
 __all__ = ["Answer", "Status"]
 
@@ -126,12 +127,13 @@ class Answer:
 
     @property
     def tools(self) -> pd.DataFrame:
-        """The tool calls of the turn, one row each: `name`, `arguments` (JSON), `ok`, `seconds`, `output`, `actor`,
-        `started_at` (UTC), `call_id`, `group_id`. Without calls it is empty, with the same columns and dtypes.
+        """The tool calls of the turn, one row each: `tool_name`, `arguments` (JSON), `output`, `is_error`, `error`,
+        `duration_s`, `started_at` (UTC), `location`, `match` and more, see `transcript.tool_calls`. Without calls it
+        is empty, with the same columns and dtypes.
         """
-        from secgemini_jupyter.transcript.tool_calls import tools_frame
+        from secgemini_jupyter.transcript.tool_calls import tool_calls_frame
 
-        return tools_frame(self.messages)
+        return tool_calls_frame([self._slice])
 
     @property
     def iocs(self) -> pd.DataFrame:
@@ -139,13 +141,19 @@ class Answer:
         `turn_count`, `in_prompt`, `in_answer`, `flags`, `turn_index`, `message_id` (of the first sighting),
         `session_id`.
         """
-        from secgemini_jupyter.models import Message, MessageType
         from secgemini_jupyter.transcript.iocs import iocs_frame
+
+        return iocs_frame([self._slice])
+
+    @property
+    def _slice(self) -> TurnSlice:
+        """The turn, with its prompt."""
+        from secgemini_jupyter.models import Message, MessageType
         from secgemini_jupyter.transcript.turns import TurnSlice
 
         response = self.response
         query = Message(id=response.query_id, message_type=MessageType.QUERY, content=response.prompt)
-        return iocs_frame([TurnSlice(self.turn, [query, *self.messages], response.session_id)])
+        return TurnSlice(self.turn, [query, *self.messages], response.session_id)
 
     @property
     def messages(self) -> list[Message]:

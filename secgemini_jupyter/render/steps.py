@@ -12,12 +12,13 @@ from typing import Any, Literal
 import msgspec
 
 from secgemini_jupyter.errors import ProtocolError
-from secgemini_jupyter.models import Message, MessageType, State, read_json
+from secgemini_jupyter.models import ROOT, Message, MessageType, State, read_json
 from secgemini_jupyter.render.text import one_line
 
 __all__ = ["ARGUMENTS", "OUTPUTS", "Step", "Steps", "is_hand_over", "tool_object"]
 
 Kind = Literal["tool", "thinking", "error", "source", "other"]
+Match = Literal["exact", "order", "none"]
 ARGUMENTS = ("tool_args", "args", "arguments")
 OUTPUTS = ("response", "output", "result", "content")
 """Keys of a call and of a result under which the values are."""
@@ -44,6 +45,10 @@ class Step:
         name: of the tool; the title of thinking.
         detail: what a tool returned, what was thought.
         is_open: a call to which no result came yet.
+        is_local: a tool that ran on the client's side.
+        call_message: id of the message that told of the call first.
+        result_message: id of the message that says what it returned, else of the first that says that it did.
+        match: how call and result were brought together: by an id, or by name, group and order; `none` lacks one.
     """
 
     kind: Kind
@@ -57,6 +62,10 @@ class Step:
     call_id: str = ""
     group: str = ""
     is_open: bool = False
+    is_local: bool = False
+    call_message: str = ""
+    result_message: str = ""
+    match: Match = "none"
 
     def is_called(self, name: str) -> bool:
         """`Lookup Dns Record` is `lookup_dns_record`."""
@@ -87,6 +96,10 @@ class Steps:
         self.items: list[Step] = []
         self.agent = ""
         self._open: list[Step] = []
+        self._answers: dict[str, str] = {}
+        """Group of results → group of the calls that they answer: calls made together share one, results another."""
+        self._answered: set[str] = set()
+        """Groups of calls to which a result came."""
         for message in messages:
             self.add(message)
 
@@ -137,9 +150,7 @@ class Steps:
     def _call(self, message: Message) -> Step | None:
         value = tool_object(message)
         name = str(value.get("tool_name") or value.get("name") or message.title or "") if value else ""
-        name, hands_over = _tool_name(
-            name[:_MAX_WORDS] or _CALLING.sub("", (message.content or "").strip()[:_MAX_WORDS])
-        )
+        name, hands_over = _tool_name(name[:_MAX_WORDS] or _CALLING.sub("", (message.text or "").strip()[:_MAX_WORDS]))
         if hands_over:
             return None
         arguments = next((value[key] for key in ARGUMENTS if key in value), None)
@@ -154,14 +165,15 @@ class Steps:
                     step.name, step.arguments, step.call_id = name, arguments, call_id
                 return step
         step = Step("tool", name, message.actor, arguments, started=message.created_at, call_id=call_id,
-                    group=message.group, is_open=True)  # fmt: skip
+                    group=message.group, is_open=True, is_local=message.message_type is _LOCAL_CALL,
+                    call_message=message.id)  # fmt: skip
         self.items.append(step)
         self._open.append(step)
         return step
 
     def _result(self, message: Message) -> Step | None:
         value = tool_object(message)
-        named = None if value else _PROCESSING.match((message.content or "")[:_MAX_WORDS].strip())
+        named = None if value else _PROCESSING.match((message.text or "")[:_MAX_WORDS].strip())
         name = str(value.get("tool_name") or value.get("name") or message.title or "") if value else ""
         name = (name or (named[1] if named else message.title or ""))[:_MAX_WORDS]
         if _tool_name(name)[1]:
@@ -171,20 +183,29 @@ class Steps:
             output = message.text
         failed = message.status_code >= 400 or bool(value.get("is_error")) or "error" in value
         failed = failed or (isinstance(output, dict) and "error" in output and "result" not in output)
-        ids = {message.parent_id, str(value.get("id") or "")} - {""}
-        step = self._find(self._open[:_WINDOW], ids, name) or self._find(self.items[-_WINDOW:], ids, name)
-        if step is None and self._open:
-            step = self._open[0] if not name else None
+        ids = {message.parent_id, str(value.get("id") or "")} - {"", ROOT}
+        known = self._with_id(ids) if ids else None
+        step = known or self._called(name, message.group)
+        if step is None and self._open and not name:
+            step = self._open[0]
         if step is None:
-            step = Step("tool", _tool_name(name)[0] or "tool", message.actor, group=message.group)
+            step = Step("tool", _tool_name(name)[0] or "tool", message.actor, group=message.group,
+                        is_local=message.message_type is _LOCAL_RESULT)  # fmt: skip
             self.items.append(step)
+        elif step.call_message:
+            step.match = "exact" if known or step.match == "exact" else "order"
+            self._answers.setdefault(message.group, step.group)
+            self._answered.add(step.group)
         if step.is_open:
             self._close(step)
             step.ended, step.ok = message.created_at, True
         step.ok = not failed if step.ok is None else step.ok and not failed
         if isinstance(output, dict) and len(output) == 1:
             output = next(iter(output.values()))  # {"result": …} and {"error": …} are wrapping
-        if output is not None and not step.detail:
+        tells = output is not None and not step.detail
+        if tells or not step.result_message:
+            step.result_message = message.id
+        if tells:
             step.detail = output if isinstance(output, str) else json.dumps(output, indent=1, ensure_ascii=False)
         return step
 
@@ -194,18 +215,27 @@ class Steps:
         begins = self._open[:_WINDOW]
         del self._open[begins.index(step) if step in begins else -1 - self._open[::-1].index(step)]
 
-    @staticmethod
-    def _find(steps: list[Step], ids: set[str], name: str) -> Step | None:
-        """The call with one of the ids, else the first of this name that has no result yet."""
-        same = None
-        for step in steps:
-            if step.kind != "tool":
-                continue
-            if step.call_id and step.call_id in ids:
-                return step
-            if same is None and name and not step.detail and step.is_called(name):
-                same = step
-        return same
+    def _with_id(self, ids: set[str]) -> Step | None:
+        steps = (*self._open[:_WINDOW], *self.items[-_WINDOW:])
+        return next((step for step in steps if step.kind == "tool" and step.call_id and step.call_id in ids), None)
+
+    def _called(self, name: str, group: str) -> Step | None:
+        """The call of this name that a result of this group answers: an open one first, and the oldest.
+
+        Results of one group answer calls of one group; those of a new group, calls that none answered yet.
+        """
+        answered = self._answers.get(group)
+        for steps in (self._open[:_WINDOW], self.items[-_WINDOW:]) if name else ():
+            oldest = None
+            for step in steps:
+                if step.kind != "tool" or step.detail or not step.is_called(name):
+                    continue
+                if step.group == answered if answered is not None else step.group not in self._answered:
+                    return step
+                oldest = oldest or step
+            if oldest:
+                return oldest
+        return None
 
 
 @lru_cache(1024)

@@ -7,6 +7,7 @@ Categories are object labels for the same reason.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -147,6 +148,12 @@ EARLIEST, LATEST = -62_135_596_800, 253_402_300_800
 def is_time(seconds: float) -> bool:
     """Whether `seconds` are in the calendar; false for NaN too."""
     return EARLIEST <= seconds < LATEST
+
+
+def seconds_between(start: float | None, end: float | None) -> float | None:
+    """None where one is not known, and where clocks disagree."""
+    seconds = math.nan if start is None or end is None else end - start
+    return seconds if seconds >= 0 else None
 
 
 def _times(items: Sequence[float | None]) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from secgemini_jupyter.models import Message, MessageType, State, Usage, turn_usage
 from secgemini_jupyter.render.steps import is_hand_over
-from secgemini_jupyter.transcript.columns import Category, Column, frame, is_time
+from secgemini_jupyter.transcript.columns import Category, Column, frame, is_time, seconds_between
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +38,10 @@ class TurnSlice:
     index: int
     messages: Sequence[Message]
     session_id: str = ""
+
+    @property
+    def id(self) -> str:
+        return f"{self.session_id}:{self.index}"
 
     @property
     def query(self) -> Message | None:
@@ -111,12 +114,14 @@ class TurnSlice:
     @property
     def duration(self) -> float | None:
         """Seconds from prompt to END. None while it runs, and where the clocks of both sides disagree."""
-        return _between(self.started_at, self.ended_at)
+        return seconds_between(self.started_at, self.ended_at)
 
     @property
     def time_to_first(self) -> float | None:
         """Seconds from the prompt to the first message after it."""
-        return _between(self.started_at, _time(self.messages[1])) if self.query and len(self.messages) > 1 else None
+        return (
+            seconds_between(self.started_at, _time(self.messages[1])) if self.query and len(self.messages) > 1 else None
+        )
 
 
 def turn_slices(messages: Sequence[Message], *, session_id: str = "") -> list[TurnSlice]:
@@ -156,7 +161,7 @@ COLUMNS: dict[str, Column[Sequence[TurnSlice]]] = {
     "thoughts_tokens": Column("Int64", each(attrgetter("usage.thoughts_token_count"))),
     "tool_use_prompt_tokens": Column("Int64", each(attrgetter("usage.tool_use_prompt_token_count"))),
     "session_id": Column("string", each(attrgetter("session_id"))),
-    "turn_id": Column("string", each(lambda turn: f"{turn.session_id}:{turn.index}")),
+    "turn_id": Column("string", each(attrgetter("id"))),
     "prompt_sha256": Column("string", each(lambda turn: _sha256(turn.prompt))),
     "model": Column("string", unknown),
     "reconnects": Column("Int32", unknown),
@@ -178,11 +183,6 @@ def frame_of_turns(turns: Sequence[TurnSlice], *, session_id: str | None = None)
 def _time(message: Message) -> float | None:
     seconds = message.created_at or float(message.timestamp)
     return seconds if seconds and is_time(seconds) else None
-
-
-def _between(start: float | None, end: float | None) -> float | None:
-    seconds = math.nan if start is None or end is None else end - start
-    return seconds if seconds >= 0 else None
 
 
 def _sha256(text: str | None) -> str | None:
