@@ -5,18 +5,21 @@ The accessor keeps no state: pandas may make a new one at each access, and the t
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from secgemini_jupyter.errors import InputError, SecGeminiError
 from secgemini_jupyter.transcript.iocs import iocs_frame, sightings_frame
-from secgemini_jupyter.transcript.jsonl import to_jsonl, write_jsonl
+from secgemini_jupyter.transcript.jsonl import replacing, to_jsonl, write_jsonl
 from secgemini_jupyter.transcript.restore import check_columns, messages_of, turns_of
 from secgemini_jupyter.transcript.sightings import FileName, file_names
+from secgemini_jupyter.transcript.techniques import navigator_layer, techniques_frame
 from secgemini_jupyter.transcript.tool_calls import tool_calls_frame
 from secgemini_jupyter.transcript.tree import SessionTree
 from secgemini_jupyter.transcript.turns import TurnSlice, frame_of_turns
@@ -147,6 +150,28 @@ class TranscriptAccessor:
     def sightings(self, *, files: Any = None) -> pd.DataFrame:
         """The same, one row for each message that says an indicator: joined with messages on `message_id`."""
         return sightings_frame(turns_of(self._table), self._files(files))
+
+    def techniques(self) -> pd.DataFrame:
+        """The ATT&CK techniques that the messages mention by id, as MITRE names them; `attrs` tell the data's version.
+
+        An id that the data does not have keeps its row, without a name. A mention is no finding by itself.
+        """
+        return techniques_frame(turns_of(self._table))
+
+    def to_navigator(self, path: str | os.PathLike[str] | None = None, *, name: str = "Sec-Gemini") -> str | None:
+        """The techniques as a layer for the ATT&CK Navigator (format 4.5, JSON); written to `path` if one is given.
+
+        The score is how often a technique is mentioned; a revoked one counts for the one that took its place.
+
+        Raises:
+            InputError: a column is missing, or the file cannot be written.
+        """
+        layer = json.dumps(navigator_layer(turns_of(self._table), name=name), indent=1, ensure_ascii=False)
+        if path is None:
+            return layer
+        with replacing(Path(path)) as file:
+            file.write(layer.encode())
+        return None
 
     def _files(self, files: Any) -> list[FileName]:
         """Names of `files`, which are of the table's session where it has one."""

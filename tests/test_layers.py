@@ -18,6 +18,7 @@ ORDER = (
     "models",
     "settings",
     "indicators",
+    "attack",
     "protocol",
     "tools",
     "render",
@@ -37,7 +38,7 @@ ORDER = (
     "cli",
     "__init__",
 )
-SERVER_MAY_USE = {"_version", "errors", "models", "settings", "indicators", "local_server"}
+SERVER_MAY_USE = {"_version", "errors", "models", "settings", "indicators", "attack", "local_server"}
 PATHS = sorted(ROOT.rglob("*.py"))
 
 
