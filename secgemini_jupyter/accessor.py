@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from secgemini_jupyter.errors import InputError, SecGeminiError
+from secgemini_jupyter.transcript.document import Transcript
 from secgemini_jupyter.transcript.iocs import iocs_frame, sightings_frame
 from secgemini_jupyter.transcript.jsonl import replacing, to_jsonl, write_jsonl
 from secgemini_jupyter.transcript.restore import check_columns, messages_of, turns_of
@@ -195,6 +196,29 @@ class TranscriptAccessor:
             return to_jsonl(messages).decode()
         write_jsonl(messages, path)
         return None
+
+    def export(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Write the messages to a file; the ending of its name says what: `.html`, `.md`, `.jsonl`, `.parquet`.
+
+        Raises:
+            InputError: the ending is not known, a file is there, or it cannot be written; nothing is half-written.
+        """
+        from secgemini_jupyter.transcript.exports import checked, export
+
+        target = checked(path, overwrite=overwrite)
+        return export(Transcript.of_table(self._table), target)
+
+    def to_html(self) -> str:
+        """The conversation as a page that loads and runs nothing, defanged."""
+        from secgemini_jupyter.transcript.pages import to_html
+
+        return to_html(Transcript.of_table(self._table))
+
+    def to_markdown(self) -> str:
+        """The messages as Markdown, exact."""
+        from secgemini_jupyter.transcript.exports import markdown
+
+        return markdown(Transcript.of_table(self._table))
 
 
 def _register() -> None:

@@ -30,6 +30,8 @@ from secgemini_jupyter.settings import Key, Settings
 from secgemini_jupyter.tools import Approver, Tool, Toolbox, in_thread
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
     from secgemini_jupyter.client.aio import AsyncInteractiveSession, AsyncSecGemini
@@ -546,6 +548,18 @@ class InteractiveSession(SessionView):
     def history(self) -> pd.DataFrame:
         """All messages as a DataFrame, read afresh: one row a message, `created_at` in UTC."""
         return base.history(self, self._fetch())
+
+    def export(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Write the session, read afresh, to a file; the ending says what: `.html`, `.md`, `.jsonl`, `.parquet`.
+
+        Raises:
+            InputError: the ending is not known, a file is there, or it cannot be written; nothing is half-written.
+        """
+        from secgemini_jupyter.transcript.document import Transcript
+        from secgemini_jupyter.transcript.exports import checked, export
+
+        target = checked(path, overwrite=overwrite)
+        return export(Transcript.of_session(self, self._fetch()), target)
 
     def visualize(self, *, embed: bool = False) -> VisualizeWidget | SessionTree:
         """The session as a tree, read afresh: a widget in a notebook, text elsewhere.

@@ -54,7 +54,7 @@ class Facts:
 
     Attributes:
         actor: who answered, by name; `model` is the model string; `host` where the service is.
-        is_local: it came from the local service, not from Sec-Gemini.
+        is_local: it came from the local service, not from Sec-Gemini; None where that is not known.
         turn: counted from 1.
         retained: whether the service keeps prompts and answers; None when it does not say.
         elapsed: seconds from the prompt to the END.
@@ -68,7 +68,7 @@ class Facts:
     actor: str = ""
     model: str = ""
     host: str = ""
-    is_local: bool = False
+    is_local: bool | None = False
     session: str = ""
     turn: int | None = None
     retained: bool | None = None
@@ -230,6 +230,8 @@ def _who(facts: Facts) -> list[str]:
     actor = one_line(facts.actor, 60)
     if facts.is_local:
         return [actor or "local service", *_named(facts, actor), "not Sec-Gemini"]
+    if facts.is_local is None:
+        return [actor or "unknown actor", *_named(facts, actor)]
     return [
         "Sec-Gemini" if not actor or actor.lower() == "sec-gemini" else f"Sec-Gemini, {actor}",
         *_named(facts, actor),

@@ -27,13 +27,15 @@ def asked(shell: InteractiveShell, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_what_is_written_is_what_was_said(asked: InteractiveShell, tmp_path: Path) -> None:
     session = default_kernel().current()
-    for name in ("a.md", "b.JSONL", '"c d.parquet"'):
+    for name in ("a.md", "b.JSONL", '"c d.parquet"', "d.html"):
         line = asked.run_cell(f"%secgemini export {name}").result
         assert line.startswith("Wrote ")
         assert f"{len(session.messages)} messages of session main" in line
     markdown = (tmp_path / "a.md").read_text("utf-8")
     assert "is 10.0.0.1 bad" in markdown
     assert "\x1b" not in markdown
+    page = (tmp_path / "d.html").read_text("utf-8")
+    assert "is 10[.]0[.]0[.]1 bad␛[2J?" in page
     assert [message.to_json() for message in read_jsonl(tmp_path / "b.JSONL")] == [
         message.to_json() for message in session.messages
     ]
@@ -70,7 +72,7 @@ def test_a_link_that_leads_nowhere_is_something(asked: InteractiveShell, tmp_pat
     ("line", "says"),
     [
         ("export", "required: PATH. Usage: %secgemini export"),
-        ("export a.txt", "ends in none of .md, .jsonl, .parquet"),
+        ("export a.txt", "ends in none of .html, .md, .jsonl"),
         ("export nowhere/a.md", "there is no folder 'nowhere'. Make it first."),
         ("export folder.md --force", "is no regular file"),
         ("export pipe.md --force", "is no regular file"),

@@ -1,0 +1,77 @@
+"""A transcript as a file: which one, where, and never half of it."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from secgemini_jupyter import accessor  # noqa: F401  # registers `df.secgemini`
+from secgemini_jupyter.errors import InputError
+from secgemini_jupyter.transcript import exports
+from secgemini_jupyter.transcript.exports import ENDINGS, checked, ending, export
+from secgemini_jupyter.transcript.jsonl import read_jsonl
+from secgemini_jupyter.transcript.messages import messages_frame
+from tests.transcript.documents import hostile, ordinary
+from tests.transcript.frames import turn
+
+
+@pytest.mark.parametrize("kind", ENDINGS)
+def test_every_ending_writes_a_private_file(tmp_path: Path, kind: str) -> None:
+    path = checked(tmp_path / f"a{kind.upper()}", overwrite=False)
+    for transcript in (ordinary(), hostile()):
+        assert export(transcript, path) == path
+        assert path.stat().st_size > 500
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("kind", ENDINGS)
+def test_a_table_is_written_as_its_session_is(tmp_path: Path, kind: str) -> None:
+    table = messages_frame(turn(), session_id="s1")
+    path = table.secgemini.export(tmp_path / f"a{kind}")
+    assert path.stat().st_size > 500
+    with pytest.raises(InputError, match=r"is there already\. Pass overwrite=True to replace it"):
+        table.secgemini.export(path)
+    table.secgemini.export(path, overwrite=True)
+
+
+def test_a_table_gives_back_its_messages(tmp_path: Path) -> None:
+    messages_frame(turn(), session_id="s1").secgemini.export(tmp_path / "a.jsonl")
+    assert [each.content for each in read_jsonl(tmp_path / "a.jsonl")] == [each.content for each in turn()]
+
+
+def test_texts_of_a_table() -> None:
+    table = messages_frame(turn(), session_id="s1")
+    assert table.secgemini.to_html().startswith("<!DOCTYPE html>")
+    assert table.secgemini.to_markdown().startswith("# Session\n\nSession `s1`\n\n## turn 1\n")
+    two = pd.concat([table, messages_frame(turn(), session_id="s2")])
+    assert "## s2, turn 1" in two.secgemini.to_markdown()
+
+
+def test_the_longest_ending_counts() -> None:
+    assert [ending(Path(name)) for name in ("a.md", "A.Html", ".md", "md", "a.md.txt")] == [
+        ".md", ".html", None, None, None,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "says"), [("a.txt", "ends in none of"), ("b/a.md", "no folder"), ("a\0.md", "NUL")])
+def test_a_place_that_cannot_be_is_named(tmp_path: Path, name: str, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        checked(f"{tmp_path}/{name}", overwrite=True)
+
+
+def test_a_writer_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.html"
+    path.write_text("old")
+
+    def broken(transcript: object) -> str:
+        raise MemoryError
+
+    monkeypatch.setitem(exports.WRITERS, ".html", broken)
+    with pytest.raises(MemoryError):
+        export(ordinary(), path)
+    assert path.read_text() == "old"
+    assert [each.name for each in tmp_path.iterdir()] == ["a.html"]
