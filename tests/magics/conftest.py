@@ -96,7 +96,7 @@ class Kernel:
         ran.elapsed = time.monotonic() - began
         return ran
 
-    def reply(self, request: str, timeout: float = 10) -> Any:
+    def reply(self, request: str, timeout: float = 60) -> Any:
         while True:
             try:
                 message = self.client.get_shell_msg(timeout=timeout)
@@ -116,7 +116,7 @@ class Kernel:
         assert ran.status == "ok", ran.error
         return ast.literal_eval(ran.text)
 
-    def wait_for_output(self, request: str, timeout: float = 10) -> None:
+    def wait_for_output(self, request: str, timeout: float = 60) -> None:
         """Until the cell has shown something."""
         began = time.monotonic()
         while True:

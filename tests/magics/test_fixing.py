@@ -52,7 +52,7 @@ def sent(kernel: Kernel) -> str:
 
 
 def answered(kernel: Kernel, request: str, answer: str) -> None:
-    kernel.client.get_stdin_msg(timeout=10)
+    kernel.client.get_stdin_msg(timeout=60)
     kernel.client.input(answer)
 
 
@@ -108,7 +108,7 @@ def test_who_is_asked_decides(kernel: Kernel, said: str, is_sent: bool) -> None:
 def test_interrupt_at_the_question_sends_nothing(kernel: Kernel) -> None:
     kernel.run("boom")
     request = kernel.start("%secgemini fix", attended=True)
-    kernel.client.get_stdin_msg(timeout=10)
+    kernel.client.get_stdin_msg(timeout=60)
     kernel.interrupt()
     ran = kernel.finish(request)
     assert ran.status == "error"

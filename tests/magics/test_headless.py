@@ -72,7 +72,7 @@ def papermill(path: Path) -> tuple[subprocess.CompletedProcess[str], Path]:
 
 def nbconvert(path: Path, to: str = "notebook") -> tuple[subprocess.CompletedProcess[str], Path]:
     kept = path.with_name("converted" + {"notebook": ".ipynb", "html": ".html", "markdown": ".md"}[to])
-    command = ("jupyter", "nbconvert", "--execute", "--to", to, "--output", "converted", path.name)
+    command = ("nbconvert", "--execute", "--to", to, "--output", "converted", path.name)
     return run(path.parent, *command), kept
 
 

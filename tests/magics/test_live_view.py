@@ -81,7 +81,10 @@ def test_what_others_show_in_the_cell_is_never_cleared(kernel: Kernel) -> None:
     kernel.run("thread.start()")
     ran = kernel.run(f"%%secgemini\n{SLOW} streamed")
     kernel.run("stop.set(); thread.join()")
-    assert "from a thread" in ran.text
+    if (
+        kernel.value("__import__('ipykernel').version_info[0]") >= 7
+    ):  # before, a thread writes to the cell that began it
+        assert "from a thread" in ran.text
     assert [("streamed" in html) for html in ran.html] == [True]
 
 
@@ -127,7 +130,7 @@ def test_the_clock_moves_while_nothing_comes(kernel: Kernel) -> None:
     request = kernel.start("%%secgemini\n[[messages=2]] [[delay=1.2]] late")
     seen = []
     while True:
-        message = kernel.client.get_iopub_msg(timeout=10)
+        message = kernel.client.get_iopub_msg(timeout=60)
         if message["parent_header"].get("msg_id") != request:
             continue
         if message["msg_type"] in ("display_data", "update_display_data"):
