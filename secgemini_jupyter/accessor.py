@@ -198,7 +198,7 @@ class TranscriptAccessor:
         return None
 
     def export(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-        """Write the messages to a file; the ending of its name says what: `.html`, `.md`, `.jsonl`, `.parquet`.
+        """Write the messages to a file; the ending of its name says what: `transcript.exports.ENDINGS`.
 
         Raises:
             InputError: the ending is not known, a file is there, or it cannot be written; nothing is half-written.

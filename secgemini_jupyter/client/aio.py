@@ -519,7 +519,7 @@ class AsyncInteractiveSession(SessionView):
         return base.history(self, await self._fetch())
 
     async def export(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-        """Write the session, read afresh, to a file; the ending says what: `.html`, `.md`, `.jsonl`, `.parquet`.
+        """Write the session, read afresh, to a file; the ending says what: `transcript.exports.ENDINGS`.
 
         Raises:
             InputError: the ending is not known, a file is there, or it cannot be written; nothing is half-written.

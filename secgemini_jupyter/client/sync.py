@@ -550,7 +550,7 @@ class InteractiveSession(SessionView):
         return base.history(self, self._fetch())
 
     def export(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-        """Write the session, read afresh, to a file; the ending says what: `.html`, `.md`, `.jsonl`, `.parquet`.
+        """Write the session, read afresh, to a file; the ending says what: `transcript.exports.ENDINGS`.
 
         Raises:
             InputError: the ending is not known, a file is there, or it cannot be written; nothing is half-written.

@@ -28,6 +28,18 @@ def _html(transcript: Transcript) -> str:
     return to_html(transcript)
 
 
+def _notebook(transcript: Transcript) -> str:
+    from secgemini_jupyter.transcript.notebooks import to_notebook
+
+    return to_notebook(transcript)
+
+
+def _csv(transcript: Transcript) -> str:
+    from secgemini_jupyter.transcript.spreadsheets import to_csv
+
+    return to_csv(transcript.to_frame())
+
+
 def _jsonl(transcript: Transcript) -> bytes:
     return to_jsonl(transcript.messages)
 
@@ -35,7 +47,9 @@ def _jsonl(transcript: Transcript) -> bytes:
 WRITERS: dict[str, Callable[[Transcript], str | bytes]] = {
     ".html": _html,
     ".md": markdown,
+    ".ipynb": _notebook,
     ".jsonl": _jsonl,
+    ".csv": _csv,
 }
 ENDINGS = (*WRITERS, ".parquet")
 """What a file's name may end in."""

@@ -72,7 +72,7 @@ def test_a_link_that_leads_nowhere_is_something(asked: InteractiveShell, tmp_pat
     ("line", "says"),
     [
         ("export", "required: PATH. Usage: %secgemini export"),
-        ("export a.txt", "ends in none of .html, .md, .jsonl"),
+        ("export a.txt", "ends in none of .html, .md, .ipynb"),
         ("export nowhere/a.md", "there is no folder 'nowhere'. Make it first."),
         ("export folder.md --force", "is no regular file"),
         ("export pipe.md --force", "is no regular file"),

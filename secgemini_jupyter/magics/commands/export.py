@@ -55,14 +55,17 @@ def target(text: str, *, overwrite: bool) -> Path:
 COMMANDS = (
     Command(
         "export",
-        "write the session to a file: .md, .html, .jsonl, .parquet",
+        "write the session to a file: page, notebook, table, …",
         export,
         [
-            arg("path", metavar="PATH", help="its ending says what to write"),
+            arg(
+                "path", metavar="PATH", help="its ending says what to write: .html, .md, .ipynb, .jsonl, .csv, .parquet"
+            ),
             arg("--force", action="store_true", help="replace a file that is there"),
             arg("-s", "--session", metavar="NAME", help="one of this kernel's sessions; the current one if left out"),
         ],
-        more="A page or Markdown to read, JSON Lines with every field as it came, or a table for pandas. A new file is "
-        "for your eyes only (mode 0600): it holds prompts, answers and tool results, exactly.",
+        more="A page or Markdown to read; a notebook with the answers as saved outputs; JSON Lines with every field as "
+        "it came; a table for spreadsheets (formulas are made text) or for pandas. A new file is for your eyes only "
+        "(mode 0600): it holds prompts, answers and tool results, exactly.",
     ),
 )
