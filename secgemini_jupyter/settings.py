@@ -64,6 +64,8 @@ class Settings:
     """A prompt travels in one frame, and services close the connection at one of 1 MiB (protocol section 10.8)."""
     tool_timeout: float = 60.0
     """Time one call of a local tool may take."""
+    activity_log: bool | None = None
+    """Whether what is done in a session is logged on this machine; None: unless `SECGEMINI_ACTIVITY_LOG` is `off`."""
 
     def __post_init__(self) -> None:
         for name, schemes in (("base_url", "http"), ("websocket_url", "ws"), ("logs_processor_url", "http")):
@@ -76,6 +78,8 @@ class Settings:
                 continue
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
                 raise SettingsError(f"{each.name} is {value!r}: pass a number of at least 0.")
+        if self.activity_log not in (None, True, False):
+            raise SettingsError(f"activity_log is {self.activity_log!r}: pass True, False or None.")
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None, **given: Any) -> Settings:
@@ -290,6 +294,17 @@ def backend(environ: Mapping[str, str] | None = None) -> Backend:
     if value not in ("auto", "service", "local"):
         raise SettingsError(f"SECGEMINI_BACKEND is {value!r}. Set it to auto, service or local.")
     return value  # type: ignore[return-value]  # narrowed by the line above
+
+
+def keeps_activity_log(environ: Mapping[str, str] | None = None) -> bool:
+    """
+    Raises:
+        SettingsError: `SECGEMINI_ACTIVITY_LOG` is neither on nor off.
+    """
+    value = _variable(environ, "SECGEMINI_ACTIVITY_LOG").lower() or "on"
+    if value not in ("on", "off"):
+        raise SettingsError(f"SECGEMINI_ACTIVITY_LOG is {value!r}. Set it to on or off.")
+    return value == "on"
 
 
 def serves_live_widgets(environ: Mapping[str, str] | None = None) -> bool:

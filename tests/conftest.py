@@ -81,3 +81,11 @@ def local_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSer
         finally:
             process.terminate()
             process.wait(10)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_data_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What tests do in sessions is logged: not in the data folder of who runs them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUPYTER_DATA_DIR", str(tmp_path_factory.mktemp("jupyter-data")))
+        yield

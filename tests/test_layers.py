@@ -23,6 +23,7 @@ ORDER = (
     "tools",
     "render",
     "transcript",
+    "activity",
     "widgets",
     "accessor",
     "local_server",

@@ -19,7 +19,7 @@ from websockets.asyncio.client import ClientConnection
 
 from secgemini_jupyter.client import base, files, logs, transport
 from secgemini_jupyter.client.response import SessionResponse
-from secgemini_jupyter.client.state import SessionState, SessionView, without_messages
+from secgemini_jupyter.client.state import SessionState, SessionView
 from secgemini_jupyter.client.waiting import within
 from secgemini_jupyter.errors import SecGeminiError, Secret
 from secgemini_jupyter.models import Message, ModelInfo, PublicSessionFile, UserInfo
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from secgemini_jupyter.activity import Verification
     from secgemini_jupyter.client.sync import InteractiveSession, SecGemini
     from secgemini_jupyter.transcript.tree import SessionTree
     from secgemini_jupyter.widgets.attach import AttachWidget
@@ -149,12 +150,12 @@ class AsyncSecGemini:
         if stored.can_log and not draft.can_log:
             await self._send(endpoints.delete(stored))
             raise base.retained_against_wish(stored)
-        return AsyncInteractiveSession(self, base.registered(draft, stored, toolbox))
+        return AsyncInteractiveSession(self, base.registered(self._core, draft, stored, toolbox))
 
     async def list_sessions(self) -> list[AsyncInteractiveSession]:
         """All active sessions of the user, oldest first."""
         sessions = self._core.sessions(await self.user_info())
-        return [AsyncInteractiveSession(self, SessionState.listed(session)) for session in sessions]
+        return [AsyncInteractiveSession(self, base.listed(self._core, session)) for session in sessions]
 
     async def resume_session(
         self, session_id: str, *, tools: Iterable[Tool | Callable[..., Any]] = ()
@@ -165,8 +166,7 @@ class AsyncSecGemini:
             SessionNotFoundError: it does not exist, or not any more.
         """
         stored = await self._send(endpoints.get_session(session_id))
-        state = SessionState(without_messages(stored), Toolbox(tools))
-        state.store(stored)
+        state = base.resumed(self._core, stored, Toolbox(tools))
         return AsyncInteractiveSession(self, state)
 
     async def user_info(self) -> UserInfo:
@@ -326,9 +326,11 @@ class AsyncInteractiveSession(SessionView):
             AttachmentError: too large, or it arrived altered.
         """
         name = files.check(filename, content, self.max_attachment_bytes)
+        ours = await asyncio.to_thread(files.digest, content)
         before = self.files
-        attached = await self._client._send(endpoints.attach_file(self.id, name, content, mime_type_hint))
-        files.arrived(self._state, attached, content, before)
+        with files.sending(self._state, name, len(content), ours):
+            attached = await self._client._send(endpoints.attach_file(self.id, name, content, mime_type_hint))
+        files.arrived(self._state, attached, ours, before)
         return attached
 
     async def attach(self) -> AttachWidget:
@@ -354,6 +356,7 @@ class AsyncInteractiveSession(SessionView):
         """Attach a logs table that the logs processor holds already, by its keyed BLAKE2s (hex)."""
         await self._client._send(endpoints.attach_logs(self.id, logs_hash))
         self._state.keep(msgspec.structs.replace(self._state.info, logs_table=logs.table(logs_hash)))
+        self._state.note("logs_attached", {"blake2s": logs_hash})
 
     async def upload_and_attach_logs(
         self, file_path: str | os.PathLike[str], custom_fields_mapping: Mapping[str, str] | None = None
@@ -539,6 +542,41 @@ class AsyncInteractiveSession(SessionView):
         """
         return base.drawn(self._plain, await self._fetch(), embed=embed)
 
+    async def activity(self) -> pd.DataFrame:
+        """What was done here on this machine, from its activity log: who, when, what, hashes. Empty where none is kept.
+
+        `sha256` is of the file or prompt before it was sent, or of the answer; `sha256_server` as the service said.
+        """
+        from secgemini_jupyter.activity import sessions
+
+        return await asyncio.to_thread(sessions.activity_of, self.id)
+
+    async def verify(self, *, head: str | None = None) -> Verification:
+        """Check the activity log: names the entry that was edited, removed or put elsewhere; true if none was.
+
+        Whoever owns the file can cut its end off, or write it anew with hashes that fit: only a `head` that was kept
+        elsewhere shows that.
+
+        Args:
+            head: what `head()` gave earlier.
+
+        Raises:
+            InputError: it is none.
+        """
+        from secgemini_jupyter.activity import sessions
+
+        return await asyncio.to_thread(sessions.verification_of, self.id, head=head)
+
+    async def head(self) -> str:
+        """Number and hash of the last entry of the activity log. Keep it where the owner of the file cannot change it.
+
+        Raises:
+            InputError: there is no log, or it was changed.
+        """
+        from secgemini_jupyter.activity import sessions
+
+        return await asyncio.to_thread(sessions.head_of, self.id)
+
     async def send_feedback(self, score: int, group_id: str | None = None, comment: str = "") -> None:
         """Tell the service how the answer was.
 
@@ -552,6 +590,7 @@ class AsyncInteractiveSession(SessionView):
         report = base.feedback_report(self.id, score, group_id, comment)
         await self._check_group(group_id)
         await self._client._send(endpoints.feedback(report))
+        base.note_feedback(self._state, report)
 
     async def send_bug_report(self, bug: str, group_id: str | None = None) -> None:
         """Report what went wrong, for a group of messages or the whole session.
@@ -562,6 +601,7 @@ class AsyncInteractiveSession(SessionView):
         report = base.bug_report(self.id, bug, group_id)
         await self._check_group(group_id)
         await self._client._send(endpoints.feedback(report))
+        base.note_feedback(self._state, report)
 
     async def _check_group(self, group_id: str | None) -> None:
         if group_id:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from secgemini_jupyter.activity.recorder import Recorder
+from secgemini_jupyter.client import noting
 from secgemini_jupyter.client.state import SessionState, SessionView, known_groups, without_messages
 from secgemini_jupyter.embedded import LocalService, ensure
 from secgemini_jupyter.errors import InputError, ProtocolError, SecGeminiError, Secret, ServiceError, SettingsError
@@ -23,7 +25,15 @@ from secgemini_jupyter.models import (
 )
 from secgemini_jupyter.protocol import names
 from secgemini_jupyter.protocol.turn import Turn
-from secgemini_jupyter.settings import MIN_TTL, Key, Settings, checked_key, find_key, missing_key_message
+from secgemini_jupyter.settings import (
+    MIN_TTL,
+    Key,
+    Settings,
+    checked_key,
+    find_key,
+    keeps_activity_log,
+    missing_key_message,
+)
 from secgemini_jupyter.tools import Toolbox
 
 if TYPE_CHECKING:
@@ -48,6 +58,8 @@ class ClientCore:
         self.settings = settings
         self.is_local = is_local
         self.user: UserInfo | None = None
+        chosen = settings.activity_log
+        self._is_logged = keeps_activity_log() if chosen is None else chosen
 
     @classmethod
     def resolve(
@@ -109,6 +121,12 @@ class ClientCore:
         if same:
             self.key, self.user = other.key, other.user
         return same
+
+    def recorder(self, session: PublicSession) -> Recorder | None:
+        """Who logs what is done in `session` on this machine; None if that is switched off."""
+        if not self._is_logged:
+            return None
+        return Recorder(session.id, session.user_id, "local" if self.is_local else self.settings.host)
 
     def remember(self, user: UserInfo) -> UserInfo:
         self.user = user
@@ -325,8 +343,29 @@ def history(session: SessionView, messages: Sequence[Message]) -> pd.DataFrame:
     return table
 
 
-def registered(draft: PublicSession, stored: PublicSession, tools: Toolbox) -> SessionState:
+def listed(core: ClientCore, session: PublicSession) -> SessionState:
+    """The state of a session out of a list, which comes without messages."""
+    state = SessionState.listed(session)
+    state.recorder = core.recorder(session)
+    return state
+
+
+def resumed(core: ClientCore, stored: PublicSession, tools: Toolbox) -> SessionState:
+    """The state of a session that was asked for by its id."""
+    state = SessionState(without_messages(stored), tools, recorder=core.recorder(stored))
+    messages = state.store(stored)
+    state.note("session_resumed", noting.resumption(stored, messages))
+    return state
+
+
+def note_feedback(state: SessionState, report: Feedback) -> None:
+    state.note("bug_sent" if report.type is FeedbackType.BUG_REPORT else "feedback_sent", noting.feedback(report))
+
+
+def registered(core: ClientCore, draft: PublicSession, stored: PublicSession, tools: Toolbox) -> SessionState:
     """The state of a session just created, from the service's copy of it."""
     if stored.id != draft.id:
         raise ProtocolError(f"Registered session {draft.id}, the service returned {stored.id}.")
-    return SessionState(without_messages(stored), tools, messages=[])
+    state = SessionState(without_messages(stored), tools, messages=[], recorder=core.recorder(stored))
+    state.note("session_created", noting.creation(stored))
+    return state

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,17 +73,34 @@ def check(filename: str, content: bytes, limit: int) -> str:
     return name
 
 
-def arrived(
-    state: SessionState, attached: PublicSessionFile, content: bytes, before: Sequence[PublicSessionFile]
-) -> None:
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+@contextmanager
+def sending(state: SessionState, name: str, size: int, ours: str) -> Iterator[None]:
+    """The time in which a file is sent: if it ends without an answer, the log says that it may have left."""
+    try:
+        yield
+    except BaseException as error:  # an interrupt too
+        if not getattr(error, "nothing_sent", False):
+            state.note(
+                "file_not_confirmed", {"name": name, "size": size, "sha256": ours, "status": type(error).__name__}
+            )
+        raise
+
+
+def arrived(state: SessionState, attached: PublicSessionFile, ours: str, before: Sequence[PublicSessionFile]) -> None:
     """Take `attached` over into the snapshot, which had `before`, and compare the service's sha256 with ours.
+
+    Args:
+        ours: of the bytes, before they were sent.
 
     Raises:
         AttachmentError: they differ: what the service will analyse is not this file.
     """
-    ours = hashlib.sha256(content).hexdigest()
     is_same = attached.sha256.lower() == ours
-    index = state.add_file(attached, before, verified=is_same)
+    index = state.add_file(attached, before, sha256=ours, verified=is_same)
     if not is_same:
         raise AttachmentError(
             f"The service's copy of {attached.name!r} differs: sha256 {attached.sha256 or 'missing'}, ours {ours}. "

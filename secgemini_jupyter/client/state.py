@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from secgemini_jupyter.activity.recorder import Details, Recorder
+from secgemini_jupyter.client import noting
 from secgemini_jupyter.client.watchers import Watchers
 from secgemini_jupyter.errors import InputError, one_line
 from secgemini_jupyter.models import (
@@ -55,6 +57,8 @@ class SessionState:
     """Held while a turn passes from running to stored: nobody shall see it in neither, or in both."""
     file_changes: int = 0
     """How often a file came or went by this process: a copy of the session that was asked for before is old."""
+    recorder: Recorder | None = None
+    """Writes the activity log; None if that is switched off."""
     _verified: set[tuple[str, str]] = field(default_factory=set, repr=False)
     """Name and sha256 of files that this process sent, and whose hash the service confirmed."""
     watchers: Watchers = field(default_factory=Watchers, repr=False)
@@ -89,8 +93,9 @@ class SessionState:
         if ttl_set:
             self.ttl_since = time.time()
         with self._look:  # files may have come meanwhile
-            changed = {"name": info.name, "description": info.description, "ttl": info.ttl}
-            self.info = msgspec.structs.replace(self.info, **changed)
+            old, changed = self.info, {"name": info.name, "description": info.description, "ttl": info.ttl}
+            self.info = msgspec.structs.replace(old, **changed)
+        self.note("session_updated", noting.update(old, info, ttl_set=ttl_set))
         self.watchers.tell()
 
     def relist(self, listed: PublicSession) -> None:
@@ -103,15 +108,24 @@ class SessionState:
             self.left_unfinished = SessionState.listed(listed).left_unfinished
         self.keep(info)
 
+    def note(self, activity: str, details: Details | Callable[[], Details]) -> None:
+        """Log what this process did here; nothing of a session without retention. Neither fails nor waits."""
+        if self.recorder is not None and self.info.can_log:
+            self.recorder.note(activity, details)
+
     def deleted(self) -> None:
         self.is_deleted = True
+        self.note("session_deleted", {"name": self.info.name})
         self.watchers.tell()
 
-    def add_file(self, file: PublicSessionFile, before: Sequence[PublicSessionFile], *, verified: bool) -> int:
+    def add_file(
+        self, file: PublicSessionFile, before: Sequence[PublicSessionFile], *, sha256: str, verified: bool
+    ) -> int:
         """A file that was attached just now; gives its index.
 
         Args:
             before: the files when it was sent: if the session was read since then, it may be in the list already.
+            sha256: ours, of the bytes before they were sent.
         """
         with self._look:
             files = self.info.files
@@ -121,6 +135,7 @@ class SessionState:
             if verified:
                 self._verified.add((file.name, file.sha256))
             self.file_changes += 1
+        self.note("file_attached", noting.file_of(file) | {"sha256": sha256, "status": "ok" if verified else "altered"})
         self.watchers.tell()
         return len(files) - 1 - files[::-1].index(file)
 
@@ -132,6 +147,9 @@ class SessionState:
                 left = [file for i, file in enumerate(files) if i != index]
                 self.info = msgspec.structs.replace(self.info, files=left)
             self.file_changes += 1
+        detached = before[index]
+        ours = {"sha256": detached.sha256.lower()} if self.is_verified(detached) else {}
+        self.note("file_detached", noting.file_of(detached) | ours)
         self.watchers.tell()
 
     def is_verified(self, file: PublicSessionFile) -> bool:
@@ -173,15 +191,22 @@ class SessionState:
         if not self._turn.acquire(blocking=False):
             raise InputError(f"A turn is running in session {self.info.name!r}: wait for it, or use another session.")
         self._current = turn
+        turn.on_query_sent = lambda query: self.note("prompt_sent", noting.prompt(query))
         if self.left_unfinished:  # perhaps only since `turn` was prepared
             turn.look_first()
         self.watchers.tell()
+        error: type[BaseException] | None = None
         try:
             yield
+        except BaseException as caught:  # a stop, or a generator that is left, too
+            error = type(caught)
+            raise
         finally:
             with self._look:
                 self._current = None
                 self._add(turn)
+            if turn.query_sent:
+                self.note("turn_ended", noting.turn_end(turn, error))
             self._turn.release()
             self.watchers.tell()
 

@@ -6,7 +6,7 @@ A shell opens the socket and then asks, in this order and until `done`: `fetch_w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from secgemini_jupyter.errors import (
     AuthenticationError,
@@ -68,6 +68,8 @@ class Turn:
         self.done = False
         self.is_listener = prompt is None
         self.query_sent = False
+        self.on_query_sent: Callable[[Message], None] | None = None
+        """Called once, when the prompt is handed out to be sent. It must not raise or wait."""
         self.skipping = False
         """Whether frames of an earlier turn are passing by."""
         self.messages: list[Message] = []
@@ -113,7 +115,10 @@ class Turn:
         if not self._unsent:
             return []
         frames = [message.to_json().decode() for message in self._unsent]
-        self.query_sent = self.query_sent or self.query in self._unsent
+        if not self.query_sent and self.query and self.query in self._unsent:
+            self.query_sent = True
+            if self.on_query_sent:
+                self.on_query_sent(self.query)
         self._unsent = []
         return frames
 
