@@ -208,6 +208,27 @@ class TranscriptAccessor:
         target = checked(path, overwrite=overwrite)
         return export(Transcript.of_table(self._table), target)
 
+    def to_stix(
+        self, path: str | os.PathLike[str] | None = None, *, special: bool = False, hosts: bool = False
+    ) -> str | None:
+        """The indicators as a STIX 2.1 bundle (JSON); written to `path` if one is given.
+
+        A mention is no verdict: they are of type `unknown`. `transcript.stix.stix_bundle` takes rows of `iocs()`
+        that were chosen.
+
+        Args:
+            special: keep private, loopback, documentation and other special addresses, and internal names.
+            hosts: keep hosts that were first seen in a URL or mail address.
+        """
+        from secgemini_jupyter.transcript.stix import to_stix
+
+        text = to_stix(self.iocs(), special=special, hosts=hosts)
+        if path is None:
+            return text
+        with replacing(Path(path)) as file:
+            file.write(text.encode())
+        return None
+
     def to_html(self) -> str:
         """The conversation as a page that loads and runs nothing, defanged."""
         from secgemini_jupyter.transcript.pages import to_html

@@ -40,6 +40,15 @@ def _csv(transcript: Transcript) -> str:
     return to_csv(transcript.to_frame())
 
 
+def _stix(transcript: Transcript) -> str:
+    from secgemini_jupyter.transcript.iocs import iocs_frame
+    from secgemini_jupyter.transcript.sightings import FileName
+    from secgemini_jupyter.transcript.stix import to_stix
+
+    files = [FileName(file.name, transcript.session_id) for file in transcript.files]
+    return to_stix(iocs_frame(transcript.turns, files))
+
+
 def _jsonl(transcript: Transcript) -> bytes:
     return to_jsonl(transcript.messages)
 
@@ -50,6 +59,7 @@ WRITERS: dict[str, Callable[[Transcript], str | bytes]] = {
     ".ipynb": _notebook,
     ".jsonl": _jsonl,
     ".csv": _csv,
+    ".stix.json": _stix,
 }
 ENDINGS = (*WRITERS, ".parquet")
 """What a file's name may end in."""

@@ -59,13 +59,15 @@ COMMANDS = (
         export,
         [
             arg(
-                "path", metavar="PATH", help="its ending says what to write: .html, .md, .ipynb, .jsonl, .csv, .parquet"
+                "path",
+                metavar="PATH",
+                help="its ending says what to write: .html, .md, .ipynb, .jsonl, .csv, .parquet, .stix.json",
             ),
             arg("--force", action="store_true", help="replace a file that is there"),
             arg("-s", "--session", metavar="NAME", help="one of this kernel's sessions; the current one if left out"),
         ],
         more="A page or Markdown to read; a notebook with the answers as saved outputs; JSON Lines with every field as "
-        "it came; a table for spreadsheets (formulas are made text) or for pandas. A new file is for your eyes only "
-        "(mode 0600): it holds prompts, answers and tool results, exactly.",
+        "it came; a table for spreadsheets (formulas are made text) or for pandas; indicators as a STIX bundle. A new "
+        "file is for your eyes only (mode 0600): it holds prompts, answers and tool results, exactly.",
     ),
 )
