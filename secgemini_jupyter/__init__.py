@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from secgemini_jupyter.models import Message, MessageType, Role, State, Usage
     from secgemini_jupyter.notebook import feedback, sessions
     from secgemini_jupyter.settings import Settings
+    from secgemini_jupyter.sharing.histories import read_history
     from secgemini_jupyter.tools import secgemini_tool
 
 _HOMES = {
@@ -58,6 +59,7 @@ _HOMES = {
     "models": ("Message", "MessageType", "Role", "State", "Usage"),
     "notebook": ("feedback", "sessions"),
     "settings": ("Settings",),
+    "sharing.histories": ("read_history",),
     "tools": ("secgemini_tool",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -93,6 +95,7 @@ __all__ = [
     "current_session",
     "feedback",
     "load_ipython_extension",
+    "read_history",
     "secgemini_tool",
     "sessions",
     "unload_ipython_extension",

@@ -9,14 +9,14 @@ from typing import Any
 
 from secgemini_jupyter.render.unsaid import public_html, public_text
 
-__all__ = ["Cleaning"]
+__all__ = ["OWN_CELL", "Cleaning", "joined", "mark_of", "session_names"]
 
 MARK = "secgemini"
 CLEAN = "cleaned"
 VIEW = "application/vnd.jupyter.widget-view+json"
 ANSWERING = frozenset({"ask", "fix", "retry", "reconnect", "wait", "help", "models", "config"})
 """Subcommands that leave an answer, or nothing about sessions and people. What all others show is taken out."""
-_OWN_CELL = re.compile(r"\s*%%secgemini\b")
+OWN_CELL = re.compile(r"\s*%%secgemini\b")
 _LINE = re.compile(r"\s*%secgemini\b[ \t]*(\w*)")
 _QUIET_LINE = re.compile(r"\s*(?:#.*|%load_ext\s.*|%reload_ext\s.*|%config\s.*)?")
 _REPR = re.compile(r"<(?:Async)?InteractiveSession '.*' id=")
@@ -46,8 +46,8 @@ class Cleaning:
         """Clean one cell's outputs in place."""
         if cell.get("cell_type") != "code" or not isinstance(cell.get("outputs"), list):
             return
-        source = _joined(cell.get("source")) or ""
-        own = bool(_OWN_CELL.match(source))
+        source = joined(cell.get("source")) or ""
+        own = bool(OWN_CELL.match(source))
         cell["outputs"] = self.outputs(cell["outputs"], is_own=own, tells=not own and _tells_of_sessions(source))
 
     def outputs(self, outputs: list[Any], *, is_own: bool = False, tells: bool = False) -> list[Any]:
@@ -70,7 +70,7 @@ class Cleaning:
             return self._gone("listing")
         if self.all_outputs and (is_own or mark is not None):
             return self._gone("answer" if mark is not None else "message")
-        if _REPR.match(_joined(data.get("text/plain")) or ""):
+        if _REPR.match(joined(data.get("text/plain")) or ""):
             return self._gone("session")
         if mark is not None:
             return self._answer(output, mark)
@@ -93,7 +93,7 @@ class Cleaning:
         turn = turn if isinstance(turn, int) else None
         data = dict(output["data"]) if isinstance(output.get("data"), dict) else {}
         for kind, public in (("text/html", public_html), ("text/plain", public_text)):
-            text = _joined(data.get(kind))
+            text = joined(data.get(kind))
             if text is not None:
                 data[kind] = _like(data[kind], public(text, session, turn))
         status = mark.get("status")
@@ -142,7 +142,7 @@ def _tells_of_sessions(source: str) -> bool:
     return bool(found) and not others and named
 
 
-def _joined(value: Any) -> str | None:
+def joined(value: Any) -> str | None:
     """Text as the file has it: one string, or a list of lines."""
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
         return "".join(value)

@@ -11,15 +11,16 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from secgemini_jupyter._version import __version__
-from secgemini_jupyter.errors import InputError
+from secgemini_jupyter.errors import InputError, one_line
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["OTHER", "Category", "Column", "Dtype", "conform", "frame"]
+__all__ = ["OTHER", "Category", "Column", "Dtype", "check_columns", "conform", "frame"]
 
 OTHER = "other"
 """The label of a value that a category's fixed list does not have."""
@@ -69,16 +70,39 @@ def conform(table: pd.DataFrame, columns: Mapping[str, Column[Any]]) -> pd.DataF
     """
     import pandas as pd
 
-    if missing := [name for name in columns if name not in table.columns]:
-        raise InputError(f"The table lacks the columns {', '.join(missing)}. Pass one that history() made.")
+    check_columns(table, columns)
     result = pd.DataFrame(index=table.index)
     for name, column in columns.items():
         try:
-            result[name] = table[name].astype(pandas_dtype(column.dtype))
+            result[name] = _cast(table[name], column.dtype)
         except (TypeError, ValueError) as error:
             raise InputError(f"Column {name} does not fit ({error}). Pass a table that history() made.") from None
     result.attrs = dict(table.attrs)
     return result
+
+
+def _cast(values: pd.Series[Any], dtype: Dtype) -> Any:
+    import numpy as np
+    import pandas as pd
+
+    if dtype == "string" and isinstance(values.dtype, pd.CategoricalDtype):
+        # By reference: pandas would copy a text for each row that says it.
+        texts = [*values.cat.categories.astype(object), pd.NA]
+        return pd.array(np.array(texts, dtype=object)[values.cat.codes], dtype=pandas_dtype(dtype))
+    return values.astype(pandas_dtype(dtype))
+
+
+def check_columns(there: Iterable[Any], needed: Iterable[str]) -> None:
+    """Raise `InputError` that names those of `needed` that are not `there`, and which may be them under a new name."""
+    given = [str(name) for name in there]
+    if not (missing := [name for name in needed if name not in given]):
+        return
+    spare = [name for name in given if name not in set(needed)]
+    renamed = [f"{near[0]} for {name}" for name in missing if (near := get_close_matches(name, spare, 1, 0.5))]
+    hint = f" (perhaps renamed: {one_line(', '.join(renamed))[:200]})" if renamed else ""
+    raise InputError(
+        f"The table lacks the columns {', '.join(missing)}{hint}. Take history() with all its columns and filter rows."
+    )
 
 
 def pandas_dtype(dtype: Dtype) -> Any:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import msgspec
 
@@ -24,7 +24,7 @@ __all__ = ["COLUMNS", "SCHEMA", "Source", "messages_frame"]
 
 SCHEMA = "messages/1"
 
-Source = Literal["live", "history", "cache", "local"]
+Source = Literal["live", "history", "cache", "local", "notebook"]
 ReceivedAt = float | Sequence[float | None] | None
 
 PARENT_NOTE = "~parent"
@@ -169,7 +169,7 @@ COLUMNS: dict[str, Column[Rows]] = {
     "group_id": Column("string", each("group")),
     "depth": Column("Int32", lambda rows: rows.lineage.depths),
     "received_at": Column("time", lambda rows: rows.received()),
-    "source": Column(Category(("live", "history", "cache", "local")), lambda rows: [rows.source] * len(rows.messages)),
+    "source": Column(Category(get_args(Source)), lambda rows: [rows.source] * len(rows.messages)),
     "extra": Column("string", lambda rows: rows.extras()),
 }
 

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from secgemini_jupyter.errors import InputError
-from secgemini_jupyter.transcript import messages, turns
-from secgemini_jupyter.transcript.columns import Column, conform
+from secgemini_jupyter.render.text import one_line
+from secgemini_jupyter.transcript import iocs, messages, tool_calls, turns
+from secgemini_jupyter.transcript.columns import Column, check_columns, conform
 from secgemini_jupyter.transcript.jsonl import replacing
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["read_parquet", "write_parquet"]
+__all__ = ["load", "read_parquet", "write_parquet"]
 
-_SCHEMAS: dict[str, dict[str, Column[Any]]] = {messages.SCHEMA: messages.COLUMNS, turns.SCHEMA: turns.COLUMNS}
+_SCHEMAS: dict[str, Mapping[str, Column[Any]]] = {
+    messages.SCHEMA: messages.COLUMNS,
+    turns.SCHEMA: turns.COLUMNS,
+    tool_calls.SCHEMA: tool_calls.COLUMNS,
+    iocs.SCHEMA: iocs.COLUMNS,
+    iocs.SIGHTING_SCHEMA: iocs.SIGHTING_COLUMNS,
+}
+MAX_ROWS = 20_000_000
+MAX_BYTES = 4 << 30
+"""Of all columns, unpacked: a small file can hold much that repeats, and says so in its metadata."""
 
 
 def write_parquet(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
@@ -36,17 +47,58 @@ def read_parquet(path: str | os.PathLike[str]) -> pd.DataFrame:
     Raises:
         InputError: pyarrow is missing, the file cannot be read, or holds no table of ours.
     """
-    import pandas as pd
+    return load(Path(path))
 
+
+def load(path: Path, columns: Mapping[str, Column[Any]] | None = None) -> pd.DataFrame:
+    """The table in a Parquet file.
+
+    Args:
+        columns: which it shall have; else those of the schema that its `attrs` name.
+
+    Raises:
+        InputError: pyarrow is missing, the file cannot be read, says that it has more than fits into memory, or lacks
+            a column.
+    """
     _check_pyarrow()
+    import pandas as pd
+    import pyarrow as pa
+    from pyarrow import parquet as pq
+
+    shown = repr(one_line(str(path), 200))
     try:
-        table = pd.read_parquet(Path(path))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{str(path)!r} cannot be read as Parquet: {error}. Check the path.") from None
-    schema = table.attrs.get("secgemini_schema")
-    if schema not in _SCHEMAS:
-        raise InputError(f"{str(path)!r} holds no table of ours (schema {schema!r}). Use pandas.read_parquet for it.")
-    return conform(table, _SCHEMAS[schema])
+        with pq.ParquetFile(path) as file:
+            _check_size(file.metadata, shown)
+            schema = file.schema_arrow
+        if columns is not None:
+            check_columns(schema.names, columns)
+        texts = [name for name in schema.names if _is_text(schema.field(name).type, pa)]
+        # As dictionaries, texts that repeat take their place once, however many rows say them.
+        table = pd.read_parquet(path, read_dictionary=texts)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{shown} cannot be read as Parquet: {one_line(str(error), 200)}. Check the path.") from None
+    named = table.attrs.get("secgemini_schema")
+    columns = _SCHEMAS.get(str(named)) if columns is None else columns
+    if columns is None:
+        raise InputError(f"{shown} holds no table of ours (schema {named!r}). Use pandas.read_parquet for it.")
+    return conform(table, columns)
+
+
+def _check_size(metadata: Any, shown: str) -> None:
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    rows = max(metadata.num_rows, sum(group.num_rows for group in groups))
+    size = sum(group.total_byte_size for group in groups)
+    if rows > MAX_ROWS or size > MAX_BYTES or rows < 0 or size < 0:
+        raise InputError(
+            f"{shown} says that it holds {rows:,} rows in {size:,} bytes; at most {MAX_ROWS:,} rows and {MAX_BYTES:,} "
+            "bytes are read at once. Nothing was read. Split it, or read parts with pyarrow."
+        )
+
+
+def _is_text(kind: Any, pa: Any) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _check_pyarrow() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from secgemini_jupyter.errors import InputError, ProtocolError
 from secgemini_jupyter.models import Message, Usage, read_json, read_message
+from secgemini_jupyter.transcript.columns import check_columns
 from secgemini_jupyter.transcript.messages import COLUMNS, PARENT_NOTE
 from secgemini_jupyter.transcript.turns import TurnSlice
 
@@ -54,14 +55,6 @@ def turns_of(table: pd.DataFrame) -> list[TurnSlice]:
     for session_id, turn_index, message in rows_of(table):
         turns.setdefault((session_id, turn_index), []).append(message)
     return [TurnSlice(index, messages, session_id) for (session_id, index), messages in turns.items()]
-
-
-def check_columns(table: pd.DataFrame, needed: Iterable[str]) -> None:
-    """Raise `InputError` that names those of `needed` that `table` lacks."""
-    if missing := [name for name in needed if name not in table.columns]:
-        raise InputError(
-            f"The table lacks the columns {', '.join(missing)}. Take history() with all its columns and filter rows."
-        )
 
 
 def rows_of(table: pd.DataFrame) -> Iterator[tuple[str, int, Message]]:
