@@ -10,7 +10,6 @@ import asyncio
 import contextvars
 import inspect
 import json
-import threading
 import types
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import Future
@@ -19,6 +18,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from secgemini_jupyter.errors import ToolError, redact
 from secgemini_jupyter.models import LocalTool
+from secgemini_jupyter.threads import daemon
 
 __all__ = ["Approver", "Tool", "Toolbox", "in_thread", "secgemini_tool"]
 
@@ -262,7 +262,7 @@ def in_thread(call: Callable[[], Any], *, name: str = "secgemini-tool") -> Futur
             future.set_result(result)
 
     future.set_running_or_notify_cancel()
-    threading.Thread(target=work, name=name, daemon=True).start()
+    daemon(work, name=name).start()
     return future
 
 

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parent.parent / PACKAGE
 ORDER = (
     "_version",
     "errors",
+    "threads",
     "models",
     "settings",
     "indicators",

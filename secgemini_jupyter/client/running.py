@@ -17,6 +17,7 @@ import msgspec
 
 from secgemini_jupyter.errors import NetworkError
 from secgemini_jupyter.models import Message, MessageType
+from secgemini_jupyter.threads import daemon
 from secgemini_jupyter.tools import in_thread
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class LoopThread:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._loop.set_default_executor(DaemonThreads())
-        self._thread = threading.Thread(target=self._loop.run_forever, name="secgemini-loop", daemon=True)
+        self._thread = daemon(self._loop.run_forever, name="secgemini-loop")
 
     def start(self) -> None:
         """Start it, unless it was: who makes it keeps it first, and an interrupt between the two loses nothing."""

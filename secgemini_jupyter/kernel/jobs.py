@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from secgemini_jupyter.errors import InputError, TurnTimeoutError, one_line, redact
+from secgemini_jupyter.threads import daemon
 
 if TYPE_CHECKING:
     from secgemini_jupyter.client.running import RunningTurn
@@ -33,6 +34,7 @@ class Job:
         number: by which `%secgemini wait` and `stop` know it.
         seen: takes each message, or None from time to time, in the job's own thread.
         conclude: makes the answer, and shows it where the job may show something; in the same thread.
+        show_again: shows what it showed last, in the running cell's thread: see `%secgemini wait`.
 
     Attributes:
         id: its number in this kernel.
@@ -48,6 +50,7 @@ class Job:
         running: RunningTurn,
         seen: Callable[[Message | None], None],
         conclude: Callable[[Job, Status], Answer],
+        show_again: Callable[[], None] = lambda: None,
     ) -> None:
         self.id = number
         self.session: InteractiveSession = running.session
@@ -57,11 +60,12 @@ class Job:
         self.is_noticed = False
         """Whether somebody was told how it ended."""
         self.running = running
+        self.show_again = show_again
         self._seen, self._conclude = seen, conclude
         self._over = threading.Event()
         self._elapsed: float | None = None
         self._shown_in: int | None = None
-        self._thread = threading.Thread(target=self._follow, name=f"secgemini-job-{number}", daemon=True)
+        self._thread = daemon(self._follow, name=f"secgemini-job-{number}")
 
     def begin(self) -> None:
         self._thread.start()

@@ -74,7 +74,7 @@ def start(
             magics.shell.user_ns[out] = answer
         return answer
 
-    job = Job(number, running, seen, conclude)
+    job = Job(number, running, seen, conclude, view.show_again)
     interrupts.hold(lambda: None)
     interrupts.words = f"job {number} was started, and goes on. %secgemini stop {number} ends it."
     if out:
@@ -113,6 +113,9 @@ class JobView(QuietView):
     def begin(self) -> None:
         """In the cell that starts it."""
 
+    def show_again(self) -> None:
+        """In a cell that waited for it."""
+
 
 class HiddenView(JobView):
     """Nothing: `%secgemini jobs` tells, and `wait` gives the answer."""
@@ -139,6 +142,7 @@ class NotebookJobView(JobView):
         )
         self._display_id = new_id()
         self._due = 0.0
+        self._last: Bundle | None = None
 
     def begin(self) -> None:
         for output in self._view.snapshot(time.time(), "connecting"):
@@ -157,7 +161,13 @@ class NotebookJobView(JobView):
     def finish(self, facts: Facts, status: Status, shaped: Shaped = AS_IT_IS) -> None:  # noqa: ARG002
         self._put(self._view.final(hinted(facts, status, self._look), status, self.error))
 
+    def show_again(self) -> None:
+        """Some hosts drop what a thread publishes when its cell is over: nbclient with ipykernel 7.0."""
+        if self._last is not None:
+            self._put(self._last)
+
     def _put(self, bundle: Bundle, *, update: bool = True) -> None:
+        self._last = bundle
         transient = {"display_id": self._display_id}
         self._publish(dict(bundle.data), bundle.metadata, transient=transient, update=update)
 

@@ -18,6 +18,7 @@ from secgemini_jupyter.render import html
 from secgemini_jupyter.render.answer import Facts, answer_bundle, framed
 from secgemini_jupyter.render.live import LiveView
 from secgemini_jupyter.render.text import one_line
+from secgemini_jupyter.threads import daemon
 from secgemini_jupyter.transcript.turns import TurnSlice, turn_slices
 from secgemini_jupyter.widgets.host import ChatSession, ChatTurn
 from secgemini_jupyter.widgets.questions import Questions
@@ -181,7 +182,7 @@ class Conversation:
             self._add_stored(known)
         elif not self._is_reading:
             self._is_reading = True
-            threading.Thread(target=self._read, name="secgemini-chat-read", daemon=True).start()
+            daemon(self._read, name="secgemini-chat-read").start()
 
     def _read(self) -> None:
         try:
@@ -226,7 +227,7 @@ class Conversation:
             self._asked_about = files
             self._live = _Live(said, LiveView(self._facts(), started=time.time()), running, inputs=inputs)
             self._add(said)
-        threading.Thread(target=self._follow, args=(self._live, running), name="secgemini-chat", daemon=True).start()
+        daemon(self._follow, self._live, running, name="secgemini-chat").start()
         self._tell()
         return said
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from secgemini_jupyter.errors import redact
+from secgemini_jupyter.threads import daemon
 from secgemini_jupyter.widgets.rpc import Channel
 
 __all__ = ["Event", "Feed"]
@@ -63,7 +64,7 @@ class Feed:
                 return
             self._is_running = True
         try:
-            threading.Thread(target=self._run, name="secgemini-feed", daemon=True).start()
+            daemon(self._run, name="secgemini-feed").start()
         except RuntimeError as error:  # no thread is left; the next news may find one
             log.warning("A widget's news must wait: %s", error)
             with self._state:

@@ -24,6 +24,7 @@ import msgspec
 from secgemini_jupyter.errors import InputError, SecGeminiError, redact
 from secgemini_jupyter.protocol.attachments import base_name, check_size
 from secgemini_jupyter.render.text import one_line
+from secgemini_jupyter.threads import daemon
 from secgemini_jupyter.widgets.attaching import CHUNK, Upload, attach, call_back, listed, position, shown_name
 from secgemini_jupyter.widgets.rpc import Method
 from secgemini_jupyter.widgets.session import AttachSession, check_session
@@ -223,7 +224,7 @@ class Uploads:
                 raise InputError(f"{len(upload.missing)} pieces of {upload.name!r} are missing. Add the file again.")
             if upload.state == "open":
                 upload.state = "sending"
-                threading.Thread(target=self._send, args=(upload,), name="secgemini-upload", daemon=True).start()
+                daemon(self._send, upload, name="secgemini-upload").start()
         upload.over.wait(PATIENCE)
         if upload.state == "cancelled" and request.upload not in upload.cancelled_by:
             return {"state": "lost"}  # another view called it back: this one sends it again

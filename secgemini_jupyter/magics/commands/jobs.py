@@ -60,7 +60,11 @@ def wait(magics: SecGeminiMagics, options: Namespace) -> Any:
         raise UsageError("%secgemini wait: no job was started in this kernel. Add --bg to a %%secgemini cell.")
     for job in chosen:
         current().words = f"stopped waiting. Job {job.id} goes on: %secgemini wait {job.id} waits again."
-        answer = job.wait(options.timeout)
+        try:
+            answer = job.wait(options.timeout)
+        finally:
+            if job.done:
+                job.show_again()
     if len(chosen) > 1:
         return jobs(magics, options)
     return answer if is_terminal(magics.shell) else answer.shown(magics.shell.execution_count)
