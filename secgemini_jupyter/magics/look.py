@@ -47,7 +47,8 @@ LOOKS = (
     arg(
         "--defang",
         action=BooleanOptionalAction,
-        help="show addresses, links and hashes of an answer so that no click reaches them; its data is exact",
+        help="show an answer's indicators (addresses, URLs, hashes) so that no click reaches them; a link whose words "
+        "name no target stays one, with its host behind it; data is exact",
     ),
 )
 """Options of a cell, and none that changes more than its look."""

@@ -16,6 +16,7 @@ from tests.magics.conftest import Kernel
 pytestmark = pytest.mark.kernel
 
 SLOW = "[[messages=40 bytes=20]] [[delay=0.05]] SLOW"
+LONG = "[[messages=200 bytes=20]] [[delay=0.05]] LONG"  # longer than a few cells on a busy machine
 ENDLESS = "[[messages=100 bytes=20]] [[delay=0.05]]"
 
 
@@ -85,8 +86,8 @@ def test_the_variable_holds_the_job_and_then_its_answer(kernel: Kernel) -> None:
 
 
 def test_jobs_in_several_sessions_and_one_at_a_time_in_each(kernel: Kernel) -> None:
-    start(kernel, f"%%secgemini --bg\n{SLOW} one")
-    start(kernel, f"%%secgemini --bg -s other\n{SLOW} two")
+    start(kernel, f"%%secgemini --bg\n{LONG} one")
+    start(kernel, f"%%secgemini --bg -s other\n{LONG} two")
     for cell in ("%%secgemini --bg\nagain", "%%secgemini\nagain", "%secgemini reconnect"):
         ran = kernel.run(cell)
         assert ran.ename == "InputError"
@@ -101,7 +102,7 @@ def test_jobs_in_several_sessions_and_one_at_a_time_in_each(kernel: Kernel) -> N
     kernel.run("table = %secgemini wait")
     assert kernel.value("table.status.tolist()") == ["ok", "ok"]
     kernel.run("one = %secgemini wait 1\ntwo = %secgemini wait 2")
-    assert kernel.value("one.answer, two.answer, third.answer") == ("SLOW one", "SLOW two", "three")
+    assert kernel.value("one.answer, two.answer, third.answer") == ("LONG one", "LONG two", "three")
 
 
 def test_a_failure_is_seen(kernel: Kernel) -> None:
