@@ -27,6 +27,7 @@ from secgemini_jupyter.transcript.turns import TurnSlice, frame_of_turns
 from secgemini_jupyter.transcript.usage import Grain, Prices, usage_frame
 
 if TYPE_CHECKING:
+    from secgemini_jupyter.activity import Verification
     from secgemini_jupyter.widgets.visualize import VisualizeWidget
 
 __all__ = ["NoTranscriptError", "TranscriptAccessor"]
@@ -119,6 +120,26 @@ class TranscriptAccessor:
             return dict(zip(known["session_id"], known["model"], strict=True))
         noted = self._table.attrs.get("models")
         return noted if isinstance(noted, dict) else {}
+
+    def verify(self, *, head: str | Mapping[str, str] | None = None) -> Verification:
+        """Check the rows and the activity log of their sessions: names the row that was edited, removed or moved.
+
+        Contents are compared with the hashes beside them, and `message_index` must count up; prompts and answers are
+        compared with what the log of this machine says was sent and came. Other columns have no hash, nor has a binary
+        content, which is not in the table. True if nothing was changed; rows that were filtered out count as removed.
+
+        Whoever can write the table can write its hashes, and the log's owner can write that anew or cut it off: only
+        a head that was kept elsewhere shows this.
+
+        Args:
+            head: what the session's `head()` gave earlier; of several sessions by id.
+
+        Raises:
+            InputError: a column is missing, or a head is none.
+        """
+        from secgemini_jupyter.activity.transcripts import verify_transcript
+
+        return verify_transcript(self._table, head)
 
     def search(self, text: str, *, regex: bool = False, case: bool = False) -> pd.DataFrame:
         """The rows whose content or title holds `text`.

@@ -17,7 +17,7 @@ from secgemini_jupyter.transcript.columns import Category, Column, frame
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["REPAIRED", "Finding", "Problem", "Verification", "check_lines", "merged", "split_head"]
+__all__ = ["REPAIRED", "Finding", "Problem", "Verification", "ascending", "check_lines", "merged", "split_head"]
 
 REPAIRED = "log_repaired"
 """Activity of the entry that tells which torn lines stand before it."""
@@ -227,7 +227,7 @@ class Chain:
 
     def check_order(self) -> None:
         numbers = [entry.number for _, entry in self.entries]
-        stay = _ascending(numbers)
+        stay = ascending(numbers)
         for number in numbers:
             if number not in stay:
                 row = self.rows[number]
@@ -280,7 +280,7 @@ def torn(line: bytes) -> dict[str, Any]:
     return {"bytes": len(line), "sha256": hashlib.sha256(line).hexdigest()}
 
 
-def _ascending(numbers: Sequence[int]) -> set[int]:
+def ascending(numbers: Sequence[int]) -> set[int]:
     """The longest run of ascending numbers: what is not in it was moved."""
     tails: list[int] = []
     ends: list[int] = []

@@ -1,0 +1,172 @@
+"""A transcript compared with its own hashes, and with what the activity log says was asked and answered."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from secgemini_jupyter.activity.entries import Entry, read_entry, sha256
+from secgemini_jupyter.activity.log import MissingLogError, content, path_of
+from secgemini_jupyter.activity.sessions import verification_of
+from secgemini_jupyter.activity.verification import Finding, Problem, Verification, ascending, merged
+from secgemini_jupyter.errors import InputError
+from secgemini_jupyter.transcript.restore import check_columns, turns_of
+from secgemini_jupyter.transcript.turns import TurnSlice
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["verify_transcript"]
+
+_NEEDED = ("session_id", "message_index", "turn_index", "message_id", "message_type", "content", "content_sha256",
+           "content_bytes", "is_binary")  # fmt: skip
+
+
+def verify_transcript(table: pd.DataFrame, head: str | Mapping[str, str] | None = None) -> Verification:
+    """Check the rows of `table`, and the log of each of its sessions on this machine.
+
+    Raises:
+        InputError: a column is missing, or a head is none, or one head is given for several sessions.
+    """
+    check_columns(table, _NEEDED)
+    groups = table.groupby(table["session_id"].astype(object), sort=False, dropna=False)
+    sessions = {name if isinstance(name, str) else "": rows for name, rows in groups}
+    if isinstance(head, str) and len(sessions) != 1:
+        raise InputError(f"head is for one session, and the table has {len(sessions)}: pass heads by session id.")
+    heads = dict.fromkeys(sessions, head) if isinstance(head, str) else head or {}
+    turns: dict[str, list[TurnSlice]] = {}
+    for turn in turns_of(table):
+        turns.setdefault(turn.session_id, []).append(turn)
+    read_at = _moment(table.attrs.get("generated_at"))
+    parts = []
+    for session_id, rows in sessions.items():
+        log = verification_of(session_id, head=heads.get(session_id))  # writes what is noted, before it is read
+        check = Check(session_id)
+        check.rows_of_themselves(rows)
+        check.against(Noted.of(session_id), turns.get(session_id, []), rows, read_at)
+        findings = sorted(check.findings, key=lambda found: found.row or 0)
+        parts += [log, Verification("", findings=findings)]
+    return merged("transcript and activity log", parts)
+
+
+@dataclass
+class Noted:
+    """What a log says of the turns of its session, by the id of the prompt; entries that were edited say nothing."""
+
+    prompts: dict[str, str] = field(default_factory=dict)
+    answers: dict[str, str | None] = field(default_factory=dict)
+    """SHA-256 of turns that ended well."""
+    ended: dict[str, float] = field(default_factory=dict)
+    """Unix seconds."""
+
+    @classmethod
+    def of(cls, session_id: str) -> Noted:
+        noted = cls()
+        try:
+            data = content(path_of(session_id))
+        except MissingLogError:
+            return noted
+        for line in data.split(b"\n"):
+            if (entry := read_entry(line)) and entry.is_sound and entry.fields.get("session_id") == session_id:
+                noted._take(entry)
+        return noted
+
+    def _take(self, entry: Entry) -> None:
+        details = entry.fields.get("details")
+        query_id = details.get("query_id") if isinstance(details, dict) else None
+        if not isinstance(details, dict) or not isinstance(query_id, str):
+            return
+        digest = details.get("sha256")
+        if entry.fields.get("activity") == "prompt_sent" and isinstance(digest, str):
+            self.prompts[query_id] = digest
+        elif entry.fields.get("activity") == "turn_ended" and details.get("status") in ("ok", "error"):
+            if (at := _moment(entry.fields.get("at"))) is not None:
+                self.ended[query_id] = at
+            if details["status"] == "ok" and (digest is None or isinstance(digest, str)):
+                self.answers[query_id] = digest
+
+
+@dataclass
+class Check:
+    """The findings in one session's rows."""
+
+    session_id: str
+    findings: list[Finding] = field(default_factory=list)
+    touched: set[int] = field(default_factory=set)
+    """Turns in which something was found already."""
+
+    def add(self, problem: Problem, detail: str, row: int | None, turn: int | None = None) -> None:
+        self.findings.append(Finding(problem, detail, row, None, "transcript", self.session_id))
+        if turn is not None:
+            self.touched.add(turn)
+
+    def rows_of_themselves(self, rows: pd.DataFrame) -> None:
+        """Numbers that ascend by one, and contents that have the hash beside them."""
+        columns = [_values(rows[name]) for name in _NEEDED[1:]]
+        numbers = columns[0]
+        stay = ascending([number for number in numbers if number is not None])
+        seen: set[int] = set()
+        for index, turn, message_id, _, text, digest, size, is_binary in zip(*columns, strict=True):
+            named = f"message {index} ({message_id})"
+            if index is None:
+                self.add("edited", f"message {message_id} has lost its number", None, turn)
+            elif index in seen:
+                self.add("repeated", f"{named} stands a second time", index, turn)
+            elif index not in stay:
+                self.add("reordered", f"{named} stands out of its order", index, turn)
+            seen.add(index)
+            if is_binary and text is None:
+                continue  # such a content is not in the table
+            encoded = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else None
+            ours = None if encoded is None else hashlib.sha256(encoded).hexdigest()
+            if ours != digest or (encoded is not None and size != len(encoded)):
+                self.add("edited", f"the content of {named} does not have the hash beside it", index, turn)
+        self._gaps(rows)
+
+    def _gaps(self, rows: pd.DataFrame) -> None:
+        given = zip(_values(rows["message_index"]), _values(rows["turn_index"]), strict=True)
+        turns = {index: turn for index, turn in given if index is not None}
+        expected = 0
+        for index in sorted(turns):
+            if index > expected:
+                one = index == expected + 1
+                named = f"message {expected} is" if one else f"messages {expected} to {index - 1} are"
+                self.add("removed", f"{named} not in the table", expected, turns[index])
+                if before := turns.get(expected - 1):
+                    self.touched.add(before)
+            expected = max(expected, index + 1)
+
+    def against(self, noted: Noted, turns: Sequence[TurnSlice], rows: pd.DataFrame, read_at: float | None) -> None:
+        """Prompts and answers are those that were sent and came."""
+        places = dict(zip(_values(rows["message_id"]), _values(rows["message_index"]), strict=True))
+        for turn in turns:
+            query = turn.query
+            if query is None or turn.index in self.touched:
+                continue  # told already, or nothing to find it by
+            row = places.get(query.id)
+            if (sent := noted.prompts.get(query.id)) and sent != sha256(query.content or ""):
+                self.add("edited", f"the prompt of turn {turn.index} is not the one that was sent", row, turn.index)
+            if query.id in noted.answers and noted.answers[query.id] != sha256(turn.answer):
+                first = turn.results[0] if turn.results else query
+                what = f"the answer of turn {turn.index} is not the one that came"
+                self.add("edited", what, places.get(first.id), turn.index)
+        if read_at is None:
+            return
+        for query_id, ended in noted.ended.items():
+            if query_id in noted.prompts and query_id not in places and ended < read_at:
+                self.add("removed", f"a turn that was over before this was read is not in it (prompt {query_id})", None)
+
+
+def _values(column: pd.Series[Any]) -> list[Any]:
+    items = column.astype(object)
+    return [None if missing else item for item, missing in zip(items, items.isna(), strict=True)]
+
+
+def _moment(moment: object) -> float | None:
+    try:
+        return datetime.fromisoformat(moment).timestamp() if isinstance(moment, str) else None
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -1,0 +1,130 @@
+"""`df.secgemini.verify()`: rows against their own hashes, prompts and answers against the log."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from secgemini_jupyter import activity
+from secgemini_jupyter.activity.recorder import flush
+from secgemini_jupyter.client.sync import InteractiveSession, SecGemini
+from secgemini_jupyter.errors import InputError
+from secgemini_jupyter.transcript.parquet import read_parquet, write_parquet
+from tests.conftest import LocalService
+
+
+@pytest.fixture
+def session(
+    local_service: LocalService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[InteractiveSession]:
+    """Three turns with a binary message in one of them."""
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
+    with SecGemini(local_service.key, base_url=local_service.http, websocket_url=local_service.ws) as client:
+        made = client.create_session()
+        for prompt in ("one", "two [[type image/png iVBORw0KGgo=]]", "three"):
+            made.query(prompt)
+        yield made
+        made.delete()
+
+
+def found(result: Any) -> list[tuple[str, str, int | None]]:
+    return [(finding.problem, finding.where, finding.row) for finding in result.findings]
+
+
+def resealed(table: pd.DataFrame, row: int, text: str) -> pd.DataFrame:
+    """Edited with a hash beside it that fits."""
+    edited = table.copy()
+    edited.loc[row, "content"] = text
+    edited.loc[row, "content_sha256"] = hashlib.sha256(text.encode()).hexdigest()
+    edited.loc[row, "content_bytes"] = len(text.encode())
+    return edited
+
+
+def rows_of(table: pd.DataFrame, kind: str) -> list[int]:
+    return [int(row) for row in table.index[table["message_type"] == kind]]
+
+
+def test_a_history_is_as_it_was(session: InteractiveSession, tmp_path: Path) -> None:
+    table = session.history()
+    assert found(table.secgemini.verify(head=session.head())) == []
+    assert table.secgemini.verify()
+    pytest.importorskip("pyarrow")
+    write_parquet(table, tmp_path / "a.parquet")
+    assert read_parquet(tmp_path / "a.parquet").secgemini.verify()
+
+
+def test_an_edited_content_is_named(session: InteractiveSession) -> None:
+    table = session.history()
+    table.loc[3, "content"] = "something else"
+    assert found(table.secgemini.verify()) == [("edited", "transcript", 3)]
+    table.loc[3, "content"] = pd.NA
+    assert found(table.secgemini.verify()) == [("edited", "transcript", 3)]
+
+
+def test_a_prompt_or_answer_that_was_edited_with_its_hash_is_named_by_the_log(session: InteractiveSession) -> None:
+    table = session.history()
+    prompt, answer = rows_of(table, "query")[1], rows_of(table, "result")[-1]
+    assert found(resealed(table, prompt, "another prompt").secgemini.verify()) == [("edited", "transcript", prompt)]
+    result = resealed(table, answer, "another answer").secgemini.verify()
+    assert found(result) == [("edited", "transcript", answer)]
+    assert "the answer of turn 3" in repr(result)
+
+
+def test_rows_that_were_removed_moved_or_repeated_are_named(session: InteractiveSession) -> None:
+    table = session.history()
+    assert found(table.drop(index=[2]).secgemini.verify()) == [("removed", "transcript", 2)]
+    order = [0, 1, 4, 2, 3, *range(5, len(table))]
+    assert found(table.iloc[order].secgemini.verify()) == [("reordered", "transcript", 4)]
+    again = pd.concat([table.iloc[:3], table.iloc[[1]], table.iloc[3:]])
+    assert found(again.secgemini.verify()) == [("repeated", "transcript", 1)]
+
+
+def test_turns_that_were_cut_off_are_told_by_the_log(session: InteractiveSession) -> None:
+    table = session.history()
+    table.attrs["generated_at"] = "2100-01-01T00:00:00+00:00"  # whole seconds: the last turn ended within this one
+    third = rows_of(table, "query")[2]
+    cut = table.iloc[:third]
+    assert found(cut.secgemini.verify()) == [("removed", "transcript", None)]
+    early = session.history()
+    early.attrs["generated_at"] = "2020-01-01T00:00:00+00:00"  # read before they were asked
+    assert early.iloc[:third].secgemini.verify()
+
+
+def test_the_log_is_checked_too(session: InteractiveSession) -> None:
+    table, head = session.history(), session.head()
+    flush()
+    path = activity.path_of(session.id)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:2], *lines[3:]]))
+    assert found(table.secgemini.verify()) == [("removed", "log", None)]
+    path.write_bytes(b"".join(lines[:3]))
+    assert table.secgemini.verify()
+    assert found(table.secgemini.verify(head=head)) == [("truncated", "log", None)]
+    path.unlink()
+    assert table.secgemini.verify()
+    assert found(table.secgemini.verify()) == [("absent", "log", None)]
+
+
+def test_heads_of_several_sessions_go_by_id(session: InteractiveSession) -> None:
+    other = session._client.create_session()
+    other.query("four")
+    both = pd.concat([session.history(), other.history()])
+    heads = {session.id: session.head(), other.id: other.head()}
+    other.delete()
+    assert both.secgemini.verify(head=heads)
+    heads[other.id] = heads[session.id]
+    assert [finding.session_id for finding in both.secgemini.verify(head=heads).problems] == [other.id]
+    with pytest.raises(InputError, match="pass heads by session id"):
+        both.secgemini.verify(head=heads[session.id])
+
+
+def test_a_table_without_its_columns_says_which(session: InteractiveSession) -> None:
+    table = session.history()
+    with pytest.raises(InputError, match="lacks the columns content_sha256"):
+        table.drop(columns=["content_sha256"]).secgemini.verify()
+    assert table.iloc[:0].secgemini.verify()
