@@ -19,6 +19,7 @@ from secgemini_jupyter.transcript.document import Transcript
 from secgemini_jupyter.transcript.iocs import iocs_frame, sightings_frame
 from secgemini_jupyter.transcript.jsonl import replacing, to_jsonl, write_jsonl
 from secgemini_jupyter.transcript.restore import check_columns, messages_of, turns_of
+from secgemini_jupyter.transcript.sessions import attached_in, files_frame
 from secgemini_jupyter.transcript.sightings import FileName, file_names
 from secgemini_jupyter.transcript.techniques import navigator_layer, techniques_frame
 from secgemini_jupyter.transcript.tool_calls import tool_calls_frame
@@ -62,6 +63,25 @@ class TranscriptAccessor:
     def tool_calls(self) -> pd.DataFrame:
         """One row a tool call: tool, arguments, output or error, times, how call and result were brought together."""
         return tool_calls_frame(turns_of(self._table))
+
+    def files(self) -> pd.DataFrame:
+        """One row an attachment of the table's sessions, as `history()` noted them; of all, where it has no rows.
+
+        Raises:
+            InputError: nothing was noted, or it was lost: pandas keeps notes when rows are filtered, not in `concat`.
+        """
+        notes = self._table.attrs.get("files")
+        if not isinstance(notes, dict):
+            raise InputError(
+                "This table does not say which files were attached: pd.concat and file formats other than Parquet drop "
+                "that. Use client.histories() for several sessions, or session.files_frame()."
+            )
+        files = attached_in(notes)
+        if len(self._table):
+            check_columns(self._table, ["session_id"])
+            there = set(self._table["session_id"].dropna())
+            files = [each for each in files if each.session_id in there]
+        return files_frame(files)
 
     def tree(self) -> SessionTree:
         """The turns as a tree of text, one for each session."""

@@ -17,7 +17,7 @@ import httpx
 import msgspec
 from websockets.asyncio.client import ClientConnection
 
-from secgemini_jupyter.client import base, files, logs, transport
+from secgemini_jupyter.client import base, files, histories, logs, transport
 from secgemini_jupyter.client.response import SessionResponse
 from secgemini_jupyter.client.state import SessionState, SessionView
 from secgemini_jupyter.client.waiting import within
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from secgemini_jupyter.activity import Verification
+    from secgemini_jupyter.client.histories import HasId
     from secgemini_jupyter.client.sync import InteractiveSession, SecGemini
     from secgemini_jupyter.transcript.tree import SessionTree
     from secgemini_jupyter.widgets.attach import AttachWidget
@@ -168,6 +169,54 @@ class AsyncSecGemini:
         stored = await self._send(endpoints.get_session(session_id))
         state = base.resumed(self._core, stored, Toolbox(tools))
         return AsyncInteractiveSession(self, state)
+
+    async def sessions_frame(self) -> pd.DataFrame:
+        """All active sessions of the user as a DataFrame, one row each, oldest first; times are UTC."""
+        from secgemini_jupyter.transcript.sessions import sessions_frame
+
+        return sessions_frame(await self.list_sessions())
+
+    async def histories(
+        self,
+        sessions: Iterable[str | HasId] | pd.DataFrame | None = None,
+        *,
+        concurrency: int = histories.CONCURRENCY,
+        progress: bool | None = None,
+        strict: bool = False,
+    ) -> pd.DataFrame:
+        """All messages of many sessions as one DataFrame, in the shape of `history()`, session after session.
+
+        Several are read at a time, each afresh, with a progress bar; a session that is gone or unreadable is left out
+        with a warning, and named in `attrs["left_out"]`.
+
+        Args:
+            sessions: ids, sessions, or a table with a column `session_id`; all active sessions when left out.
+            concurrency: how many are read at a time, at most 64.
+            progress: whether to show a bar; None shows it where somebody looks.
+            strict: raise for a session that cannot be read.
+
+        Raises:
+            InputError: an argument makes no sense.
+        """
+        wanted = await self.list_sessions() if sessions is None else sessions
+        with histories.Histories(wanted, concurrency=concurrency, progress=progress, strict=strict) as found:
+            gate = asyncio.Semaphore(concurrency)
+
+            async def read(session_id: str) -> None:
+                async with gate:
+                    try:
+                        found.add(session_id, await self._send(endpoints.get_session(session_id)))
+                    except SecGeminiError as error:
+                        found.fail(session_id, error)
+
+            tasks = [asyncio.create_task(read(session_id)) for session_id in found.ids]
+            try:
+                await asyncio.gather(*tasks)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+            return found.frame()
 
     async def user_info(self) -> UserInfo:
         """Who the key belongs to, quotas (`user.rpm`, `user.tpm`: requests and tokens a minute), key expiry, models."""

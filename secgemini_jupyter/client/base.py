@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from secgemini_jupyter.activity.recorder import Recorder
-from secgemini_jupyter.client import noting
+from secgemini_jupyter.client import histories, noting
 from secgemini_jupyter.client.state import SessionState, SessionView, known_groups, without_messages
 from secgemini_jupyter.embedded import LocalService, ensure
 from secgemini_jupyter.errors import InputError, ProtocolError, SecGeminiError, Secret, ServiceError, SettingsError
@@ -333,14 +333,8 @@ def drawn(session: InteractiveSession, messages: Sequence[Message], *, embed: bo
 
 
 def history(session: SessionView, messages: Sequence[Message]) -> pd.DataFrame:
-    """What `history` gives; its attributes name the model, which no message does."""
-    import secgemini_jupyter.accessor  # noqa: F401  # registers `df.secgemini`
-    from secgemini_jupyter.transcript.messages import messages_frame
-
-    table = messages_frame(messages, session_id=session.id)
-    if model := session.model.model_string:
-        table.attrs["models"] = {session.id: model}
-    return table
+    """What `history` gives."""
+    return histories.history(session._state.info, messages, session.is_verified)
 
 
 def listed(core: ClientCore, session: PublicSession) -> SessionState:

@@ -31,6 +31,8 @@ from secgemini_jupyter.settings import Settings
 from secgemini_jupyter.tools import Toolbox
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from secgemini_jupyter.client.base import ClientCore
 
 
@@ -297,6 +299,14 @@ class SessionView:
     def files(self) -> list[PublicSessionFile]:
         """The attachments, in order; the index is what `detach_file` takes."""
         return list(self._state.info.files)
+
+    def files_frame(self) -> pd.DataFrame:
+        """The attachments as a DataFrame, one row each: names, size, the service's sha256 and whether it was ours."""
+        from secgemini_jupyter.transcript.sessions import Attached, files_frame
+
+        return files_frame(
+            [Attached(self.id, index, file, self.is_verified(file)) for index, file in enumerate(self.files)]
+        )
 
     @property
     def usage(self) -> Usage:

@@ -10,19 +10,21 @@ import os
 import threading
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
-from functools import cached_property
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from functools import cached_property, partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 import msgspec
 from websockets.sync.client import ClientConnection
 
-from secgemini_jupyter.client import base, files, logs, transport
+from secgemini_jupyter.client import base, files, histories, logs, transport
 from secgemini_jupyter.client.response import SessionResponse
-from secgemini_jupyter.client.running import LoopThread, RunningTurn
+from secgemini_jupyter.client.running import POLL, LoopThread, RunningTurn
 from secgemini_jupyter.client.state import SessionState, SessionView
 from secgemini_jupyter.errors import SecGeminiError, Secret
-from secgemini_jupyter.models import Message, ModelInfo, PublicSessionFile, UserInfo
+from secgemini_jupyter.models import Message, ModelInfo, PublicSession, PublicSessionFile, UserInfo
 from secgemini_jupyter.protocol import endpoints
 from secgemini_jupyter.protocol.requests import Attempts, Request
 from secgemini_jupyter.protocol.turn import ASKING, Turn
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
     from secgemini_jupyter.activity import Verification
     from secgemini_jupyter.client.aio import AsyncInteractiveSession, AsyncSecGemini
+    from secgemini_jupyter.client.histories import HasId
     from secgemini_jupyter.transcript.tree import SessionTree
     from secgemini_jupyter.widgets.attach import AttachWidget
     from secgemini_jupyter.widgets.chat import ChatWidget
@@ -179,6 +182,52 @@ class SecGemini:
         stored = self._send(endpoints.get_session(session_id))
         state = base.resumed(self._core, stored, Toolbox(tools))
         return InteractiveSession(self, state)
+
+    def sessions_frame(self) -> pd.DataFrame:
+        """All active sessions of the user as a DataFrame, one row each, oldest first; times are UTC."""
+        from secgemini_jupyter.transcript.sessions import sessions_frame
+
+        return sessions_frame(self.list_sessions())
+
+    def histories(
+        self,
+        sessions: Iterable[str | HasId] | pd.DataFrame | None = None,
+        *,
+        concurrency: int = histories.CONCURRENCY,
+        progress: bool | None = None,
+        strict: bool = False,
+    ) -> pd.DataFrame:
+        """All messages of many sessions as one DataFrame, in the shape of `history()`, session after session.
+
+        Several are read at a time, each afresh, with a progress bar; a session that is gone or unreadable is left out
+        with a warning, and named in `attrs["left_out"]`.
+
+        Args:
+            sessions: ids, sessions, or a table with a column `session_id`; all active sessions when left out.
+            concurrency: how many are read at a time, at most 64.
+            progress: whether to show a bar; None shows it where somebody looks.
+            strict: raise for a session that cannot be read.
+
+        Raises:
+            InputError: an argument makes no sense.
+        """
+        wanted = self.list_sessions() if sessions is None else sessions
+        with histories.Histories(wanted, concurrency=concurrency, progress=progress, strict=strict) as found:
+            waiting: dict[Future[PublicSession], str] = {}
+            left = iter(found.ids)
+            while True:
+                for session_id in islice(left, concurrency - len(waiting)):
+                    request = endpoints.get_session(session_id)
+                    waiting[in_thread(partial(self._send, request), name="secgemini-history")] = session_id
+                if not waiting:
+                    return found.frame()
+                # An interrupt is delivered between two waits; what is under way then ends by itself.
+                for future in wait(waiting, timeout=POLL, return_when=FIRST_COMPLETED).done:
+                    session_id = waiting.pop(future)
+                    try:
+                        found.add(session_id, future.result())
+                    except SecGeminiError as error:
+                        found.fail(session_id, error)
 
     def user_info(self) -> UserInfo:
         """Who the key belongs to, quotas (`user.rpm`, `user.tpm`: requests and tokens a minute), key expiry, models."""

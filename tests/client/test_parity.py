@@ -65,6 +65,7 @@ def test_what_waits_is_awaited(sync: type, aio: type) -> None:
         "known_messages",
         "running_messages",
         "is_verified",
+        "files_frame",
     }
     for name, member in public(aio).items():
         if not callable(function(member)):

@@ -21,7 +21,7 @@ __all__ = ["COMMANDS"]
 
 
 def sessions(magics: SecGeminiMagics, options: Namespace) -> Any:
-    import pandas as pd
+    from secgemini_jupyter.transcript.sessions import sessions_frame
 
     kernel = magics.kernel
     if options.browse:
@@ -30,24 +30,11 @@ def sessions(magics: SecGeminiMagics, options: Namespace) -> Any:
 
         return SessionsWidget(kernel)
     current = kernel.get(kernel.current_name)
-    rows = [
-        {
-            "name": one_line(session.name),
-            "session_id": one_line(session.id),
-            "current": bool(current and session.id == current.id),
-            "turns": session.turns,
-            "messages": session.num_messages,
-            "files": len(session.files),
-            "retained": session.can_log,
-            "created_at": pd.Timestamp(session.create_time, unit="s", tz="UTC").floor("s"),
-            "ttl_s": session.ttl,
-            "expires_at": expiry(session.expires_at),
-        }
-        for session in kernel.client.list_sessions()
-    ]
-    names = ["name", "session_id", "current", "turns", "messages", "files", "retained", "created_at", "ttl_s"]
-    names.append("expires_at")
-    return pd.DataFrame(rows, columns=names)
+    table = sessions_frame(kernel.client.list_sessions())
+    for name in ("name", "session_id", "description"):  # a terminal shows them
+        table[name] = table[name].map(one_line).astype(table[name].dtype)
+    table.insert(2, "current", table["session_id"] == (current.id if current else ""))
+    return table
 
 
 def new(magics: SecGeminiMagics, options: Namespace) -> Line:
@@ -92,16 +79,6 @@ def delete(magics: SecGeminiMagics, options: Namespace) -> Line:
         raise UsageError(one_line(f"%secgemini delete would delete {what}, for good. Add --yes to do it."))
     kernel.delete(name)
     return Line(one_line(f"Deleted {what}."))
-
-
-def expiry(seconds: float) -> Any:
-    """Unix time; one outside the calendar, as a service may send, is no time."""
-    import pandas as pd
-
-    try:
-        return pd.Timestamp(seconds, unit="s", tz="UTC").floor("s")
-    except (ValueError, OverflowError):
-        return pd.NaT
 
 
 def names_of(kernel: KernelSession) -> str:

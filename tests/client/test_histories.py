@@ -1,0 +1,149 @@
+"""`histories`, `sessions_frame` and `files_frame` through both shells, on the local service."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+from secgemini_jupyter.errors import InputError, NetworkError, SessionNotFoundError
+from secgemini_jupyter.protocol.requests import Request
+from secgemini_jupyter.transcript.messages import messages_frame
+
+
+@pytest.fixture
+def three(client: Any) -> Iterator[list[Any]]:
+    made = [client.create_session(f"h{number}") for number in range(3)]
+    for number, session in enumerate(made):
+        for turn in range(number):
+            session.query(f"say {turn}")
+    yield made
+    for session in made:
+        session.delete()
+
+
+def test_histories_are_those_of_the_sessions_one_after_the_other(client: Any, three: list[Any]) -> None:
+    table = client.histories(three, progress=False)
+    expected = pd.concat([each.history() for each in three], ignore_index=True)
+    assert_frame_equal(table, expected)
+    assert table.secgemini.turns()["prompt"].tolist() == ["say 0", "say 0", "say 1"]
+    assert table.attrs["models"] == {each.id: each.model.model_string for each in three}
+    assert table.attrs["secgemini_schema"] == "messages/1"
+    backwards = client.histories([each.id for each in reversed(three)], concurrency=1)
+    assert backwards["session_id"].unique().tolist() == [three[2].id, three[1].id]
+
+
+def test_sessions_are_chosen_from_their_table(client: Any, three: list[Any]) -> None:
+    sessions = client.sessions_frame()
+    ours = sessions[sessions["session_id"].isin([each.id for each in three])]
+    assert ours["turns"].tolist() == [0, 1, 2]
+    assert_frame_equal(client.histories(ours), client.histories(three))
+    assert_frame_equal(client.histories(ours["session_id"]), client.histories(three))
+    assert {each.id for each in three[1:]} <= set(client.histories()["session_id"])
+
+
+def test_no_sessions_are_an_empty_history(client: Any) -> None:
+    assert_frame_equal(client.histories([]), messages_frame([], session_id=""))
+
+
+def test_a_session_that_is_gone_is_left_out_and_named(client: Any, three: list[Any]) -> None:
+    wanted = [three[1].id, "0" * 32, three[1].id]
+    with pytest.warns(UserWarning, match="1 of 2 sessions could not be read"):
+        table = client.histories(wanted)
+    assert table["session_id"].unique().tolist() == [three[1].id]
+    assert list(table.attrs["left_out"]) == ["0" * 32]
+    with pytest.raises(SessionNotFoundError):
+        client.histories(wanted, strict=True)
+
+
+def test_what_would_fail_for_all_raises_at_once(shell: Any) -> None:
+    client = shell("a-key", base_url="http://127.0.0.1:9", websocket_url="ws://127.0.0.1:9")
+    with pytest.raises(NetworkError):
+        client.histories(["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("sessions", "options", "said"),
+    [
+        ("abc", {}, "one text"),
+        ([1], {}, "int is no session"),
+        (pd.DataFrame({"id": ["a"]}), {}, "no column session_id"),
+        ([], {"concurrency": 0}, "from 1 to 64"),
+        ([], {"concurrency": True}, "from 1 to 64"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_refused(
+    client: Any, sessions: Any, options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        client.histories(sessions, **options)
+
+
+def test_as_many_are_read_at_a_time_as_asked_for(
+    client: Any, three: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each request waits until as many are under way as may be."""
+    shell = getattr(client, "twin", client)
+    both = threading.Barrier(2, timeout=20)
+    running, most = [0], [0]
+    send = type(shell)._send
+
+    def entered(request: Request[Any]) -> None:
+        running[0] += 1
+        most[0] = max(most[0], running[0])
+
+    if client is shell:
+
+        def slow(self: Any, request: Request[Any]) -> Any:
+            entered(request)
+            both.wait()
+            running[0] -= 1
+            return send(self, request)
+
+    else:
+        import asyncio
+
+        async def slow(self: Any, request: Request[Any]) -> Any:
+            entered(request)
+            await asyncio.to_thread(both.wait)
+            running[0] -= 1
+            return await send(self, request)
+
+    ids = [three[1].id, three[2].id]
+    monkeypatch.setattr(type(shell), "_send", slow)
+    table = client.histories(ids, concurrency=2)
+    assert table["session_id"].unique().tolist() == ids
+    assert most == [2]
+
+
+def test_progress_counts_sessions(client: Any, three: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
+    client.histories(three, progress=True)
+    assert "3/3" in capsys.readouterr().err
+    client.histories(three)  # nobody looks
+    assert capsys.readouterr().err == ""
+
+
+def test_files_of_a_history_and_of_many(client: Any, three: list[Any]) -> None:
+    name = "a.log"
+    for session in three[:2]:
+        session.attach_file(name, b"x y\n")
+    three[1].attach_file("b.txt", b"z")
+    files = three[1].files_frame()
+    assert files["name"].tolist() == [name, "b.txt"]
+    assert files["sha256_match"].tolist() == [True, True]
+    assert files["sha256_local"].tolist() == files["sha256_server"].tolist()
+    history = three[1].history()
+    assert_frame_equal(history.secgemini.files(), files)
+    assert_frame_equal(history[history["message_type"] == "query"].secgemini.files(), files)
+    assert len(three[0].history().secgemini.files()) == 1  # there are no rows
+    many = client.histories(three)
+    assert many.secgemini.files()[["session_id", "name"]].values.tolist() == [
+        [three[1].id, name], [three[1].id, "b.txt"],
+    ]  # fmt: skip
+    assert many.secgemini.files()["sha256_match"].isna().all()
+    with pytest.raises(InputError, match=r"Use client.histories\(\)"):
+        pd.concat([history, three[2].history()]).secgemini.files()
