@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from secgemini_jupyter.errors import AttachmentError
 from secgemini_jupyter.inputs.evidence import Evidence
+from secgemini_jupyter.inputs.restoring import Restoring
 from secgemini_jupyter.inputs.secrets import findings
 from secgemini_jupyter.settings import credentials
 
@@ -19,7 +19,6 @@ KINDS = ("secrets", "emails", "hosts")
 
 SHORTEST = 6
 """Characters of a value that is looked for everywhere; a shorter one would be found in ordinary words."""
-_LINK = re.compile(r"\S*(?:://|\]\(|www\.|mailto:)\S*")
 
 
 class Redactor:
@@ -71,19 +70,12 @@ class Redactor:
         return Evidence(name, redacted.encode(encoding)), changed + renamed
 
     def restored(self, text: str) -> str:
-        """`text` with the values put back, but not inside of links: one that is followed would send the value away."""
-        if not self._placeholders:
-            return text
-        values = {placeholder: value for (_, value), placeholder in self._placeholders.items()}
-        known = re.compile("|".join(re.escape(placeholder) for placeholder in values))
-        pieces, position = [], 0
-        for link in itertools.chain(_LINK.finditer(text), [None]):
-            end = link.start() if link else len(text)
-            pieces.append(known.sub(lambda match: values[match[0]], text[position:end]))
-            if link:
-                pieces.append(link[0])
-                position = link.end()
-        return "".join(pieces)
+        """`text` with the values put back, but not where a link would send them away."""
+        return self.restoring()(text)
+
+    def restoring(self) -> Restoring:
+        """What puts the values back into one text that comes in pieces."""
+        return Restoring({placeholder: value for (_, value), placeholder in self._placeholders.items()})
 
     @property
     def placeholders(self) -> Iterable[str]:

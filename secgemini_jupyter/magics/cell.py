@@ -131,7 +131,7 @@ def ask_question(
     magics: SecGeminiMagics, options: Namespace, question: Question, caching: Caching | None = None
 ) -> Any:
     """Ask it in the session that the options choose; what is kept in the cache is shown instead."""
-    restore = magics.redactor.restored if getattr(options, "restore", False) else None
+    restore = magics.redactor.restoring if getattr(options, "restore", False) else None
     look = replace(look_for(magics, options), restore=restore)
     if restore and look.form.name not in ("md", "text"):
         raise UsageError(f"%%secgemini: --restore puts values back into words: add -f text, not {look.form.name}.")

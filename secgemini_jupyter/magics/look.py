@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from secgemini_jupyter.magics import SecGeminiMagics
+    from secgemini_jupyter.render.terminal import Restore
 
 __all__ = ["LOOKS", "Look", "look_for"]
 
@@ -35,7 +36,7 @@ class Look:
     """
 
     quiet: bool = False
-    restore: Callable[[str], str] | None = None
+    restore: Callable[[], Restore] | None = None
     show: Literal["none", "summary", "full"] = "summary"
     defang: bool = True
     hint: str = ""

