@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import os
 import platform
@@ -18,6 +19,7 @@ from typing import Any
 from secgemini_jupyter.activity.log import Draft, append, path_of
 from secgemini_jupyter.activity.verification import LOST
 from secgemini_jupyter.errors import one_line, redact
+from secgemini_jupyter.threads import daemon
 
 __all__ = ["Recorder", "flush"]
 
@@ -104,34 +106,33 @@ class _Lost:
 
 
 class _Writer:
-    """The one thread of this process that writes logs; begun when first needed, and anew in a forked child."""
+    """The one thread of this process that writes logs: begun when there is something, ended when all is written."""
 
     _notes: SimpleQueue[Note | threading.Event] = SimpleQueue()
     _thread: threading.Thread | None = None
     _begin = threading.Lock()
+    _is_registered = False
     _told: set[Path] = set()  # noqa: RUF012  # the process's, as is the thread
     _lost: dict[Path, _Lost] = {}  # noqa: RUF012
 
     @classmethod
     def put(cls, item: Note | threading.Event) -> None:
-        cls._notes.put(item)
-        if cls._thread is None or not cls._thread.is_alive():
-            cls._start()
+        with cls._begin:
+            cls._notes.put(item)
+            if cls._thread is None:
+                thread = daemon(cls._run, name="secgemini-activity")
+                with contextlib.suppress(RuntimeError):  # no thread is left: the next note may find one
+                    thread.start()
+                    cls._thread = thread
+            if not cls._is_registered:
+                cls._is_registered = True
+                atexit.register(flush)
 
     @classmethod
     def forget(cls) -> None:
         """In a forked child: what the parent noted is the parent's to write."""
         cls._notes, cls._thread, cls._begin = SimpleQueue(), None, threading.Lock()
         cls._lost = {}
-
-    @classmethod
-    def _start(cls) -> None:
-        with cls._begin:
-            if cls._thread is None:
-                atexit.register(flush)
-            if cls._thread is None or not cls._thread.is_alive():
-                cls._thread = threading.Thread(target=cls._run, name="secgemini-activity", daemon=True)
-                cls._thread.start()
 
     @classmethod
     def flush(cls, timeout: float) -> bool:
@@ -144,7 +145,11 @@ class _Writer:
     @classmethod
     def _run(cls) -> None:
         while True:
-            items = [cls._notes.get()]
+            items: list[Note | threading.Event] = []
+            with cls._begin:
+                if cls._notes.empty():
+                    cls._thread = None
+                    return
             while not cls._notes.empty():
                 items.append(cls._notes.get())
             by_path: dict[Path, list[Note]] = {}

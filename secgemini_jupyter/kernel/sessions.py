@@ -158,8 +158,11 @@ class KernelSession:
 
     def close(self) -> None:
         """Stop the jobs, close connections and the loop thread; sessions stay at the service."""
+        from secgemini_jupyter.activity.recorder import flush
+
         self.jobs.close()
         self.leave()
+        flush()
 
     # --- sessions ---
 
