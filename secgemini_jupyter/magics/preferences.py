@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from traitlets import TraitError
 
 from secgemini_jupyter.errors import SettingsError, one_line
+from secgemini_jupyter.magics.choices import FORMATS
 from secgemini_jupyter.settings import notebook_folder
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ __all__ = ["DISPLAY", "Preference", "Project", "names", "preference", "project_o
 
 DISPLAY = frozenset({"defang", "feedback", "format", "short_errors", "show"})
 """What a project's `[tool.secgemini]` may set: a cloned repository must not change what is sent, retained, approved."""
-REFUSED = {("defang", False): "it may switch that on, not off", ("format", "code"): "it must not write cells"}
+REFUSED = {("defang", False): "it may switch that on, not off"} | {
+    ("format", name): "it may choose md or text only" for name in FORMATS if name not in ("md", "text")
+}
 """Values of these that a project may not choose either."""
 MAX_FILE = 1_000_000
 MAX_TABLE = 4_000

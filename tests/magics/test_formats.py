@@ -250,7 +250,7 @@ def test_project_may_not_have_cells_written(
     project.write_text('[tool.secgemini]\nformat = "code"\n')
     shell.run_cell("%%secgemini\n```python\nx = 1\n```")
     assert prefilled(shell) is None
-    assert "it must not write cells" in capsys.readouterr().out
+    assert "it may choose md or text only" in capsys.readouterr().out
 
 
 # --- terminal ---

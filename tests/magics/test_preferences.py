@@ -14,6 +14,7 @@ from traitlets.config import Config
 from secgemini_jupyter.errors import SettingsError
 from secgemini_jupyter.kernel import default_kernel
 from secgemini_jupyter.magics import SecGeminiMagics, load, preferences, unload
+from secgemini_jupyter.magics.choices import FORMATS
 from secgemini_jupyter.settings import notebook_folder
 from tests.magics.conftest import Kernel
 
@@ -90,6 +91,15 @@ def test_a_project_sets_whether_errors_are_short(
     project.write_text("[tool.secgemini]\nshort_errors = false\n")
     shell.run_cell("%%secgemini\n[[error 500]]")
     assert "Traceback" in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_project_chooses_between_words_alone(shell: InteractiveShell, project: Path, form: str) -> None:
+    """The others fail where the answer is of another kind, or write a cell."""
+    project.write_text(f"[tool.secgemini]\nformat = '{form}'\n")
+    assert shell.run_cell("%%secgemini -q\nplain words").success
+    is_chosen = form in ("md", "text")
+    assert listed(shell, "format") == ([form, str(project)] if is_chosen else ["md", "default"])
 
 
 @pytest.mark.parametrize(
