@@ -217,6 +217,21 @@ def test_an_unreadable_file_is_set_aside(memory: NotebookMemory, said: list[str]
     assert path.with_suffix(".unreadable").read_bytes() == content
 
 
+@pytest.mark.parametrize("kind", ["pipe", "zeros", "large"])
+def test_what_is_no_file_of_ours_holds_up_no_cell(memory: NotebookMemory, said: list[str], kind: str) -> None:
+    path = file_of(memory)
+    {
+        "pipe": lambda: os.mkfifo(path),
+        "zeros": lambda: path.symlink_to("/dev/zero"),
+        "large": lambda: path.write_bytes(b" " * (memories.MAX_FILE + 1)),
+    }[kind]()
+    assert memory.last("here") is None
+    keep(memory, "id-1", "triage")
+    assert memory.id_of("here", "triage") == "id-1"
+    assert len(said) == 1
+    assert os.path.lexists(path.with_suffix(".unreadable"))
+
+
 @pytest.mark.parametrize(
     "places",
     [

@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from secgemini_jupyter.settings import data_dir, notebook_id
+from secgemini_jupyter.transcript.jsonl import read_regular
 
 __all__ = ["Last", "NotebookMemory"]
 
 VERSION = 1
 MAX_NAMES = 200
 """Names that are kept of one place; the oldest go first."""
+MAX_FILE = 10_000_000
+"""Bytes; a file of ours stays far below."""
 PATIENCE = 2.0
 """Seconds to wait for another kernel of the same notebook that writes."""
 
@@ -154,13 +157,9 @@ class NotebookMemory:
     def _read(self, path: Path) -> dict[str, Any] | None:
         """What the file holds by place; None for one of a newer version, which is left alone."""
         try:
-            text = path.read_text("utf-8")
+            stored = json.loads(read_regular(path, MAX_FILE).decode())
         except FileNotFoundError:
             return {}
-        except UnicodeDecodeError:
-            return self._set_aside(path)
-        try:
-            stored = json.loads(text)
         except (ValueError, RecursionError):
             return self._set_aside(path)
         version = stored.get("version") if isinstance(stored, dict) else None

@@ -16,7 +16,7 @@ from secgemini_jupyter.errors import InputError, one_line
 from secgemini_jupyter.render.text import count
 from secgemini_jupyter.sharing.outputs import Cleaning, session_names
 from secgemini_jupyter.sharing.widgets import STATE, own_models, state_of, without_models
-from secgemini_jupyter.transcript.jsonl import replacing
+from secgemini_jupyter.transcript.jsonl import read_regular, replacing
 
 __all__ = ["clean", "clean_file", "main"]
 
@@ -84,7 +84,7 @@ def _read(path: Path) -> tuple[str, dict[str, Any]]:
     try:
         if path.stat().st_size > MAX_NOTEBOOK:
             raise InputError(f"{shown} has more than {MAX_NOTEBOOK:,} bytes: that is no notebook for this command.")
-        text = path.read_bytes().decode("utf-8")
+        text = read_regular(path, MAX_NOTEBOOK).decode("utf-8")
         notebook = json.loads(text)
     except OSError as error:
         raise InputError(f"{shown} cannot be read: {error.strerror}.") from None

@@ -184,6 +184,12 @@ def test_what_is_no_notebook_is_refused_in_one_line(
     assert path.read_bytes() == content
 
 
+def test_a_pipe_holds_up_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(tmp_path / "x.ipynb")
+    assert main(["clean", str(tmp_path / "x.ipynb")]) == 2
+    assert "is no notebook" in capsys.readouterr().err
+
+
 def test_one_that_cannot_be_read_does_not_keep_the_others(notebook: Path, tmp_path: Path) -> None:
     ended = subprocess.run(
         [COMMAND, "clean", tmp_path / "missing.ipynb", notebook, tmp_path], capture_output=True, text=True, check=False
