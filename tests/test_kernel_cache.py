@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -174,3 +177,62 @@ def test_a_folder_that_cannot_be_used_is_said_in_one_line(tmp_path: Path) -> Non
     for use in (lambda: cache.store(ASKED, response()), cache.clear, lambda: list(cache.listed())):
         with pytest.raises(InputError, match="cannot be"):
             use()
+
+
+def rewritten(path: Path, **changes: Any) -> None:
+    """As somebody writes it who may write to the folder: the sum is right."""
+    first, *rest, _ = path.read_bytes().splitlines(keepends=True)
+    head = json.loads(first)
+    for name, value in changes.items():
+        (head if name in head else head["recorded"])[name] = value
+    body = b"".join([json.dumps(head).encode() + b"\n", *rest])
+    path.write_bytes(body + json.dumps({"sha256": hashlib.sha256(body).hexdigest()}).encode() + b"\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("recorded_at", value) for value in (1e300, float("inf"), float("nan"), 10**400, -1.0, True, "now")),
+        *(("elapsed", value) for value in (float("inf"), float("nan"), -5, None)),
+        *(("turn_index", value) for value in (1.5, 1.0, -5, float("inf"), 10**400, True)),
+        *(("messages", value) for value in (float("inf"), 1.5, -1, "1", None)),
+    ],
+)
+def test_numbers_that_are_none_are_damage(tmp_path: Path, name: str, value: Any) -> None:
+    cache = AnswerCache(tmp_path, is_own=True)
+    good = replace(ASKED, prompt="good")
+    for each in (ASKED, good):
+        cache.store(each, response())
+    path = tmp_path / f"{ASKED.key}.jsonl"
+    rewritten(path)
+    assert cache.load(ASKED) is not None
+    rewritten(path, **{name: value})
+    with pytest.raises(InputError, match="cannot be used"):
+        cache.load(ASKED)
+    assert [each.asked for each in cache.listed()] == [good]
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "zeros"])
+def test_what_is_no_file_is_said_in_one_line(tmp_path: Path, kind: str) -> None:
+    cache = AnswerCache(tmp_path, is_own=True)
+    path = tmp_path / f"{ASKED.key}.jsonl"
+    {"folder": path.mkdir, "pipe": lambda: os.mkfifo(path), "zeros": lambda: path.symlink_to("/dev/zero")}[kind]()
+    with pytest.raises(InputError, match="cannot be used"):
+        cache.load(ASKED)
+    assert list(cache.listed()) == []
+    assert cache.clear() == (0, 0)
+    if kind == "folder":
+        with pytest.raises(InputError, match="cannot be written"):
+            cache.store(ASKED, response())
+    else:
+        cache.store(ASKED, response())
+        assert cache.load(ASKED) is not None
+
+
+@pytest.mark.parametrize("name", ["http://evil.example.com", "x" * 100, "a\x1b[2J", "www.evil.com", "line\nline"])
+def test_a_name_that_somebody_wrote_is_not_repeated(tmp_path: Path, name: str) -> None:
+    cache = AnswerCache(tmp_path, is_own=False)
+    cache.store(replace(ASKED, model=name), response())
+    assert cache.nearest([ASKED]) == "to this prompt it has one with model another instead of 'default'"
+    cache.store(replace(ASKED, service="local/gemini-2.5-pro"), response())
+    assert "service 'local/gemini-2.5-pro' instead" in cache.nearest([ASKED])

@@ -14,7 +14,6 @@ import hashlib
 import json
 import os
 import re
-import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -27,7 +26,7 @@ from secgemini_jupyter._version import __version__
 from secgemini_jupyter.client.response import SessionResponse
 from secgemini_jupyter.errors import InputError, ProtocolError, holds_key
 from secgemini_jupyter.models import Message, MessageType, Usage
-from secgemini_jupyter.transcript.jsonl import from_jsonl, replacing
+from secgemini_jupyter.transcript.jsonl import from_jsonl, read_regular, replacing
 
 __all__ = ["AnswerCache", "Asked", "DamagedError", "Kept", "Recorded", "turn_digest"]
 
@@ -36,6 +35,9 @@ KEY_VERSION = 1
 MAX_FILE = 64 * 2**20
 MAX_FOLDER = 2**30
 """Bytes that all answers of a folder may have."""
+MAX_TIME = 2.0**33
+"""Unix seconds, in the year 2242: what pandas still has in nanoseconds."""
+MAX_TURN = 2**31
 _NAME = re.compile(r"[0-9a-f]{64}\.jsonl")
 _DRAFT = re.compile(r"\.[0-9a-f]{50}\..+\.tmp")
 """What a process left that was killed while it wrote."""
@@ -229,9 +231,11 @@ class AnswerCache:
             try:
                 with path.open("rb") as file:
                     head = json.loads(file.readline(MAX_FILE))
-                yield Listed(Asked.of(head["asked"]), _recorded(head["recorded"]), int(head["messages"]), info.st_size)
+                asked, recorded, messages = Asked.of(head["asked"]), _recorded(head["recorded"]), head["messages"]
             except (OSError, ValueError, KeyError, TypeError, RecursionError):
                 continue
+            if type(messages) is int and 0 <= messages <= MAX_FILE:
+                yield Listed(asked, recorded, messages, info.st_size)
 
     def clear(self) -> tuple[int, int]:
         """Remove all answers, damaged and half-written ones too; gives how many, and their bytes."""
@@ -242,15 +246,17 @@ class AnswerCache:
         return number, size
 
     def nearest(self, candidates: Sequence[Asked]) -> str:
-        """What is there instead of the answer that is missing: in words that end a sentence."""
+        """What is there instead of the answer that is missing: in words that end a sentence.
+
+        Nothing of another answer is quoted: it may be another notebook's, and end up in a place where that must not be.
+        """
         there = list(self.listed())
         pairs = [(each.asked, asked) for each in there for asked in candidates]
         same_prompt = [differences(*pair) for pair in pairs if pair[0].prompt == pair[1].prompt]
         if differs := min(filter(None, same_prompt), key=len, default=None):
             return f"to this prompt it has one with {' and '.join(differs)}"
-        for known, asked in pairs:
-            if not differences(known, asked):
-                return f"in its place {known.prompt[:80]!r} was asked"
+        if any(not differences(*pair) for pair in pairs):
+            return "it has one to another prompt in this place"
         return "the prompt differs from all that are there" if there else "it is empty"
 
     def _path(self, asked: Asked) -> Path:
@@ -301,21 +307,29 @@ def refusal(response: SessionResponse) -> str:
 
 
 def differences(there: Asked, asked: Asked) -> list[str]:
-    """How what was asked then differs, in words that show the values."""
+    """How what was asked then differs, in words that show what is asked now."""
     words = []
     if there.model != asked.model:
-        words.append(f"model {there.model!r} instead of {asked.model!r}")
+        words.append(f"model {_label(there.model)} instead of {asked.model!r}")
     if there.service != asked.service:
-        words.append(f"service {there.service!r} instead of {asked.service!r}")
+        words.append(f"service {_label(there.service)} instead of {asked.service!r}")
     if there.files != asked.files:
         known, wanted = ([name for name, _ in each.files] for each in (there, asked))
-        other = "in another version" if known == wanted else f"instead of {wanted or 'none'}"
-        words.append(f"attachments {known or 'none'} {other}")
+        words.append(
+            f"another version of the attachments {wanted}"
+            if known == wanted
+            else f"{len(known) or 'no'} attachments instead of {wanted or 'none'}"
+        )
     if there.before != asked.before:
         words.append(f"other turns before it ({len(there.before)}, now {len(asked.before)})")
     if (there.language, there.tools) != (asked.language, asked.tools):
         words.append("another language, other local tools or agents")
     return words
+
+
+def _label(name: str) -> str:
+    """A model or a service, if it looks like one: who wrote the file may have written anything."""
+    return repr(name) if re.fullmatch(r"[\w/-]{1,60}(\.\d[\w-]{0,20})*", name) else "another"
 
 
 def _make(folder: Path) -> None:
@@ -326,18 +340,14 @@ def _make(folder: Path) -> None:
 
 
 def _read(path: Path) -> bytes | None:
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
     try:
-        descriptor = os.open(path, flags)
+        return read_regular(path, MAX_FILE, flags=getattr(os, "O_NOFOLLOW", 0))
     except FileNotFoundError:
         return None
     except OSError as error:
         raise _damaged(path, str(error.strerror)) from None
-    with os.fdopen(descriptor, "rb") as file:
-        info = os.fstat(file.fileno())
-        if not stat.S_ISREG(info.st_mode) or info.st_size > MAX_FILE:
-            raise _damaged(path, "it is no file, or too large")
-        return file.read(MAX_FILE + 1)
+    except ValueError as error:
+        raise _damaged(path, str(error)) from None
 
 
 def _parsed(path: Path, data: bytes) -> Kept:
@@ -364,14 +374,16 @@ def _parsed(path: Path, data: bytes) -> Kept:
 def _recorded(value: Mapping[str, Any]) -> Recorded:
     """
     Raises:
-        TypeError: a field is missing, unknown or of another type.
+        TypeError: a field is missing, unknown, of another type, or no time that a calendar has.
     """
     recorded = Recorded(**value)
     texts = (recorded.session_name, recorded.model_name, recorded.host, recorded.version)
-    numbers = (recorded.recorded_at, recorded.elapsed, recorded.turn_index)
+    times = (recorded.recorded_at, recorded.elapsed)
     if not all(isinstance(each, str) for each in texts) or type(recorded.is_local) is not bool:
         raise TypeError("recorded")
-    if any(isinstance(each, bool) or not isinstance(each, int | float) for each in numbers):
+    if not all(type(each) in (int, float) and 0 <= each <= MAX_TIME for each in times):  # NaN is not either
+        raise TypeError("recorded")
+    if type(recorded.turn_index) is not int or not 0 <= recorded.turn_index <= MAX_TURN:
         raise TypeError("recorded")
     return recorded
 
