@@ -20,7 +20,7 @@ class Chain:
 
     Attributes:
         session: the one it goes on from; None while all of it is replayed.
-        model: the model string that was asked for when it began.
+        model: the model that was asked for when it began, else that of the session; empty for the default.
         turns: digests of the turns that were replayed, in order, after those of the session.
         first_prompt: of the first that was replayed.
         files: name and sha256 of what was attached in replayed turns, in order, after the session's.
@@ -28,7 +28,7 @@ class Chain:
     """
 
     session: InteractiveSession | None = None
-    model: str = "default"
+    model: str = ""
     turns: list[str] = field(default_factory=list)
     first_prompt: str = ""
     files: list[tuple[str, str]] = field(default_factory=list)
@@ -45,6 +45,11 @@ class Replays:
 
     def __init__(self) -> None:
         self._chains: dict[str, Chain] = {}
+        self._asked_models: dict[str, str] = {}
+
+    def note_made(self, session: InteractiveSession, model: str) -> None:
+        """What a session was made with: the service tells what became of it, `sec-gemini-7` of the default, say."""
+        self._asked_models[session.id] = model
 
     def chain(self, name: str, session: InteractiveSession | None) -> Chain:
         """The name's chain; a new one if the name means another session by now."""
@@ -52,7 +57,8 @@ class Replays:
         if chain is None or chain.session is not session:
             chain = self._chains[name] = Chain(session)
             if session is not None:
-                chain.model = session.model.model_string or session.model.model_name
+                own = session.model.model_string or session.model.model_name
+                chain.model = self._asked_models.get(session.id, own)
         return chain
 
     def begin(self, name: str, session: InteractiveSession | None, model: str) -> Chain:

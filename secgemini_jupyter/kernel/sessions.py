@@ -199,9 +199,12 @@ class KernelSession:
     def _created(self, client: SecGemini, name: str, options: Mapping[str, Any]) -> InteractiveSession:
         given = {"description": DESCRIPTION} | dict(self._defaults()) | dict(options)
         own_name = given.pop("name", None)
-        if isinstance(given.get("model"), str):
-            given["model"] = known_model(client, given["model"])
-        return self._known.one(client.create_session(own_name if name == MAIN else name, **given))
+        model = given.get("model")
+        if isinstance(model, str):
+            given["model"] = known_model(client, model)
+        session = self._known.one(client.create_session(own_name if name == MAIN else name, **given))
+        self.replays.note_made(session, str(getattr(model, "model_string", model or "")))
+        return session
 
     def _continued(self, client: SecGemini, name: str) -> InteractiveSession | None:
         """The session that this notebook called so before its kernel was restarted, if it still exists."""

@@ -83,7 +83,7 @@ class Caching:
             return
         name = self.kernel.name_of(session.id) or self.name
         replays = self.kernel.replays
-        chain = replays.chain(name, session) if session.turns else replays.begin(name, session, self.model)
+        chain = replays.chain(name, session)
         service = local_service() if session.is_local else "sec-gemini"
         self.asked = self._asked(chain, service, digests(session.messages))
 
@@ -111,8 +111,8 @@ class Caching:
 
     @property
     def model(self) -> str:
-        """The model string that is asked for."""
-        return normal(self.options.model or "")
+        """The model that a session made for this cell gets."""
+        return normal(self.options.model or self.magics.preference("model").strip())
 
     def _found(self) -> Kept | None:
         """
@@ -200,14 +200,15 @@ class Caching:
         return tuple((each.name, each.sha256) for each in self.question.evidence)
 
     def _check_model(self, chain: Chain) -> None:
-        if not self.options.model:
-            return
         if chain.session is None and not chain.turns:
             chain.model = self.model
-        elif self.model != normal(chain.model):
+        if not self.options.model or self.model == normal(chain.model):
+            return
+        session = chain.session
+        if session is None or self.options.model not in (session.model.model_string, session.model.model_name):
             raise UsageError(
                 one_line(
-                    f"%%secgemini: session {self.name!r} uses {chain.model!r}, and a session keeps its model. "
+                    f"%%secgemini: session {self.name!r} uses {normal(chain.model)!r}, and a session keeps its model. "
                     "Add --new, or -s NAME for another session."
                 )
             )

@@ -140,11 +140,11 @@ def test_files_are_the_users_alone(kernel: Kernel, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("cell", "differs"),
     [
-        ("%%secgemini --cache only\nhello!", "in its place 'hello' was asked"),
+        ("%%secgemini --cache only\nhello!", "it has one to another prompt in this place"),
         ("%%secgemini --cache only -m other\nhello", "model 'default' instead of 'other'"),
-        ("%%secgemini --cache only -a {here}/b.log\nhello", "attachments none instead of ['b.log']"),
-        ("%%secgemini --cache only\n{{{{nothing}}}}", "in its place 'hello' was asked"),
-        ("%secgemini ask --cache only hello!", "in its place 'hello' was asked"),
+        ("%%secgemini --cache only -a {here}/b.log\nhello", "no attachments instead of ['b.log']"),
+        ("%%secgemini --cache only\n{{{{nothing}}}}", "it has one to another prompt in this place"),
+        ("%secgemini ask --cache only hello!", "it has one to another prompt in this place"),
     ],
 )
 def test_only_says_what_differs_and_fails_the_run(
@@ -159,6 +159,20 @@ def test_only_says_what_differs_and_fails_the_run(
     assert differs in ran.error
     assert "\n" not in ran.error
     assert untouched(offline)
+
+
+def test_only_quotes_nothing_of_another_answer(kernel: Kernel, offline: Kernel, tmp_path: Path) -> None:
+    """It may be another case's: the error ends up in a notebook, or in the log of a CI."""
+    (tmp_path / "case-4711.log").write_text("a")
+    fresh(kernel, tmp_path / "answers")
+    kernel.run("%%secgemini --cache use\nIs http://mine.example.com Alice's?")
+    kernel.run(f"%%secgemini --new --cache use -a {tmp_path}/case-4711.log\nhello")
+    fresh(offline, tmp_path / "answers")
+    for prompt in ("hello", "something else"):
+        error = offline.run(f"%%secgemini --cache only\n{prompt}").error
+        assert "The cache has no answer to this" in error
+        for quoted in ("mine", "Alice", "4711"):
+            assert quoted not in error
 
 
 def test_only_with_an_earlier_turn_that_differs(kernel: Kernel, offline: Kernel, tmp_path: Path) -> None:
@@ -243,6 +257,61 @@ def test_new_begins_a_chain_of_its_own(kernel: Kernel, tmp_path: Path) -> None:
     assert kernel.value("a.cached, b.cached, c.cached, d.cached") == (True, True, True, True)
     assert kernel.value("a.turn, b.turn, c.turn, d.turn") == (1, 2, 1, 2)
     assert sessions_at_service(kernel) == number
+
+
+@pytest.mark.parametrize(
+    ("first", "option", "differs"),
+    [
+        ("%config SecGeminiMagics.model = 'local-echo'", "", ""),
+        ("%config SecGeminiMagics.model = 'local-echo'", "--new", ""),
+        ("%secgemini new --model local-echo", "", ""),
+        ("", "-m local-echo", ""),
+        ("%config SecGeminiMagics.model = 'local-echo'", "-m default", "model 'local-echo' instead of 'default'"),
+        ("%secgemini new", "", "model 'local-echo' instead of 'default'"),
+        ("", "", "model 'local-echo' instead of 'default'"),
+    ],
+)
+def test_another_model_is_another_answer_however_it_was_chosen(
+    kernel: Kernel, tmp_path: Path, first: str, option: str, differs: str
+) -> None:
+    fresh(kernel, tmp_path)
+    kernel.run("%config SecGeminiMagics.model = 'local-echo'")
+    assert kernel.run("%%secgemini --cache use\nhello").status == "ok"
+    fresh(kernel, tmp_path)
+    kernel.run("%config SecGeminiMagics.model = ''")
+    kernel.run(first)
+    ran = kernel.run(f"%%secgemini --cache only {option}\nhello")
+    assert ran.status == ("error" if differs else "ok"), ran.error
+    assert differs in ran.error
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "%secgemini new",
+        "%secgemini new --model local-echo",
+        "%secgemini use triage",
+        "%secgemini attach {here}/a.log",
+    ],
+)
+def test_the_first_cell_of_a_session_that_a_command_made_is_found_again(
+    kernel: Kernel, tmp_path: Path, first: str
+) -> None:
+    (tmp_path / "a.log").write_text("one line")
+    for cached in (False, True):
+        fresh(kernel, tmp_path / "answers")
+        ran = kernel.run(first.format(here=tmp_path))
+        assert ran.status == "ok", ran.text + ran.error
+        for prompt in ("one", "two"):
+            assert kernel.run(f"%%secgemini --cache use -o found\n{prompt}").status == "ok"
+            assert kernel.value("found.cached") is cached, prompt
+
+
+def test_a_model_that_the_session_has_may_be_named(kernel: Kernel, tmp_path: Path) -> None:
+    fresh(kernel, tmp_path)
+    kernel.run("%%secgemini --cache use\none")
+    assert kernel.run("%%secgemini --cache use -m local-echo\ntwo").status == "ok"
+    assert "a session keeps its model" in kernel.run("%%secgemini --cache use -m other\nthree").text
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "answer", "schema", "renamed", "empty", "link", "huge head"])
@@ -412,6 +481,7 @@ def test_the_key_is_in_no_file(kernel: Kernel, tmp_path: Path, local_service: Lo
     half = local_service.key[:9]
     kernel.run(f"%%secgemini --cache use -o found\n[[partial]] {half}")
     kernel.run("%%secgemini --cache use\nhello")
+    assert len(files(tmp_path)) == 2
     for path in files(tmp_path):
         assert local_service.key.encode() not in path.read_bytes()
         head = json.loads(path.read_bytes().partition(b"\n")[0])
