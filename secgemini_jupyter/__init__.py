@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from secgemini_jupyter.settings import Settings
     from secgemini_jupyter.sharing.histories import read_history
     from secgemini_jupyter.tools import secgemini_tool
+    from secgemini_jupyter.transcript.reports import report
 
 _HOMES = {
     "client.aio": ("AsyncInteractiveSession", "AsyncSecGemini"),
@@ -61,6 +62,7 @@ _HOMES = {
     "settings": ("Settings",),
     "sharing.histories": ("read_history",),
     "tools": ("secgemini_tool",),
+    "transcript.reports": ("report",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -96,6 +98,7 @@ __all__ = [
     "feedback",
     "load_ipython_extension",
     "read_history",
+    "report",
     "secgemini_tool",
     "sessions",
     "unload_ipython_extension",

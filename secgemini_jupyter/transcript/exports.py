@@ -71,7 +71,13 @@ def ending(path: Path) -> str | None:
     return max((each for each in ENDINGS if name.endswith(each) and name != each), key=len, default=None)
 
 
-def checked(text: str | os.PathLike[str], *, overwrite: bool, how: str = "Pass overwrite=True") -> Path:
+def checked(
+    text: str | os.PathLike[str],
+    *,
+    overwrite: bool,
+    how: str = "Pass overwrite=True",
+    endings: tuple[str, ...] = ENDINGS,
+) -> Path:
     """Where to write: looked at before anything is asked for; `how` says what allows to replace a file.
 
     Raises:
@@ -85,8 +91,8 @@ def checked(text: str | os.PathLike[str], *, overwrite: bool, how: str = "Pass o
     except (OSError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(f"{str(text)!r} is no path ({error}).") from None
     name = str(text)
-    if ending(path) is None:
-        raise InputError(f"{name!r} ends in none of {', '.join(ENDINGS)}. The ending says what to write.")
+    if ending(path) not in endings:
+        raise InputError(f"{name!r} ends in none of {', '.join(endings)}. The ending says what to write.")
     if not has_folder:
         raise InputError(f"there is no folder {str(path.parent)!r}. Make it first.")
     if path.is_dir() or (is_there and not path.is_file()):

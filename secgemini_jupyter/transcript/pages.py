@@ -21,7 +21,18 @@ from secgemini_jupyter.transcript.document import Transcript
 from secgemini_jupyter.transcript.sheet import CSS
 from secgemini_jupyter.transcript.turns import TurnSlice
 
-__all__ = ["answer_html", "facts", "facts_html", "files_html", "grid", "said", "section", "to_html", "turns_html"]
+__all__ = [
+    "answer_html",
+    "facts",
+    "facts_html",
+    "files_html",
+    "footer",
+    "grid",
+    "said",
+    "section",
+    "to_html",
+    "turns_html",
+]
 
 MAX_PROMPT = 50_000
 """Characters of a prompt that are shown."""
@@ -66,10 +77,10 @@ def _kind(transcript: Transcript) -> str:
     return "Transcript of the local service, not Sec-Gemini" if transcript.is_local else "Transcript of Sec-Gemini"
 
 
-def facts_html(transcript: Transcript) -> Html:
+def facts_html(transcript: Transcript, more: Iterable[tuple[str, str]] = ()) -> Html:
     """What a reader must never doubt: who answered, where, when, in which session, retained or not."""
-    rows = [(name, value) for name, value in facts(transcript) if value]
-    return tag("dl", *[join(tag("dt", name), tag("dd", value)) for name, value in rows], class_="facts")
+    rows = [(name, value) for name, value in (*facts(transcript), *more) if value]
+    return tag("dl", *[join(tag("dt", name), tag("dd", one_line(value, 500))) for name, value in rows], class_="facts")
 
 
 def facts(transcript: Transcript) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,7 @@ body{margin:0 auto;max-width:880px;padding:40px 24px 64px;background:var(--page)
 font:15px/1.6 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;overflow-wrap:break-word}
 h1{font-size:28px;line-height:1.2;letter-spacing:-.01em;margin:4px 0 8px}
 h2{font-size:18px;line-height:1.3;margin:40px 0 12px;padding-bottom:6px;border-bottom:1px solid var(--line)}
+.sub{font-size:15px;margin:22px 0 8px}
 .kind{color:var(--muted);font-size:13px;margin:0}
 .about{margin:0 0 8px;max-width:70ch;white-space:pre-line}
 .facts{display:grid;grid-template-columns:max-content 1fr;gap:3px 18px;margin:18px 0 0;padding:14px 16px;
@@ -70,7 +71,7 @@ details::details-content{content-visibility:visible!important;display:block!impo
 .contents{display:none}
 *{max-height:none!important;overflow:visible!important}
 pre,pre code{white-space:pre-wrap!important;overflow-wrap:anywhere!important}
-h2,.label,.turn>summary{break-after:avoid}
+h2,h3,.label,.turn>summary{break-after:avoid}
 .grid tr,.facts{break-inside:avoid}
 thead{display:table-header-group}
 footer{break-inside:avoid}

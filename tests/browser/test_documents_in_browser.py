@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from secgemini_jupyter.transcript.exports import export
+from secgemini_jupyter.transcript.reports import Evidence, Report
 from tests.browser.conftest import run_axe
 from tests.transcript.documents import hostile, ordinary
 
@@ -31,12 +32,19 @@ def closed(browser: Any) -> Iterator[Any]:
     context.close()
 
 
-@pytest.fixture(params=["transcript"])
+@pytest.fixture(params=["transcript", "report"])
 def written(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Path]:
     """Writes a transcript as one of our documents."""
 
     def write(transcript: Any) -> Path:
-        return export(transcript, tmp_path / "a.html")
+        path = tmp_path / "a.html"
+        if request.param == "transcript":
+            return export(transcript, path)
+        made = Report(
+            transcript=transcript, title=transcript.name, scope=transcript.description, head=transcript.name,
+            findings=transcript.description, evidence=[Evidence(each, True) for each in transcript.files],
+        )  # fmt: skip
+        return made.save(path, overwrite=True)
 
     return write
 
@@ -101,8 +109,7 @@ def test_the_policy_holds_although_something_came_through(closed: Any, written: 
     assert {each: closed.failures[each] for each in asked} == dict.fromkeys(asked, "csp")  # not: no network
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [420, 600, 900])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 420), ("dark", 600), ("light", 900)])
 def test_it_reads_at_every_width_in_light_and_dark(
     closed: Any, written: Callable[..., Path], scheme: str, width: int
 ) -> None:
@@ -121,7 +128,7 @@ def test_it_reads_at_every_width_in_light_and_dark(
 def test_on_paper_everything_is_open_and_dark_is_light(closed: Any, written: Callable[..., Path]) -> None:
     opened(closed, written(ordinary()))
     closed.evaluate("document.querySelectorAll('details').forEach(each => { each.open = false })")
-    hidden = closed.get_by_text("Need the advisory first, then the installed version on web-7.").last
+    hidden = closed.get_by_text("Need the advisory first, then the installed version on web-7.").last  # in two folds
     assert not hidden.is_visible()
     closed.emulate_media(media="print", color_scheme="dark")
     assert hidden.is_visible()

@@ -1,0 +1,86 @@
+"""A report as one HTML page: each part comes out of `render`, escaped and defanged; the template puts them in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from secgemini_jupyter.render import html
+from secgemini_jupyter.render.html import Html, join, tag
+from secgemini_jupyter.render.markdown import markdown_html
+from secgemini_jupyter.render.payloads import render_message
+from secgemini_jupyter.render.text import defanged, one_line, size
+from secgemini_jupyter.transcript import pages
+from secgemini_jupyter.transcript.pages import grid, said
+from secgemini_jupyter.transcript.reports import Evidence, Mention, Report
+from secgemini_jupyter.transcript.sheet import CSS
+from secgemini_jupyter.transcript.templating import filled
+
+__all__ = ["page"]
+
+COMPARED = {True: "same as sent from here", False: "not compared here", None: "not known"}
+
+
+def page(report: Report) -> str:
+    """The template's text is the page's body: policy, style sheet and title are ours, whatever it says."""
+    body = filled(report.template, "html", values(report))
+    return html.page(tag("main", Html(body)), one_line(defanged(report.title)), CSS)
+
+
+def values(report: Report) -> dict[str, Any]:
+    """What a template is given; `report` itself too, for templates that arrange the data in their own way."""
+    transcript = report.transcript
+    return {
+        "report": report,
+        "title": report.title,
+        "kind": report.kind,
+        "scope": markdown_html(report.scope) if report.scope.strip() else "",
+        "facts": pages.facts_html(transcript, [("Activity log", report.head)]),
+        "evidence": _evidence(report.evidence) if report.evidence else "",
+        "evidence_note": "SHA-256 as the service reports it, compared with the bytes that were sent from this machine.",
+        "findings": _findings(report),
+        "findings_note": report.findings_note,
+        "indicators": _mentions(report.indicators, "Type", "Value") if report.indicators else "",
+        "indicators_note": report.indicators_note,
+        "techniques": _mentions(report.techniques, "Id", "Name") if report.techniques else "",
+        "events": [{"turn": turn, "shown": render_message(message).html} for turn, message in report.reported],
+        "timeline": _timeline(report),
+        "appendix": pages.turns_html(transcript, is_open=False),
+        "footer": pages.footer(report.made),
+    }
+
+
+def _findings(report: Report) -> Html:
+    if report.findings is not None:
+        return markdown_html(report.findings)
+    results = report.answered.results if report.answered else []
+    return join(*[render_message(message).html for message in results])
+
+
+def _evidence(evidence: Sequence[Evidence]) -> Html:
+    return grid(
+        [("#", "number"), ("Name", ""), ("Size", "number"), ("Type", ""), ("SHA-256", "hash"), ("Compared", "")],
+        [
+            (str(number), said(one_line(each.file.name, 300)), size(each.file.size),
+             said(one_line(each.file.mime_type, 80)), said(one_line(each.file.sha256, 128)), COMPARED[each.is_verified])
+            for number, each in enumerate(evidence, 1)
+        ],
+    )  # fmt: skip
+
+
+def _mentions(mentions: Iterable[Mention], kind: str, value: str) -> Html:
+    return grid(
+        [(kind, "short"), (value, ""), ("Count", "number"), ("First mentioned", "short"), ("In", ""), ("Remarks", "")],
+        [
+            (said(each.kind), said(one_line(each.value, 500)), f"{each.count:,}", each.first_seen, each.where,
+             said(each.note.replace("_", " ")))
+            for each in mentions
+        ],
+    )  # fmt: skip
+
+
+def _timeline(report: Report) -> Html:
+    return grid(
+        [("Time", "short"), ("Turn", "number"), ("Step", "short"), ("What", "")],
+        [(each.time, str(each.turn or ""), each.kind, said(each.what)) for each in report.timeline],
+    )

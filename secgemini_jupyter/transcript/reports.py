@@ -1,0 +1,289 @@
+"""A report of an investigation: scope, evidence, findings, indicators, timeline, all prompts and answers."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from secgemini_jupyter.errors import InputError
+from secgemini_jupyter.models import Message, MessageType, PublicSessionFile
+from secgemini_jupyter.render.steps import Steps
+from secgemini_jupyter.render.text import count, one_line, utc
+from secgemini_jupyter.transcript.document import Transcript
+from secgemini_jupyter.transcript.jsonl import replacing
+from secgemini_jupyter.transcript.templating import Format, template_format
+from secgemini_jupyter.transcript.turns import TurnSlice
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from secgemini_jupyter.client.sync import InteractiveSession
+
+__all__ = ["Event", "Evidence", "Mention", "Report", "report"]
+
+MAX_ROWS = 1_000
+"""Indicators, and steps of the investigation, that are listed."""
+WORDS = {"ok": "Answered", "error": "Failed", "incomplete": "No end yet", "interrupted": "Interrupted"}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """An attachment, and whether its hash was that of the bytes sent from here; None where that is not known."""
+
+    file: PublicSessionFile
+    is_verified: bool | None = None
+
+
+@dataclass(frozen=True)
+class Mention:
+    """An indicator, or a technique: what it is, how often and since when it was mentioned, and in what. Exact."""
+
+    kind: str
+    value: str
+    count: int
+    first_seen: str
+    where: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One step of the investigation."""
+
+    time: str
+    turn: int
+    kind: str
+    what: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What goes into the report; `to_html`, `to_markdown` and `save` write it.
+
+    Attributes:
+        scope, findings: Markdown; findings are a person's, None for the last answer.
+        head: the activity log's head, or why there is none.
+    """
+
+    transcript: Transcript
+    title: str
+    scope: str = ""
+    findings: str | None = None
+    evidence: Sequence[Evidence] = ()
+    head: str = ""
+    template: str | os.PathLike[str] = "incident"
+    made: float = 0.0
+
+    def to_html(self) -> str:
+        """One page that loads and runs nothing, defanged.
+
+        Raises:
+            InputError: Jinja2 is missing, or the template has a mistake or writes Markdown.
+        """
+        from secgemini_jupyter.transcript.report_pages import page
+
+        return page(self)
+
+    def to_markdown(self) -> str:
+        """Markdown, defanged but for code.
+
+        Raises:
+            InputError: Jinja2 is missing, or the template has a mistake or writes HTML.
+        """
+        from secgemini_jupyter.transcript.report_markdown import document
+
+        return document(self)
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Write it to a file that ends in `.html` or `.md`: whole, or not at all.
+
+        Raises:
+            InputError: another ending, a file is there, it cannot be written, or the template has a mistake.
+        """
+        from secgemini_jupyter.transcript.exports import checked
+
+        target = checked(path, overwrite=overwrite, endings=(".html", ".md"))
+        text = self.to_markdown() if target.suffix.lower() == ".md" else self.to_html()
+        with replacing(target) as file:
+            file.write(text.encode("utf-8", "replace"))
+        return target
+
+    @property
+    def formats(self) -> tuple[Format, ...]:
+        own = template_format(self.template)
+        return ("html", "md") if own is None else (own,)
+
+    @cached_property
+    def answered(self) -> TurnSlice | None:
+        """The last turn that has an answer: its results are the findings where nobody wrote any."""
+        return next((turn for turn in reversed(self.transcript.turns) if turn.results), None)
+
+    @property
+    def kind(self) -> str:
+        """Who was asked, in words: nobody shall take the local service's answers for Sec-Gemini's."""
+        who = {True: " with the local service, not Sec-Gemini", False: " with Sec-Gemini"}
+        local = self.transcript.is_local
+        return f"Report of an investigation{'' if local is None else who[local]}"
+
+    @property
+    def findings_note(self) -> str:
+        if self.findings is not None:
+            return "Written by the analyst."
+        if self.answered is None:
+            return "There is no answer yet."
+        who = one_line(self.answered.results[-1].actor, 60) or "the service"
+        return f"The answer to turn {self.answered.index}, as {who} gave it. It was not checked by a person."
+
+    @cached_property
+    def indicators(self) -> list[Mention]:
+        """Those of all turns and of the attachments' names, in order of their first mention."""
+        from secgemini_jupyter.transcript.iocs import iocs_frame
+        from secgemini_jupyter.transcript.sightings import FileName
+
+        files = [FileName(each.file.name, self.transcript.session_id) for each in self.evidence]
+        table = iocs_frame(self.transcript.turns, files)
+        chosen = table[table["type"] != "attack"].head(MAX_ROWS)
+        return [_mention(row, str(row["type"]), str(row["value"])) for row in chosen.to_dict("records")]
+
+    @cached_property
+    def techniques(self) -> list[Mention]:
+        """ATT&CK techniques that were named by id."""
+        from secgemini_jupyter.transcript.techniques import techniques_frame
+
+        table = techniques_frame(self.transcript.turns).head(MAX_ROWS)
+        return [_mention(row, str(row["id"]), _text(row["name"])) for row in table.to_dict("records")]
+
+    @property
+    def indicators_note(self) -> str:
+        cut = f" The first {MAX_ROWS:,} are listed." if len(self.indicators) == MAX_ROWS else ""
+        return f"A mention is no verdict. Values are defanged here and exact in the session's data.{cut}"
+
+    @cached_property
+    def timeline(self) -> list[Event]:
+        """Prompts, tool calls and answers in their order."""
+        events = [event for turn in self.transcript.turns for event in _events(turn)]
+        if len(events) <= MAX_ROWS:
+            return events
+        more = count(len(events) - MAX_ROWS, "more step")
+        return [*events[:MAX_ROWS], Event("", 0, "", f"{more} in the session's history")]
+
+    @cached_property
+    def reported(self) -> list[tuple[int, Message]]:
+        """Timelines that answers told, with the number of the turn."""
+        return [
+            (turn.index, message)
+            for turn in self.transcript.turns
+            for message in turn.results
+            if (message.mime_type or "").partition(";")[0].strip().lower() == "sec-gemini/timeline"
+        ]
+
+    def __repr__(self) -> str:
+        turns = count(len(self.transcript.turns), "turn")
+        endings = " or ".join(f"{one_line(self.title, 40)}.{each}" for each in self.formats)
+        return (
+            f"<Report {one_line(self.title, 60)!r}: {turns}. .save('report.{self.formats[0]}') writes it as {endings}>"
+        )
+
+
+def report(
+    source: InteractiveSession | pd.DataFrame,
+    *,
+    title: str | None = None,
+    scope: str | None = None,
+    findings: str | None = None,
+    files: Sequence[PublicSessionFile] = (),
+    template: str | os.PathLike[str] = "incident",
+) -> Report:
+    """A report of a session, read afresh, or of a table that `history()` gave, filtered or put together since.
+
+    Args:
+        title: the session's name if left out.
+        scope: what was investigated, as Markdown; the session's description if left out.
+        findings: yours, as Markdown. If left out, the last answer, and the report says that nobody checked it.
+        files: the attachments of a table, as `session.files` gives them; a session brings its own.
+        template: `incident`, or a Jinja2 file that ends in `.html.j2` or `.md.j2`. A template is trusted code.
+
+    Raises:
+        InputError: neither a session nor such a table, or there is no such template.
+
+    Example:
+        >>> report(session, findings="Two accounts were taken over.").save("report.html")  # doctest: +SKIP
+    """
+    import pandas as pd
+
+    template_format(template)
+    evidence = [Evidence(file) for file in files]
+    head = ""
+    if isinstance(source, pd.DataFrame):
+        transcript = replace(Transcript.of_table(source), files=tuple(files))
+    elif hasattr(source, "is_verified") and hasattr(source, "history"):
+        transcript, evidence, head = _of_session(source)
+    else:
+        raise InputError(f"A {type(source).__name__} is neither a session nor a table: pass one that history() made.")
+    return Report(
+        transcript=transcript,
+        title=title or transcript.name or "Investigation",
+        scope=transcript.description if scope is None else scope,
+        findings=findings,
+        evidence=evidence,
+        head=head,
+        template=template,
+        made=time.time(),
+    )
+
+
+def _of_session(session: InteractiveSession) -> tuple[Transcript, list[Evidence], str]:
+    import inspect
+
+    if inspect.iscoroutinefunction(session.refresh):
+        raise InputError("This session is asynchronous: pass await session.history(), and files=session.files.")
+    if not session.is_running:
+        session.refresh()
+    try:
+        head = session.head()
+    except InputError as error:
+        head = f"none: {error}"
+    evidence = [Evidence(file, session.is_verified(file)) for file in session.files]
+    return Transcript.of_session(session, session.messages), evidence, head
+
+
+def _mention(row: dict[Any, Any], kind: str, value: str) -> Mention:
+    import pandas as pd
+
+    places = {
+        "prompt": "in_prompt",
+        "answer": "in_answer",
+        "tool result": "in_tool_result",
+        "file name": "in_file_name",
+    }
+    where = ", ".join(word for word, column in places.items() if row.get(column) is True)
+    seen = row.get("first_seen")
+    first = "" if seen is None or pd.isna(seen) else utc(seen.timestamp())
+    return Mention(kind, value, int(row["count"]), first, where or "steps", _text(row.get("flags")))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _events(turn: TurnSlice) -> Iterator[Event]:
+    def at(seconds: float | None) -> str:
+        return "" if not seconds else utc(seconds)
+
+    if turn.query:
+        yield Event(at(turn.started_at), turn.index, "Prompt", one_line(turn.prompt or "", 160))
+    for step in Steps(message for message in turn.messages if message.message_type is not MessageType.QUERY).items:
+        if step.kind == "tool":
+            word = "" if step.ok is not False else " (failed)"
+            yield Event(at(step.started), turn.index, "Tool", f"{step.in_words}{word}")
+    last = turn.results[-1] if turn.results else None
+    if turn.status == "error":
+        yield Event(at(turn.ended_at), turn.index, WORDS["error"], one_line(turn.error or "", 160))
+    elif last is not None or turn.index:
+        who = one_line(last.actor, 60) if last is not None else ""
+        yield Event(at(turn.ended_at), turn.index, WORDS[turn.status], f"by {who}" if who else "")

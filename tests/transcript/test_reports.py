@@ -1,0 +1,195 @@
+"""A report: what is in it, that nothing in it can act, and what a template may do."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from markdown_it import MarkdownIt
+
+import secgemini_jupyter
+from secgemini_jupyter.client.sync import SecGemini
+from secgemini_jupyter.errors import InputError
+from secgemini_jupyter.transcript.document import Transcript
+from secgemini_jupyter.transcript.messages import messages_frame
+from secgemini_jupyter.transcript.reports import Evidence, Report, report
+from secgemini_jupyter.transcript.turns import turn_slices
+from tests.conftest import LocalService
+from tests.transcript.documents import EVIL, FILE, hostile, ordinary
+from tests.transcript.frames import message, turn
+from tests.transcript.test_pages import TAGS, Reader
+
+
+def made(transcript: Transcript | None = None, **more: Any) -> Report:
+    transcript = transcript or ordinary()
+    evidence = [Evidence(each, True) for each in transcript.files]
+    return Report(transcript=transcript, evidence=evidence, **{"title": "Web-7", "made": 1_760_009_999.0} | more)
+
+
+def test_it_has_its_parts_in_both_formats() -> None:
+    whole = made(scope="Is **web-7** exposed?", head="12 abc")
+    page, text = Reader(whole.to_html()).text, whole.to_markdown()
+    for words in (
+        "Web-7", "Report of an investigation with Sec-Gemini", "12 abc", "kerberos.log", FILE.sha256,
+        "same as sent from here", "It was not checked by a person.", "web-7 runs 4.1.9", "CVE-2099-0001",
+        "2025-10-09 08:55:00 UTC", "Is host web-7 exposed to CVE-2099-0001?", "Written 2025-10-09 11:39:59 UTC",
+    ):  # fmt: skip
+        assert words in page, words
+        assert words in text, words
+    titles = ["Scope", "Evidence", "Findings", "Indicators", "Timeline", "Appendix: prompts and answers"]
+    assert re.findall(r"<h2>(.+?)</h2>", whole.to_html()) == titles
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == titles
+    assert "<strong>web-7</strong>" in whole.to_html()
+    assert 'lookup\\_asset(host="web-7")' in text
+
+
+def test_findings_of_a_person_take_the_place_of_the_answer() -> None:
+    whole = made(findings="Patch **web-7**. See https://evil.com/x")
+    assert "Written by the analyst." in whole.to_markdown()
+    assert "\nPatch **web-7**. See hxxps://evil[.]com/x\n" in whole.to_markdown()
+    assert "not checked" not in whole.to_html()
+
+
+def test_events_that_an_answer_told_are_in_the_timeline() -> None:
+    told = json.dumps({"title": "Attack", "events": [{"timestamp": "2025-10-09T02:11:09Z", "event": "first logon"}]})
+    messages = [*turn()[:10], message("result", "agent_done", told, id="t", at=5, mime_type="sec-gemini/timeline")]
+    whole = made(Transcript(turns=turn_slices(messages)))
+    assert "first logon" in Reader(whole.to_html()).text
+    assert "first logon" in whole.to_markdown()
+    assert "As told in the answer to turn 1:" in whole.to_markdown()
+
+
+def test_techniques_are_named() -> None:
+    said = message("query", "query", "T1059 was used", id="q", at=0)
+    whole = made(Transcript(turns=turn_slices([said])))
+    assert "Command and Scripting Interpreter" in Reader(whole.to_html()).text
+    assert "| T1059 | Command and Scripting Interpreter |" in whole.to_markdown()
+
+
+@pytest.mark.parametrize("is_local", [True, False, None])
+def test_it_says_who_was_asked(is_local: bool | None) -> None:
+    import dataclasses
+
+    whole = made(dataclasses.replace(ordinary(), is_local=is_local))
+    assert ("not Sec-Gemini" in whole.to_html()) == (is_local is True)
+    assert ("with Sec-Gemini" in whole.to_markdown()) == (is_local is False)
+
+
+def test_a_hostile_report_is_text_in_html() -> None:
+    whole = made(hostile(), title=EVIL, scope=EVIL, findings=EVIL, head=EVIL)
+    read = Reader(whole.to_html())
+    assert read.tags <= TAGS
+    assert not [name for name in read.attributes if name.startswith("on")]
+    assert "{{ 7*191 }}" in read.text  # what looks like a template is none
+    assert "\x1b" not in read.text
+
+
+def test_a_hostile_report_is_text_in_markdown() -> None:
+    """Read by the most careless viewer, which passes HTML on: no tag, no image, no link that runs, no new heading."""
+    whole = made(hostile(), title=EVIL, scope=EVIL, findings=EVIL, head=EVIL)
+    text = whole.to_markdown()
+    shown = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
+    read = Reader(shown)
+    assert read.tags <= TAGS | {"h1", "h2", "h3"} - {"img"}
+    assert not [url for url in read.urls if not url.startswith(("http:", "https:", "hxxp"))]
+    assert {name for name in read.attributes if name.startswith("on")} == set()
+    assert "\x1b" not in text
+    assert len(re.findall(r"^# ", text, re.MULTILINE)) == 1
+    assert "1337" not in text
+
+
+def test_nothing_asked_is_a_report_too() -> None:
+    whole = made(Transcript(turns=[]))
+    for text in (whole.to_html(), whole.to_markdown()):
+        assert "Nothing was asked yet." in text
+        assert "There is no answer yet." in text
+        assert "No attachments." in text
+        assert "None were mentioned." in text
+
+
+def test_a_table_gives_a_report(tmp_path: Path) -> None:
+    both = pd.concat([messages_frame(turn(name), session_id=f"s{name}") for name in "ab"])
+    whole = report(both, title="Two", files=[FILE])
+    assert "not known" in whole.to_markdown()
+    assert "### sa, turn 1" in whole.to_markdown()
+    assert whole.save(tmp_path / "a.md").read_text("utf-8") == whole.to_markdown()
+    assert whole.save(tmp_path / "a.HTML").read_text("utf-8") == whole.to_html()
+    with pytest.raises(InputError, match="is there already"):
+        whole.save(tmp_path / "a.md")
+    with pytest.raises(InputError, match=r"ends in none of \.html, \.md\."):
+        whole.save(tmp_path / "a.csv")
+    assert "Two" in repr(whole)
+
+
+def test_a_session_gives_a_report(local_service: LocalService) -> None:
+    with SecGemini(local_service.key, base_url=local_service.http, websocket_url=local_service.ws) as client:
+        session = client.create_session("triage", description="From the help desk.")
+        session.attach_file("a.log", b"one\n")
+        session.query("45.83.64.9 did what?")
+        text = secgemini_jupyter.report(session).to_markdown()
+    assert text.startswith("# triage\n")
+    assert "From the help desk." in text
+    assert "| 1 | a.log | 4 B |" in text
+    assert "same as sent from here" in text
+    assert "45[.]83[.]64[.]9 did what?" in text
+    assert re.search(r"^- Activity log: \S", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("source", [None, "text", pd.DataFrame({"a": [1]}), Path()])
+def test_what_is_neither_is_named(source: object) -> None:
+    with pytest.raises(InputError):
+        report(source)  # type: ignore[arg-type]
+
+
+def test_an_asynchronous_session_is_told_what_to_pass(local_service: LocalService) -> None:
+    with (
+        SecGemini(local_service.key, base_url=local_service.http, websocket_url=local_service.ws) as client,
+        pytest.raises(InputError, match=r"pass await session\.history\(\)"),
+    ):
+        report(client.create_session("x").aio)  # type: ignore[arg-type]
+
+
+def test_a_template_of_ones_own(tmp_path: Path) -> None:
+    """It may change a part of ours; values are escaped in it as in ours, and the page's policy stays."""
+    own = tmp_path / "own.html.j2"
+    own.write_text('{% extends "incident.html.j2" %}{% block header %}<h1>ACME: {{ title }}</h1>{% endblock %}')
+    page = made(title="<b>x</b> http://evil.com", template=own).to_html()
+    assert "<h1>ACME: &lt;b&gt;x&lt;/b&gt; hxxp://evil[.]com</h1>" in page
+    assert "default-src 'none'" in page
+    assert "<h2>Evidence</h2>" in page
+    text = tmp_path / "own.md.j2"
+    text.write_text("{{ title }} {{ report.indicators[0].value }} {{ report.transcript.turns|length }}")
+    assert made(title="*x* <b>", template=text).to_markdown() == "\\*x\\* \\<b\\> CVE-2099-0001 1\n"
+    with pytest.raises(InputError, match=r"writes \.md, not \.html"):
+        made(template=text).to_html()
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [("{{ nothing }}", "'nothing' is undefined"), ("a\n{% if %}", "line 2"), ("{% include 'b' %}", "no template 'b'"),
+     (b"\xff", "decode")],
+)  # fmt: skip
+def test_a_mistake_in_a_template_is_one_sentence(tmp_path: Path, source: str | bytes, says: str) -> None:
+    path = tmp_path / "own.html.j2"
+    path.write_bytes(source if isinstance(source, bytes) else source.encode())
+    (tmp_path / "a.html").write_text("old")
+    with pytest.raises(InputError, match=says):
+        made(template=path).save(tmp_path / "a.html", overwrite=True)
+    assert (tmp_path / "a.html").read_text() == "old"
+
+
+@pytest.mark.parametrize("template", ["nothing", "../incident", "a.txt", "incident.html.j2/../../x"])
+def test_a_template_that_is_none_is_named_at_once(template: str) -> None:
+    with pytest.raises(InputError, match="none of our templates"):
+        report(messages_frame(turn(), session_id="s"), template=template)
+
+
+def test_jinja_is_asked_for_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    with pytest.raises(InputError, match=r"pip install 'secgemini-jupyter\[report\]'"):
+        made().to_html()
