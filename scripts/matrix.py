@@ -1,9 +1,9 @@
-"""`make matrix`: the kernel tests of the magics under several versions of ipykernel.
+"""`make matrix`: the kernel tests of the magics under several versions of ipykernel, those of tables with pandas 2.2.
 
-Each has an environment of its own: `.venv-ipykernel-*` holds one ipykernel and what it brings along; all else comes
-from `.venv`. Arguments go on to pytest:
+Each has an environment of its own: `.venv-ipykernel-*` holds one ipykernel and what it brings along, as
+`.venv-pandas-2.2` holds that pandas; all else comes from `.venv`. Arguments go on to pytest:
 
-    python scripts/matrix.py                            # all versions, tests/magics
+    python scripts/matrix.py                            # all versions, each with its tests
     python scripts/matrix.py --only 6.29 -- -k jobs -x
 """
 
@@ -21,30 +21,44 @@ VERSIONS = {
     "6.29": ("ipykernel==6.29.*", "ipython==8.*", "jupyter_client==8.6.*"),
     "7.0": ("ipykernel==7.0.*", "ipython==9.*"),
     "latest": ("ipykernel",),
+    "pandas-2.2": ("pandas==2.2.*",),
 }
 """What is installed for each: the oldest ipykernel that we support comes with what was new at its time."""
 TESTS = ("-m", "kernel", "-n", "2", "--dist", "loadfile", "tests/magics")
+TABLES = (
+    "-n",
+    "2",
+    "--dist",
+    "loadfile",
+    "tests/transcript",
+    "tests/test_accessor.py",
+    "tests/sharing/test_histories.py",
+)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only", choices=VERSIONS, action="append", help="repeatable")
-    parser.add_argument("pytest", nargs="*", help="for pytest, instead of: " + " ".join(TESTS))
+    parser.add_argument("pytest", nargs="*", help="for pytest, instead of each version's own")
     options = parser.parse_args()
     failed = []
     for name in options.only or VERSIONS:
         python = interpreter(name)
-        print(f"ipykernel {name}: {installed(python)}", flush=True)
-        tests = options.pytest or TESTS
+        print(f"{label(name)}: {installed(python)}", flush=True)
+        tests = options.pytest or (TABLES if name.startswith("pandas") else TESTS)
         if subprocess.run([python, "-m", "pytest", "-q", *tests], cwd=ROOT, check=False).returncode:
-            failed.append(name)
-    print(f"Failed with ipykernel {', '.join(failed)}." if failed else "All passed.")
+            failed.append(label(name))
+    print(f"Failed with {', '.join(failed)}." if failed else "All passed.")
     return 1 if failed else 0
+
+
+def label(name: str) -> str:
+    return name if name.startswith("pandas") else f"ipykernel-{name}"
 
 
 def interpreter(name: str) -> Path:
     """The Python of one environment; made at the first call."""
-    folder = ROOT / f".venv-ipykernel-{name}"
+    folder = ROOT / f".venv-{label(name)}"
     python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
     mark, wanted = folder / "installed.txt", "\n".join((sys.version, *VERSIONS[name]))
     if not (mark.is_file() and mark.read_text("utf-8") == wanted):
@@ -61,7 +75,7 @@ def interpreter(name: str) -> Path:
 def installed(python: Path) -> str:
     code = (
         "from importlib.metadata import version\n"
-        "names = 'ipykernel', 'IPython', 'jupyter_client', 'traitlets'\n"
+        "names = 'ipykernel', 'IPython', 'jupyter_client', 'traitlets', 'pandas', 'numpy'\n"
         "print(', '.join(f'{name} {version(name)}' for name in names))"
     )
     return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()

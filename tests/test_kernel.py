@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from secgemini_jupyter import kernel as kernels
@@ -298,6 +299,18 @@ def test_answer_says_what_it_is(kernel: KernelSession) -> None:
     assert str(answer) == str(answer.text()) == answer.answer
     assert answer.usage.total_tokens >= 0
     assert len(answer.response.to_frame()) == len(answer.messages)
+
+
+def test_answer_as_history(kernel: KernelSession) -> None:
+    answered(kernel, "one")
+    answer = answered(kernel, "two")
+    history = answer.history(strict=True)
+    assert answer.session is not None
+    stored = answer.session.history()
+    there = stored[stored["turn_index"] == answer.turn].reset_index(drop=True)
+    same = ["session_id", "turn_id", "message_id", "message_type", "actor", "role", "state", "content"]
+    pd.testing.assert_frame_equal(history[same], there[same])
+    assert history.secgemini.turns()["prompt"].tolist() == [answer.prompt]
 
 
 def test_answer_gives_its_contents_as_data(kernel: KernelSession) -> None:

@@ -30,6 +30,7 @@ from secgemini_jupyter.protocol.requests import Attempts, Request
 from secgemini_jupyter.protocol.turn import ASKING, Turn
 from secgemini_jupyter.settings import Key, Settings
 from secgemini_jupyter.tools import Approver, Tool, Toolbox, in_thread
+from secgemini_jupyter.transcript.messages import finished
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from secgemini_jupyter.activity import Verification
     from secgemini_jupyter.client.aio import AsyncInteractiveSession, AsyncSecGemini
     from secgemini_jupyter.client.histories import HasId
+    from secgemini_jupyter.transcript.columns import Backend
     from secgemini_jupyter.transcript.tree import SessionTree
     from secgemini_jupyter.widgets.attach import AttachWidget
     from secgemini_jupyter.widgets.chat import ChatWidget
@@ -196,6 +198,7 @@ class SecGemini:
         concurrency: int = histories.CONCURRENCY,
         progress: bool | None = None,
         strict: bool = False,
+        dtype_backend: Backend = "numpy_nullable",
     ) -> pd.DataFrame:
         """All messages of many sessions as one DataFrame, in the shape of `history()`, session after session.
 
@@ -206,10 +209,12 @@ class SecGemini:
             sessions: ids, sessions, or a table with a column `session_id`; all active sessions when left out.
             concurrency: how many are read at a time, at most 64.
             progress: whether to show a bar; None shows it where somebody looks.
-            strict: raise for a session that cannot be read.
+            strict: raise for a session that cannot be read, and for a message with problems.
+            dtype_backend: `pyarrow` gives Arrow dtypes, and needs the extra `parquet`.
 
         Raises:
             InputError: an argument makes no sense.
+            ProtocolError: with `strict`; it names the rows.
         """
         wanted = self.list_sessions() if sessions is None else sessions
         with histories.Histories(wanted, concurrency=concurrency, progress=progress, strict=strict) as found:
@@ -220,7 +225,7 @@ class SecGemini:
                     request = endpoints.get_session(session_id)
                     waiting[in_thread(partial(self._send, request), name="secgemini-history")] = session_id
                 if not waiting:
-                    return found.frame()
+                    return finished(found.frame(), strict=strict, dtype_backend=dtype_backend)
                 # An interrupt is delivered between two waits; what is under way then ends by itself.
                 for future in wait(waiting, timeout=POLL, return_when=FIRST_COMPLETED).done:
                     session_id = waiting.pop(future)
@@ -597,9 +602,19 @@ class InteractiveSession(SessionView):
 
         return ChatWidget(OneSession(self))
 
-    def history(self) -> pd.DataFrame:
-        """All messages as a DataFrame, read afresh: one row a message, `created_at` in UTC."""
-        return base.history(self, self._fetch())
+    def history(self, *, strict: bool = False, dtype_backend: Backend = "numpy_nullable") -> pd.DataFrame:
+        """All messages as a DataFrame, read afresh: one row a message, `created_at` in UTC.
+
+        No message is left out: what is wrong with one stands in the column `problems`.
+
+        Args:
+            strict: raise instead where a message has problems.
+            dtype_backend: `pyarrow` gives Arrow dtypes, and needs the extra `parquet`.
+
+        Raises:
+            ProtocolError: with `strict`; it names the rows.
+        """
+        return finished(base.history(self, self._fetch()), strict=strict, dtype_backend=dtype_backend)
 
     def export(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Write the session, read afresh, to a file; the ending says what: `transcript.exports.ENDINGS`.

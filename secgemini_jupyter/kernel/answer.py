@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from secgemini_jupyter.client.sync import InteractiveSession
     from secgemini_jupyter.models import Message, Usage
     from secgemini_jupyter.render.answer import Bundle
+    from secgemini_jupyter.transcript.columns import Backend
     from secgemini_jupyter.transcript.turns import TurnSlice
 
 __all__ = ["Answer", "Status"]
@@ -111,7 +112,7 @@ class Answer:
         if not (tables := self.tables):
             raise InputError(
                 f"The answer holds no table{self._cut}. Ask for one, or use .answer; its messages are "
-                ".response.to_frame() and .messages."
+                ".history() and .messages."
             )
         return tables[0]
 
@@ -135,6 +136,27 @@ class Answer:
 
         return tool_calls_frame([self._slice])
 
+    def history(self, *, strict: bool = False, dtype_backend: Backend = "numpy_nullable") -> pd.DataFrame:
+        """The turn as a DataFrame, one row a message, the prompt first: the rows that `session.history()` has for it.
+
+        Nothing is read for it: of the prompt, no time is known here.
+
+        Raises:
+            ProtocolError: with `strict`, where rows have problems.
+        """
+        import secgemini_jupyter.accessor  # noqa: F401  # registers `df.secgemini`
+        from secgemini_jupyter.transcript.messages import finished, messages_frame
+
+        table = messages_frame(
+            self._slice.messages,
+            session_id=self.response.session_id,
+            source="cache" if self.cached else "live",
+            turn_index=max(self.turn - 1, 0),
+        )
+        if self.response.model_name:
+            table.attrs["models"] = {self.response.session_id: self.response.model_name}
+        return finished(table, strict=strict, dtype_backend=dtype_backend)
+
     @property
     def iocs(self) -> pd.DataFrame:
         """The indicators of compromise of this turn, prompt included, one row each, exact: `type`, `value`, `count`,
@@ -148,16 +170,19 @@ class Answer:
     @property
     def _slice(self) -> TurnSlice:
         """The turn, with its prompt."""
-        from secgemini_jupyter.models import Message, MessageType
+        from secgemini_jupyter.models import Message, MessageType, Role, State
         from secgemini_jupyter.transcript.turns import TurnSlice
 
         response = self.response
-        query = Message(id=response.query_id, message_type=MessageType.QUERY, content=response.prompt)
+        query = Message(
+            id=response.query_id, message_type=MessageType.QUERY, state=State.QUERY, role=Role.USER, actor="user",
+            content=response.prompt, created_at=0.0, timestamp=0,
+        )  # fmt: skip
         return TurnSlice(self.turn, [query, *self.messages], response.session_id)
 
     @property
     def messages(self) -> list[Message]:
-        """All messages of the turn in order, END included; not the prompt. As a DataFrame: `.response.to_frame()`."""
+        """All messages of the turn in order, END included; not the prompt. As a DataFrame: `.history()`."""
         return self.response.messages
 
     @property

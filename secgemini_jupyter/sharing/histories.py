@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 from secgemini_jupyter.errors import InputError, ProtocolError
 from secgemini_jupyter.models import Message, MessageType, Role, State, Usage, read_json
 from secgemini_jupyter.sharing.outputs import OWN_CELL, joined, mark_of
-from secgemini_jupyter.transcript.messages import messages_frame
+from secgemini_jupyter.transcript.messages import finished, messages_frame
 from secgemini_jupyter.transcript.reading import kind_of, read_bytes, read_jsonl_frame, read_parquet_frame
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from secgemini_jupyter.transcript.columns import Backend
 
 __all__ = ["read_history"]
 
@@ -24,7 +26,13 @@ FOOTER = "— "
 """Begins the last line of a shown answer, which says who answered, where and when."""
 
 
-def read_history(path: str | os.PathLike[str], *, session_id: str | None = None) -> pd.DataFrame:
+def read_history(
+    path: str | os.PathLike[str],
+    *,
+    session_id: str | None = None,
+    strict: bool = False,
+    dtype_backend: Backend = "numpy_nullable",
+) -> pd.DataFrame:
     """A transcript in a file as the table that `history()` gives. What the file is, its content tells, not its name.
 
     - JSON Lines (`df.secgemini.to_jsonl(path)`): the messages as they came.
@@ -37,8 +45,11 @@ def read_history(path: str | os.PathLike[str], *, session_id: str | None = None)
 
     Args:
         session_id: of JSON Lines, which do not say it; the file's name without its ending when left out.
+        strict: raise where a message has problems, instead of telling them in the column `problems`.
+        dtype_backend: `pyarrow` gives Arrow dtypes, and needs the extra `parquet`.
 
     Raises:
+        ProtocolError: with `strict`; it names the rows.
         InputError: the file cannot be read, is cut off, or is no transcript; it names the line or the columns.
     """
     import secgemini_jupyter.accessor  # noqa: F401  # registers `df.secgemini`
@@ -48,10 +59,12 @@ def read_history(path: str | os.PathLike[str], *, session_id: str | None = None)
     if kind != "jsonl" and session_id is not None:
         raise InputError(f"{str(path)!r} says itself which session it is of. Leave session_id out.")
     if kind == "parquet":
-        return read_parquet_frame(path)
-    if kind == "notebook":
-        return _notebook_frame(path)
-    return read_jsonl_frame(path, session_id=path.stem if session_id is None else session_id)
+        table = read_parquet_frame(path)
+    elif kind == "notebook":
+        table = _notebook_frame(path)
+    else:
+        table = read_jsonl_frame(path, session_id=path.stem if session_id is None else session_id)
+    return finished(table, strict=strict, dtype_backend=dtype_backend)
 
 
 @dataclass

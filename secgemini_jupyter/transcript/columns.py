@@ -20,7 +20,7 @@ from secgemini_jupyter.errors import InputError, one_line
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["OTHER", "Category", "Column", "Dtype", "check_columns", "conform", "frame"]
+__all__ = ["OTHER", "Backend", "Category", "Column", "Dtype", "check_columns", "conform", "frame", "with_backend"]
 
 OTHER = "other"
 """The label of a value that a category's fixed list does not have."""
@@ -77,6 +77,39 @@ def conform(table: pd.DataFrame, columns: Mapping[str, Column[Any]]) -> pd.DataF
             result[name] = _cast(table[name], column.dtype)
         except (TypeError, ValueError) as error:
             raise InputError(f"Column {name} does not fit ({error}). Pass a table that history() made.") from None
+    result.attrs = dict(table.attrs)
+    return result
+
+
+Backend = Literal["numpy_nullable", "pyarrow"]
+
+
+def with_backend(table: pd.DataFrame, backend: Backend) -> pd.DataFrame:
+    """`table` as it is, or with Arrow dtypes (extra `parquet`), categories as texts.
+
+    Raises:
+        InputError: there is no such backend, or pyarrow is missing.
+    """
+    if backend == "numpy_nullable":
+        return table
+    if backend != "pyarrow":
+        raise InputError(f"dtype_backend is {backend!r}: pass 'numpy_nullable' or 'pyarrow'.")
+    try:
+        import pyarrow as pa
+    except ImportError:
+        raise InputError("Arrow dtypes need pyarrow. Run: pip install 'secgemini-jupyter[parquet]'.") from None
+    import pandas as pd
+
+    kinds = {
+        "Int32": pa.int32(), "Int64": pa.int64(), "Float64": pa.float64(), "boolean": pa.bool_(),
+        "string": pa.string(), "datetime64[us, UTC]": pa.timestamp("us", "UTC"),
+        "category": pa.string(),  # a dictionary's name is one that pandas writes to Parquet, and cannot read again
+    }  # fmt: skip
+    arrays: dict[Any, Any] = {
+        name: pd.arrays.ArrowExtensionArray(pa.array(column, type=kinds[str(column.dtype)], from_pandas=True))
+        for name, column in table.items()
+    }
+    result = pd.DataFrame(arrays, index=table.index, copy=False)
     result.attrs = dict(table.attrs)
     return result
 

@@ -13,22 +13,27 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import msgspec
 
+from secgemini_jupyter.errors import ProtocolError
 from secgemini_jupyter.models import Message, MessageType, Role, State, Usage, is_text
-from secgemini_jupyter.transcript.columns import OTHER, Category, Column, fits, frame, is_time
+from secgemini_jupyter.transcript.columns import OTHER, Backend, Category, Column, fits, frame, is_time, with_backend
 from secgemini_jupyter.transcript.lineage import ORPHAN, Lineage
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLUMNS", "SCHEMA", "Source", "messages_frame"]
+__all__ = ["COLUMNS", "SCHEMA", "Source", "finished", "messages_frame"]
 
 SCHEMA = "messages/1"
 
 Source = Literal["live", "history", "cache", "local", "notebook"]
 ReceivedAt = float | Sequence[float | None] | None
 
-PARENT_NOTE = "~parent"
-"""Key in `extra` for a message whose `parent_id` leads nowhere (`orphan`) or back to itself (`circle`)."""
+PROBLEMS = ("parent_missing", "parent_circle", "bad_time", "bad_number", "bad_field", "bad_text", "unreadable")
+"""What `problems` may say of a row, see `messages_frame`."""
+EARLIEST_NS, LATEST_NS = -9_223_372_036, 9_223_372_036
+"""Unix seconds of 1677 and 2262: what is outside of them no message can be from, and nanoseconds cannot hold."""
+LOST = "\ufffd"
+"""Stands for what was no character: half of a surrogate pair, bytes that are no UTF-8."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,6 @@ class Rows:
 
     def extras(self) -> list[str | None]:
         """What the wire said and no column holds, as JSON."""
-        lineage = self.lineage
         # Most messages have nothing extra: a look that costs no call comes first.
         found = [
             None
@@ -114,10 +118,28 @@ class Rows:
             else _extra(message)
             for message in self.messages
         ]
-        for index, parent in enumerate(lineage.parents):
-            if parent == ORPHAN or index in lineage.circles:
-                found[index] = (found[index] or {}) | {PARENT_NOTE: "orphan" if parent == ORPHAN else "circle"}
         return [None if extra is None else msgspec.json.encode(extra).decode() for extra in found]
+
+    def problems(self) -> list[str | None]:
+        """What is wrong with each message, in words of `PROBLEMS`."""
+        found = [
+            None
+            if message.unknown is msgspec.UNSET
+            and message.usage is None
+            and EARLIEST_NS < message.created_at < LATEST_NS
+            and message.created_at
+            and 0 <= message.status_code < 1000
+            and not (message.content is not None and LOST in message.content)
+            and not (message.title is not None and LOST in message.title)
+            else " ".join(_problems(message)) or None
+            for message in self.messages
+        ]
+        if not self.lineage.is_flat or self.lineage.circles:
+            for index, parent in enumerate(self.lineage.parents):
+                if parent == ORPHAN or index in self.lineage.circles:
+                    word = "parent_missing" if parent == ORPHAN else "parent_circle"
+                    found[index] = f"{word} {found[index] or ''}".rstrip()
+        return found
 
 
 def each(name: str) -> Callable[[Rows], Iterable[Any]]:
@@ -170,6 +192,7 @@ COLUMNS: dict[str, Column[Rows]] = {
     "depth": Column("Int32", lambda rows: rows.lineage.depths),
     "received_at": Column("time", lambda rows: rows.received()),
     "source": Column(Category(get_args(Source)), lambda rows: [rows.source] * len(rows.messages)),
+    "problems": Column("string", lambda rows: rows.problems()),
     "extra": Column("string", lambda rows: rows.extras()),
 }
 
@@ -186,8 +209,13 @@ def messages_frame(
 
     Times are UTC, in microseconds. `content` is text; of a binary content only size and hash are there. `extra`
     holds, as a JSON object, what has no column: fields that we do not know, values as received where they did not
-    fit (a category says `other`, a time or number is missing), `icon`, `text_color`, token details; and the note
-    `~parent` on a message whose parents lead nowhere or in a circle.
+    fit (a category says `other`, a time or number is missing), `icon`, `text_color`, token details.
+
+    No message is left out. `problems` is missing for a row that is as it should be, and else says, in words with
+    spaces between them, why not: `parent_missing` and `parent_circle` (its parents lead nowhere, or back to itself),
+    `bad_time` (none, or not between 1677 and 2262), `bad_number` (more than the column holds), `bad_field` (another
+    kind of value than the field has), `bad_text` (U+FFFD: a character was lost), `unreadable` (no message at all;
+    `content` is what came). It is a column of its own: `table[table["problems"].notna()]` finds them.
 
     Args:
         messages: of one session, in order.
@@ -200,6 +228,56 @@ def messages_frame(
     return frame(COLUMNS, rows, schema=SCHEMA, session_id=session_id)
 
 
+def finished(table: pd.DataFrame, *, strict: bool, dtype_backend: Backend) -> pd.DataFrame:
+    """`table` as the caller of `history` wants it.
+
+    Raises:
+        ProtocolError: with `strict`, where rows have problems: it names them.
+        InputError: there is no such backend, or pyarrow is missing.
+    """
+    if strict:
+        _check_problems(table)
+    return with_backend(table, dtype_backend)
+
+
+def _check_problems(table: pd.DataFrame) -> None:
+    bad = table[table["problems"].notna()]
+    if not len(bad):
+        return
+    named = [f"{index} ({words})" for index, words in zip(bad["message_index"], bad["problems"], strict=True)]
+    more = f", and {len(named) - 10} more" if len(named) > 10 else ""
+    raise ProtocolError(
+        f"{len(named)} of {len(table)} messages are not as they should be: {', '.join(named[:10])}{more}. "
+        "Without strict=True they are in the table, and told in its column problems."
+    )
+
+
+def _problems(message: Message) -> Iterable[str]:
+    """Of one message, without its parents."""
+    if not message.id and not message.turn and not message.group and message.message_type == OTHER:
+        yield "unreadable"
+        return
+    unknown = message.unknown if isinstance(message.unknown, dict) else {}
+    lost = {name for name in _WIRE_NAMES & unknown.keys() if name != "usage" or not isinstance(unknown[name], dict)}
+    if lost & {"created_at", "timestamp"} or not _is_plausible(message.created_at or message.timestamp):
+        yield "bad_time"
+    usage = message.usage
+    if not fits(message.status_code, 32) or (usage and any(not fits(read(usage), 64) for _, read in _COUNTERS)):
+        yield "bad_number"
+    if lost - {"created_at", "timestamp", *_TELL_THEMSELVES}:
+        yield "bad_field"
+    if any(text and LOST in text for text in (message.content, message.title)):
+        yield "bad_text"
+
+
+def _is_plausible(seconds: float) -> bool:
+    """Whether a message can be from then; 0 is how a time that nobody knows is told."""
+    return seconds == 0 or EARLIEST_NS < seconds < LATEST_NS
+
+
+_WIRE_NAMES = frozenset(field.encode_name for field in msgspec.structs.fields(Message)) - {"unknown"}
+_TELL_THEMSELVES = frozenset({"message_type", "state", "role"})
+"""A category says `other` for what it does not know: nothing is wrong with such a message."""
 _KNOWN = {enum: frozenset(member.value for member in enum) for enum in (Role, MessageType, State)}
 _TYPES, _STATES, _ROLES = _KNOWN[MessageType], _KNOWN[State], _KNOWN[Role]
 

@@ -11,7 +11,7 @@ import msgspec
 from secgemini_jupyter.errors import InputError, ProtocolError
 from secgemini_jupyter.models import Message, Usage, read_json, read_message
 from secgemini_jupyter.transcript.columns import check_columns
-from secgemini_jupyter.transcript.messages import COLUMNS, PARENT_NOTE
+from secgemini_jupyter.transcript.messages import COLUMNS
 from secgemini_jupyter.transcript.turns import TurnSlice
 
 if TYPE_CHECKING:
@@ -92,7 +92,6 @@ def _message(row: dict[str, Any]) -> Message:
     extra = read_json(row["extra"], "extra as JSON") if row["extra"] else {}
     if not isinstance(extra, dict):
         raise TypeError("extra is no JSON object")
-    extra.pop(PARENT_NOTE, None)
     if row["is_binary"]:
         extra |= {name: row[name] for name in ("content_bytes", "content_sha256") if row[name] is not None}
     if not extra:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from secgemini_jupyter.errors import InputError, NetworkError, SessionNotFoundError
+from secgemini_jupyter.errors import InputError, NetworkError, ProtocolError, SessionNotFoundError
 from secgemini_jupyter.protocol.requests import Request
 from secgemini_jupyter.transcript.messages import messages_frame
 
@@ -58,6 +58,20 @@ def test_a_session_that_is_gone_is_left_out_and_named(client: Any, three: list[A
     assert list(table.attrs["left_out"]) == ["0" * 32]
     with pytest.raises(SessionNotFoundError):
         client.histories(wanted, strict=True)
+
+
+def test_arrow_dtypes_on_request(client: Any, three: list[Any]) -> None:
+    for table in (three[1].history(dtype_backend="pyarrow"), client.histories(three, dtype_backend="pyarrow")):
+        assert all(isinstance(dtype, pd.ArrowDtype) for dtype in table.dtypes)
+        assert "say 0" in table.secgemini.turns()["prompt"].tolist()
+
+
+def test_strict_names_the_rows_with_problems(client: Any, three: list[Any]) -> None:
+    three[1].query("a lost \ufffd character")
+    assert three[1].history()["problems"].notna().any()
+    for read in (three[1].history, lambda **options: client.histories(three, **options)):
+        with pytest.raises(ProtocolError, match="bad_text"):
+            read(strict=True)
 
 
 def test_what_would_fail_for_all_raises_at_once(shell: Any) -> None:

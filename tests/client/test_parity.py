@@ -96,7 +96,7 @@ def test_plain_stream_takes_what_the_asynchronous_one_takes() -> None:
         (InteractiveSession.update, "name=None, description=None, ttl=None"),
         (InteractiveSession.delete, ""),
         (InteractiveSession.query, "prompt"),
-        (InteractiveSession.history, ""),
+        (InteractiveSession.history, "*, strict=False, dtype_backend='numpy_nullable'"),  # the reference's has none
         (InteractiveSession.visualize, "*, embed=False"),  # the reference's has no arguments
         (InteractiveSession.send_bug_report, "bug, group_id=None"),
         (InteractiveSession.send_feedback, "score, group_id=None, comment=''"),

@@ -17,11 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from secgemini_jupyter.errors import InputError
-from secgemini_jupyter.models import Message, MessageType, Role, State, read_message
+from secgemini_jupyter.errors import InputError, ProtocolError
+from secgemini_jupyter.models import Message, MessageType, Role, State, read_message, read_stored_message
 from secgemini_jupyter.transcript.columns import conform
-from secgemini_jupyter.transcript.messages import COLUMNS, messages_frame
+from secgemini_jupyter.transcript.messages import COLUMNS, PROBLEMS, finished, messages_frame
 from secgemini_jupyter.transcript.parquet import read_parquet, write_parquet
+from secgemini_jupyter.transcript.restore import turns_of
+from secgemini_jupyter.transcript.turns import frame_of_turns
 
 from . import strategies
 from .frames import message, turn
@@ -34,7 +36,7 @@ DTYPES = {
     "cached_tokens": "Int64", "thoughts_tokens": "Int64", "tool_use_prompt_tokens": "Int64", "session_id": "string",
     "message_index": "Int32", "message_id": "string", "parent_id": "string", "turn_id": "string",
     "wire_turn": "string", "group_id": "string", "depth": "Int32", "received_at": "datetime64[us, UTC]",
-    "source": "category", "extra": "string",
+    "source": "category", "problems": "string", "extra": "string",
 }  # fmt: skip
 
 
@@ -163,6 +165,70 @@ def test_times(created_at: Any, timestamp: int, shown: str | None, kept: Any) ->
     assert extra(value) == kept
 
 
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({}, None),
+        ({"created_at": "NaN"}, "bad_time"),
+        ({"created_at": "yesterday"}, "bad_time"),
+        ({"created_at": 253402300799.0}, "bad_time"),
+        ({"created_at": 1e300}, "bad_time"),
+        ({"created_at": 0, "timestamp": 0}, None),
+        ({"status_code": 2**40}, "bad_number"),
+        ({"usage": {"total_tokens": 2**63}}, "bad_number"),
+        ({"usage": {"total_tokens": 5, "new": 1}}, None),
+        ({"usage": 5}, "bad_field"),
+        ({"actor": [1]}, "bad_field"),
+        ({"title": "a\ud800"}, "bad_text"),
+        ({"content": "a\ufffdb"}, "bad_text"),
+        ({"message_type": "hologram", "state": "new", "role": "judge"}, None),
+        ({"parent_id": "nowhere", "created_at": "x", "status_code": 2**70, "title": "\ud800"},
+         "parent_missing bad_time bad_number bad_text"),
+        ({"parent_id": "a"}, "parent_circle"),
+        ({"trace": "\ud800"}, None),
+    ],
+)  # fmt: skip
+def test_a_message_with_problems_is_kept_and_says_which(fields: dict[str, Any], words: str | None) -> None:
+    value = message(**({"message_type": "info", "state": "start", "content": "x", "id": "a", "at": 0} | fields))
+    assert one(value)["problems"] == words
+    assert set((words or "").split()) <= set(PROBLEMS)
+    table = messages_frame([*turn(), value], session_id="s")
+    if words is None:
+        assert finished(table, strict=True, dtype_backend="numpy_nullable") is table
+    else:
+        with pytest.raises(ProtocolError, match=rf"1 of 13 messages .*: 12 \({words}\)\."):
+            finished(table, strict=True, dtype_backend="numpy_nullable")
+
+
+def test_what_is_no_message_at_all_is_kept_as_text() -> None:
+    row = one(read_stored_message(b"[1, 2"))
+    assert (row["problems"], row["content"], row["message_type"]) == ("unreadable", "[1, 2", "other")
+
+
+def test_many_rows_with_problems_are_counted() -> None:
+    table = messages_frame([message("info", "start", "x", id="a", at=0, parent_id="b")] * 30, session_id="s")
+    with pytest.raises(ProtocolError, match=r"30 of 30 .* 9 \(parent_missing\), and 20 more\."):
+        finished(table, strict=True, dtype_backend="numpy_nullable")
+
+
+@pytest.mark.parametrize("messages", [[], turn()])
+def test_arrow_dtypes_hold_the_same(tmp_path: Path, messages: list[Message]) -> None:
+    table = messages_frame(messages, session_id="s")
+    arrow = finished(table, strict=False, dtype_backend="pyarrow")
+    assert all(isinstance(dtype, pd.ArrowDtype) for dtype in arrow.dtypes)
+    assert arrow.attrs == table.attrs
+    assert_frame_equal(conform(arrow, COLUMNS), table)
+    assert_frame_equal(turns_of_table(arrow), turns_of_table(table))
+    arrow.to_parquet(tmp_path / "a.parquet")
+    assert_frame_equal(read_parquet(tmp_path / "a.parquet"), table)
+    with pytest.raises(InputError, match="'numpy_nullable' or 'pyarrow'"):
+        finished(table, strict=False, dtype_backend="polars")  # type: ignore[arg-type]
+
+
+def turns_of_table(table: pd.DataFrame) -> pd.DataFrame:
+    return frame_of_turns(turns_of(table))
+
+
 def test_a_time_that_is_nan_in_the_struct_is_missing() -> None:
     assert one(Message(message_type=MessageType.INFO, created_at=math.nan, timestamp=0))["created_at"] is None
 
@@ -181,8 +247,10 @@ def test_depth_follows_the_parents_and_circles_and_orphans_are_told() -> None:
     ]
     table = messages_frame(rows, session_id="s")
     assert table["depth"].tolist() == [0, 1, 2, 0, 0, 0, 1, 0]
-    notes = [None if pd.isna(text) else json.loads(text)["~parent"] for text in table["extra"]]
-    assert notes == [None, None, None, "orphan", "circle", "circle", None, "circle"]
+    notes = [None if pd.isna(words) else words for words in table["problems"]]
+    circle = "parent_circle"
+    assert notes == [None, None, None, "parent_missing", circle, circle, None, circle]
+    assert table["extra"].isna().all()
 
 
 def test_repeated_ids_take_the_nearest_parent_before_them() -> None:
