@@ -15,7 +15,7 @@ from typing import Any
 __all__ = ["Interrupted", "Interrupts", "current", "released"]
 
 RETRY = 0.02
-"""Seconds until an interrupt that met an import is tried again."""
+"""Seconds until an interrupt that met an import, or that Python dropped, is tried again."""
 IMPORT_PATIENCE = 5.0
 """Seconds that an import gets: it may hang, on a slow disk."""
 STOPPED = "stopped before there was an answer. Run it again."
@@ -37,6 +37,9 @@ class Interrupts:
     import: numpy cannot be imported a second time. A second interrupt raises anywhere. At the end of the block all
     become `Interrupted`.
 
+    What is raised in the callback of a weak reference or in `__del__` is dropped by Python, which says so by
+    `sys.unraisablehook` alone: the interrupt is tried again. Drawing collects much garbage, so that is not rare.
+
     It also holds where the kernel runs a cell with `await` in it: there ipykernel's own handler reaches no magic.
     """
 
@@ -45,6 +48,7 @@ class Interrupts:
         """What the user is told when it ends by an interrupt."""
         self._lock = threading.Lock()
         self._before: Any = None
+        self._hook: Any = None
         self._outer: Interrupts | None = None
         self._base: FrameType | None = None
         self._is_held = True
@@ -97,6 +101,7 @@ class Interrupts:
             self._base = sys._getframe(1)
             self._before = before
             signal.signal(signal.SIGINT, self._on_signal)
+            self._hook, sys.unraisablehook = sys.unraisablehook, self._on_unraisable
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
@@ -106,6 +111,8 @@ class Interrupts:
             with self._lock:  # no retry comes from here on
                 before, self._before = self._before, None
             signal.signal(signal.SIGINT, before)
+            if sys.unraisablehook == self._on_unraisable:  # else another one calls ours, which passes it on
+                sys.unraisablehook = self._hook
             _current = self._outer
             self._base = None
         if kind is KeyboardInterrupt or (error is None and self._is_owed):
@@ -113,37 +120,56 @@ class Interrupts:
 
     def _on_signal(self, _: int, frame: FrameType | None) -> None:
         self._presses += 1
-        if self._presses == 1:
-            self._since = time.monotonic()
-        if (self._presses == 1 and self._is_held) or (frame is not None and frame.f_code in _OWN):
+        if self._presses == 1 and self._is_held:
             self._is_owed = True
             self._wake()
-        elif self._is_importing(frame) and time.monotonic() < self._since + IMPORT_PATIENCE:
-            self._is_owed = True
-            self._wake()
-            retry = threading.Timer(RETRY, self._retry)
-            retry.daemon = True
-            retry.start()
+        elif self._must_wait(frame):
+            self._try_again()
         else:
             raise KeyboardInterrupt
 
-    def _is_importing(self, frame: FrameType | None) -> bool:
+    def _on_unraisable(self, unraisable: sys.UnraisableHookArgs) -> None:
+        is_main = threading.current_thread() is threading.main_thread()
+        if self._before is not None and is_main and unraisable.exc_type is KeyboardInterrupt:
+            self._try_again()
+        else:
+            self._hook(unraisable)
+
+    def _try_again(self) -> None:
+        """Undo an interrupt that could not raise, and have it once more."""
+        self._presses -= 1
+        self._is_owed = True
+        # No `threading.Timer`: starting one takes a lock of `threading`, which what is interrupted may hold.
+        _thread.start_new_thread(self._retry, ())
+        self._wake()
+
+    def _must_wait(self, frame: FrameType | None) -> bool:
+        self._since = self._since or time.monotonic()
+        is_patient = time.monotonic() < self._since + IMPORT_PATIENCE
         while frame is not None and frame is not self._base:
-            if frame.f_code.co_filename.startswith("<frozen importlib"):
+            if frame.f_code in _OWN or (is_patient and frame.f_code.co_filename.startswith("<frozen importlib")):
                 return True
             frame = frame.f_back
         return False
 
     def _retry(self) -> None:
+        time.sleep(RETRY)
         with self._lock:
             if self._before is not None:
                 _thread.interrupt_main()
 
 
 _OWN: set[CodeType] = {
-    function.__code__ for function in (Interrupts.__enter__, Interrupts.__exit__, Interrupts.hold, Interrupts.release)
+    function.__code__
+    for function in (
+        Interrupts.__enter__,
+        Interrupts.__exit__,
+        Interrupts.hold,
+        Interrupts.release,
+        Interrupts._on_unraisable,
+    )
 }
-"""Here an interrupt waits for the next instruction outside: the handler must not stay behind."""
+"""Here an interrupt waits until it is left: the handler must not stay behind, and what a hook raises is dropped."""
 _current: Interrupts | None = None
 """The one whose handler is installed: a process has one."""
 

@@ -24,6 +24,7 @@ from tests.magics.conftest import Kernel, Ran, start_kernel, stop_kernel
 pytestmark = pytest.mark.kernel
 
 MOMENTS = 200
+BIG_MOMENTS = 20
 PROMPT = "[[messages=4 bytes=20]] [[delay=0.01]] [[partial]] a few words that come in pieces"
 HELPERS = """
 import asyncio, gc, os, secgemini_jupyter, signal, threading, time
@@ -283,6 +284,74 @@ def test_stop_while_a_long_message_is_drawn(kernel: Kernel) -> None:
     assert kernel.value("found.answer") == "WHOLE"
     assert kernel.run("%%secgemini -o found\nnext").status == "ok"
     assert kernel.value("found.answer") == "next"
+
+
+@pytest.mark.parametrize("is_dropped_by", ["weakref.ref(thing, press)", "weakref.finalize(thing, press)", "__del__"])
+def test_an_interrupt_that_python_drops_is_not_lost(kernel: Kernel, is_dropped_by: str) -> None:
+    """What a signal's handler raises in a weak reference's callback or in `__del__` reaches nobody."""
+    prepare(kernel, 0)
+    kernel.run(
+        "import sys, weakref\n"
+        "from secgemini_jupyter.render.live import LiveView\n"
+        "final, hook = LiveView.final, sys.unraisablehook\n"
+        "class Thing:\n"
+        "    pass\n"
+        "def press(*_):\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    for _ in range(100): pass\n"
+        "def slow(*arguments, **options):\n"
+        "    thing = Thing()\n"
+        f"    {'Thing.__del__ = press' if is_dropped_by == '__del__' else f'kept = {is_dropped_by}'}\n"
+        "    del thing\n"
+        "    while True: pass\n"
+        "LiveView.final = slow"
+    )
+    try:
+        ran = kernel.run("%%secgemini -o found\nWHOLE [[messages=2]]")
+    finally:
+        kernel.run("LiveView.final = final")
+    assert (ran.ename, ran.error.count("\n")) == ("Interrupted", 0)
+    assert "was complete" in ran.error
+    assert "Exception ignored" not in ran.text
+    assert kernel.value("found.answer") == "WHOLE"
+    assert kernel.value("sys.unraisablehook is hook")
+
+
+def test_what_others_fail_at_in_a_finalizer_is_still_told(kernel: Kernel) -> None:
+    prepare(kernel, 0)
+    kernel.run(
+        "import sys\n"
+        "from secgemini_jupyter.render.live import LiveView\n"
+        "final, hook, told = LiveView.final, sys.unraisablehook, []\n"
+        "class Thing:\n"
+        "    def __del__(self): raise ValueError('theirs')\n"
+        "def noisy(*arguments, **options):\n"
+        "    Thing()\n"
+        "    return final(*arguments, **options)\n"
+        "LiveView.final = noisy\n"
+        "sys.unraisablehook = lambda unraisable: told.append(str(unraisable.exc_value))"
+    )
+    try:
+        ran = kernel.run("%%secgemini\nhello")
+    finally:
+        kernel.run("LiveView.final, sys.unraisablehook = final, hook")
+    assert ran.status == "ok", ran.error
+    assert kernel.value("told") == ["theirs"]
+
+
+def test_interrupts_while_a_big_answer_is_drawn(kernel: Kernel) -> None:
+    """Drawing makes much garbage: some of them come while Python collects it."""
+    prepare(kernel, 0)
+    kernel.run("BIG = '| a | b |\\n|---|---|\\n' + '| 192.0.2.4 | x |\\n' * 12000")
+    chance = random.Random(5)
+    for number in range(BIG_MOMENTS):
+        ran = kernel.run(f"told = moment({chance.uniform(0.3, 1)}, BIG)")
+        assert ran.status == "ok", ran.error
+        assert "Exception ignored" not in ran.text, number
+        ended, answer, is_restored = kernel.value("told")
+        assert is_restored, number
+        assert "Interrupted: " in ended, number
+        assert answer is None or answer[0] in ("ok", "interrupted"), number
 
 
 def test_a_second_interrupt_raises_whatever_is_done(kernel: Kernel) -> None:
