@@ -11,6 +11,7 @@ __all__ = ["Interpolated", "interpolated"]
 
 _BRACES = re.compile(r"\{\{([^\W\d]\w*)\}\}")
 _SPACED = re.compile(r"\{\{[ \t]+([^\W\d]\w*)[ \t]*\}\}|\{\{([^\W\d]\w*)[ \t]+\}\}")
+_OTHER = re.compile(r"\{\{([^{}\n]{1,200})\}\}")
 NOT_THE_USER_S = frozenset({"In", "Out", "get_ipython", "exit", "quit", "_ih", "_oh", "_dh", "_i", "_ii", "_iii"})
 """What IPython puts beside the user's names; `_` and `_5`, results of cells, may go in."""
 
@@ -60,13 +61,27 @@ def interpolated(prompt: str, namespace: Mapping[str, Any], written: Callable[[s
         pieces.append(text)
     pieces.append(prompt[position:])
     spaced = {name for match in _SPACED.finditer(prompt) if is_variable(name := match[1] or match[2], namespace)}
+    others = dict.fromkeys(
+        text
+        for match in _OTHER.finditer(prompt)
+        if (text := match[1]).strip() and text.strip() not in spaced and not _BRACES.fullmatch(match[0])
+    )
     return Interpolated(
         "".join(pieces),
         [(name, len(text.encode("utf-8", "surrogatepass"))) for name, text in first.items()],
         [f"{{{{{name}}}}} stays as it is: there is no variable {name}." for name in list(unknown)[:5]]
         + ([f"{len(unknown) - 5} more names in double braces stay as they are."] if len(unknown) > 5 else [])
-        + [f"{{{{ {name} }}}} stays as it is: write {{{{{name}}}}}, without blanks." for name in sorted(spaced)[:5]],
+        + [f"{{{{ {name} }}}} stays as it is: write {{{{{name}}}}}, without blanks." for name in sorted(spaced)[:5]]
+        + [
+            f"{{{{{shorter(text)}}}}} stays as it is: only a variable's name is replaced, like {{{{x}}}}."
+            for text in list(others)[:5]
+        ]
+        + ([f"{len(others) - 5} more texts in double braces stay as they are."] if len(others) > 5 else []),
     )
+
+
+def shorter(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:39]}…"
 
 
 def is_variable(name: str, namespace: Mapping[str, Any]) -> bool:

@@ -26,26 +26,30 @@ MAX_COLUMNS = 60
 MAX_CELL = 1_000
 
 
-def as_text(name: str, value: Any) -> str:
+def as_text(name: str, value: Any, parts: dict[str, str] | None = None) -> str:
     """`value` for a prompt: a number or a line of text as it is, all else as data in a fence.
 
     A table goes in as its schema, its first and its last rows.
 
+    Args:
+        parts: gets, under the name, how much of the value this is, if it is not all.
+
     Raises:
         InputError: it is nothing to read, or cannot be written as text. Nothing was sent.
     """
+    parts = {} if parts is None else parts
     if isinstance(value, str):
-        return value if is_one_line(value) else _data(name, "text", value)
+        return value if is_one_line(value) else _data(name, "text", _cut(name, value, parts))
     if value is None or isinstance(value, (bool, numbers.Number)):
         return _said(name, value)
     if isinstance(value, (bytes, bytearray, memoryview)):
         raise InputError(f"{{{{{name}}}}} holds bytes. Attach them: -a ${name}. Nothing was sent.")
     if (frame := _frame(value)) is not None:
-        return _table(name, frame)
+        return _table(name, frame, parts)
     if (said := _answer(value)) is not None:
-        return _data(name, "an answer", said, "markdown")
+        return _data(name, "an answer", _cut(name, said, parts), "markdown")
     if isinstance(value, (Mapping, list, tuple, set, frozenset)):
-        return _data(name, type(value).__name__, _json(name, value), "json")
+        return _data(name, type(value).__name__, _cut(name, _json(name, value), parts), "json")
     if isinstance(value, (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType)):
         what = "a class" if isinstance(value, type) else f"a {type(value).__name__}"
         raise InputError(
@@ -54,7 +58,7 @@ def as_text(name: str, value: Any) -> str:
     if _picture(value) is not None:
         raise InputError(f"{{{{{name}}}}} is a figure. Attach it: -a ${name}. Nothing was sent.")
     text = _said(name, value)
-    return text if is_one_line(text) else _data(name, type(value).__name__, text)
+    return text if is_one_line(text) else _data(name, type(value).__name__, _cut(name, text, parts))
 
 
 def is_one_line(text: str) -> bool:
@@ -68,10 +72,16 @@ def fenced(text: str, language: str = "") -> str:
     return f"{fence}{language}\n{text}{'' if text.endswith(chr(10)) else chr(10)}{fence}"
 
 
-def _data(name: str, what: str, text: str, language: str = "text") -> str:
+def _cut(name: str, text: str, parts: dict[str, str]) -> str:
     left_out = len(text) - MAX_TEXT
-    if left_out > 0:
-        text = text[:MAX_TEXT] + f"\n… {left_out:,} more characters left out …\n"
+    if left_out <= 0:
+        return text
+    part = f"{MAX_TEXT:,} of {len(text):,} characters"
+    parts[name] = f"{parts[name]}, {part}" if name in parts else part
+    return text[:MAX_TEXT] + f"\n… {left_out:,} more characters left out …\n"
+
+
+def _data(name: str, what: str, text: str, language: str = "text") -> str:
     return f"`{name}`, data ({what}):\n{fenced(text, language)}"
 
 
@@ -108,18 +118,22 @@ def _frame(value: Any) -> pd.DataFrame | None:
     return None
 
 
-def _table(name: str, frame: pd.DataFrame) -> str:
+def _table(name: str, frame: pd.DataFrame, parts: dict[str, str]) -> str:
     rows, columns = frame.shape
+    part = [f"{2 * ROWS} of {rows:,} rows"] if rows > 2 * ROWS else []
+    part += [f"{MAX_COLUMNS} of {columns:,} columns"] if columns > MAX_COLUMNS else []
+    if part:
+        parts[name] = ", ".join(part)
     shown = frame.iloc[:, :MAX_COLUMNS]
     types_of = ", ".join(f"{one_line(str(label))}: {dtype}" for label, dtype in shown.dtypes.items())
     if columns > MAX_COLUMNS:
         types_of += f", {columns - MAX_COLUMNS:,} more columns left out"
     what = f"DataFrame, {rows:,} rows, {columns:,} columns: {types_of}"
     if rows <= 2 * ROWS:
-        return _data(name, what, _csv(shown), "csv")
+        return _data(name, what, _cut(name, _csv(shown), parts), "csv")
     left_out = f"… {rows - 2 * ROWS:,} rows left out …\n"
     text = _csv(shown.head(ROWS)) + left_out + _csv(shown.tail(ROWS), header=False)
-    return _data(name, what, text, "csv")
+    return _data(name, what, _cut(name, text, parts), "csv")
 
 
 def _csv(frame: pd.DataFrame, *, header: bool = True) -> str:

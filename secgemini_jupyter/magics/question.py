@@ -25,7 +25,8 @@ class Question:
     """What will be sent.
 
     Attributes:
-        variables: name and size in bytes of each variable that is in the prompt.
+        variables: name and size in bytes of each variable that is in the prompt; the name says how much of it, if not
+            all.
         warnings: one line each, for what may have been meant otherwise.
         redacted: how many places were replaced by placeholders; None where that was not asked for.
     """
@@ -78,14 +79,18 @@ def with_variables(magics: SecGeminiMagics, prompt: str) -> Question:
     from secgemini_jupyter.inputs.interpolation import interpolated
     from secgemini_jupyter.inputs.values import as_text
 
+    parts: dict[str, str] = {}
+
     def written(name: str, value: object) -> str:
-        text = as_text(name, value)
+        text = as_text(name, value, parts)
         if holds_key(text):
             raise InputError(f"{{{{{name}}}}} holds the API key. Take it out. Nothing was sent.")
         return text
 
     found = interpolated(prompt, magics.shell.user_ns, written)
-    return Question(found.text, variables=found.sizes, warnings=found.warnings)
+    sizes = [(f"{name} ({parts[name]})" if name in parts else name, size) for name, size in found.sizes]
+    cut = [f"{{{{{name}}}}} goes in with {part}: -a ${name} sends all." for name, part in parts.items()]
+    return Question(found.text, variables=sizes, warnings=[*found.warnings, *cut])
 
 
 def check(prompt: str, settings: Settings) -> None:

@@ -34,6 +34,17 @@ def test_an_unknown_name_stays_and_is_told() -> None:
     ]
 
 
+def test_an_expression_stays_and_is_told() -> None:
+    prompt = "{{df.head()}} {{df['ip']}} {{1+1}} {{df.head()}} {{ }} {{x}} {{}} {x.y} {{a\nb}} {{ nope }}"
+    found = interpolated(prompt, {"df": 1, "x": 2}, plain)
+    assert found.text == prompt.replace("{{x}}", "2")
+    why = " stays as it is: only a variable's name is replaced, like {{x}}."
+    assert found.warnings == [f"{{{{{each}}}}}{why}" for each in ("df.head()", "df['ip']", "1+1", " nope ")]
+    assert interpolated("{{x}}", {"x": "{{1+1}}"}, plain).warnings == [], "a value is not looked at"
+    many = interpolated("".join(f"{{{{f({i})}}}}" for i in range(10_000)) + "{{" * 100_000, {}, plain)
+    assert (len(many.warnings), many.warnings[-1]) == (6, "9995 more texts in double braces stay as they are.")
+
+
 def test_names_of_python_and_ipython_are_no_variables() -> None:
     namespace = {"__builtins__": 1, "In": 2, "Out": 3, "_ih": 4, "get_ipython": 5, "_": "last"}
     found = interpolated("".join(f"{{{{{name}}}}}" for name in namespace), namespace, plain)

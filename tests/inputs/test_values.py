@@ -52,7 +52,9 @@ def test_nothing_in_a_fence_closes_it(text: str) -> None:
 
 
 def test_a_long_text_is_cut_and_says_so() -> None:
-    text = as_text("log", "x" * 99_999 + "\n" + "y" * 50_000)
+    parts: dict[str, str] = {}
+    text = as_text("log", "x" * 99_999 + "\n" + "y" * 50_000, parts)
+    assert parts == {"log": "100,000 of 150,000 characters"}
     assert "50,000 more characters left out" in text
     assert len(text) < 100_200
 

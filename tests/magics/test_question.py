@@ -56,6 +56,27 @@ def test_an_unknown_name_is_told_and_stays(kernel: Kernel) -> None:
     assert sent(kernel) == "hello {{nope}}"
 
 
+def test_what_goes_in_in_part_is_told(kernel: Kernel) -> None:
+    kernel.run(
+        "import pandas as pd\nbig = 'A' * 5_000_000\nsmall = 'a\\nb'\n"
+        "df = pd.DataFrame({f'c{n}': range(1000) for n in range(70)})\nten = df.iloc[:20, :60]"
+    )
+    parts = {"big": "100,000 of 5,000,000 characters", "df": "20 of 1,000 rows, 60 of 70 columns"}
+    planned = kernel.run("%%secgemini --dry-run\n{{big}} {{small}} {{df}} {{ten}} {{df.head()}}").text
+    sent = kernel.run("%%secgemini\n{{big}} {{small}} {{df}} {{ten}} {{df.head()}}")
+    assert sent.status == "ok", sent.error
+    footer = sent.text.splitlines()[-1]
+    for name, part in parts.items():
+        for text in (planned, sent.text):
+            assert f"{{{{{name}}}}} goes in with {part}: -a ${name} sends all." in text
+            assert "{{df.head()}} stays as it is" in text
+        assert f"{name} ({part})" in footer
+    variables = next(line for line in planned.splitlines() if line.strip().startswith("variables"))
+    assert variables.split(maxsplit=1)[1] == f"big ({parts['big']}), small, df ({parts['df']}), ten"
+    assert "small goes in" not in sent.text
+    assert "ten (" not in footer
+
+
 def test_variables_are_attached(kernel: Kernel) -> None:
     kernel.run("import pandas as pd\ndf = pd.DataFrame({'a': [1]})\nraw = b'\\0\\1'")
     ran = kernel.run("%%secgemini -a $df -a '$df as flows.parquet' -a $raw\nsee")
