@@ -54,6 +54,8 @@ def read_evidence(given: Sequence[str], namespace: Mapping[str, Any], limit: int
     """
     found: list[Evidence] = []
     for each in given:
+        if not each.strip():
+            raise InputError("-a was given an empty name. Name a file, a glob or $variable. Nothing was sent.")
         found += [_of_variable(each, namespace, limit)] if each.startswith("$") else _of_path(each, limit)
     for evidence in found:
         if holds_key(evidence.content) or holds_key(evidence.name):
@@ -71,7 +73,9 @@ def _of_variable(given: str, namespace: Mapping[str, Any], limit: int) -> Eviden
         raise InputError(f"{given!r} names no variable: write $name, or '$name as file.csv'. Nothing was sent.")
     name, filename = match[1], match[2]
     if not is_variable(name, namespace):
-        near = difflib.get_close_matches(name, [each for each in namespace if is_variable(each, namespace)], n=1)
+        # IPython puts its own `open` beside the user's names.
+        own = [each for each in namespace if is_variable(each, namespace) and each != "open"]
+        near = difflib.get_close_matches(name, own, n=1)
         hint = f" Did you mean ${near[0]}?" if near else ""
         raise InputError(f"There is no variable {name}.{hint} Nothing was sent.")
     value = namespace[name]

@@ -130,6 +130,9 @@ class SecGeminiMagics(Magics):
                         result = cells.ask(self, line, cell)
                 self.tell_failed_jobs()
             except SecGeminiError as error:
+                from secgemini_jupyter.magics.choosing import in_words_for_a_cell
+
+                in_words_for_a_cell(error)
                 error.short = self.preference("short_errors")
                 raise
         from secgemini_jupyter.magics.formats import is_shown

@@ -39,6 +39,7 @@ def kinds(text: str) -> str:
     return text
 
 
+OUT = arg("-o", "--out", metavar="VAR", help="put the Answer into this variable")
 OPTIONS = (
     arg("-s", "--session", metavar="NAME", help="ask in the session of this name; created if there is none"),
     arg("--new", action="store_true", help="ask in a fresh session, made current"),
@@ -76,8 +77,8 @@ OPTIONS = (
         "page), code (its code in one new cell, not run), raw (the messages)",
     ),
     arg("--dry-run", action="store_true", help="show what would leave this machine; nothing is created or sent"),
-    arg("--bg", action="store_true", help="go on in the background: gives a Job, see %%secgemini jobs"),
-    arg("-o", "--out", metavar="VAR", help="put the Answer into this variable; with --bg first the Job"),
+    arg("--bg", action="store_true", help="go on in the background: gives a Job, first to -o; see %%secgemini jobs"),
+    OUT,
     arg("-q", "--quiet", action="store_true", help="show nothing"),
     *LOOKS,
     arg("prompt", nargs="*", help="the first words of the prompt; the cell's body follows"),
@@ -92,7 +93,7 @@ def parser() -> Parser:
     return new_parser("%%secgemini", OPTIONS)
 
 
-def ask(magics: SecGeminiMagics, line: str, body: str = "") -> Any:
+def ask(magics: SecGeminiMagics, line: str, body: str | None = None) -> Any:
     """Ask what a line and a cell's body say.
 
     Returns:
@@ -103,7 +104,8 @@ def ask(magics: SecGeminiMagics, line: str, body: str = "") -> Any:
         SecGeminiError: something could not be read, or the turn failed.
         Interrupted: the user stopped it.
     """
-    line, body = join_continued(parser(), line, body)
+    if body is not None:
+        line, body = join_continued(parser(), line, body)
     tokens, first_words = split_options(parser(), line)
     options = parser().parse_tokens(tokens)
     check_out(options.out)
@@ -128,9 +130,13 @@ def ask(magics: SecGeminiMagics, line: str, body: str = "") -> Any:
 
 
 def ask_question(
-    magics: SecGeminiMagics, options: Namespace, question: Question, caching: Caching | None = None
+    magics: SecGeminiMagics, options: Namespace, question: Question, caching: Caching | None = None, *, gone: str = ""
 ) -> Any:
-    """Ask it in the session that the options choose; what is kept in the cache is shown instead."""
+    """Ask it in the session that the options choose; what is kept in the cache is shown instead.
+
+    Args:
+        gone: what to do if that session is gone, where it is not a cell that asks.
+    """
     restore = magics.redactor.restoring if getattr(options, "restore", False) else None
     look = replace(look_for(magics, options), restore=restore)
     if restore and look.form.name not in ("md", "text"):
@@ -139,7 +145,7 @@ def ask_question(
     if caching and (replayed := caching.replay(look=look, out=options.out)) is not None:
         return replayed if in_background else look.form.give(magics.shell, replayed)
     timeout = options.timeout or magics.preference("timeout")
-    with choosing.telling_of_the_gone(magics.kernel, options.session):
+    with choosing.telling_of_the_gone(magics.kernel, options.session, advice=gone):
         session = session_for(magics, options)
         magics.kernel.jobs.check_free(session)
         if caching:

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
 
-from secgemini_jupyter.errors import SessionNotFoundError, one_line
+from secgemini_jupyter.errors import SecGeminiError, SessionNotFoundError, one_line
 
 if TYPE_CHECKING:
     from secgemini_jupyter.client.sync import InteractiveSession
     from secgemini_jupyter.kernel import KernelSession
     from secgemini_jupyter.magics import SecGeminiMagics
 
-__all__ = ["check_fits", "checked_name", "telling_of_the_gone"]
+__all__ = ["check_fits", "checked_name", "in_words_for_a_cell", "telling_of_the_gone"]
 
 MAX_NAME = 200
+_COMMANDS = {"reconnect()": "%secgemini reconnect", "list_sessions()": "%secgemini sessions"}
+"""What Python code would call, as it is typed in a cell."""
+
+
+def in_words_for_a_cell(error: SecGeminiError) -> None:
+    """Let an error of the client's advise what can be typed where it is shown."""
+    text = str(error)
+    for call, command in _COMMANDS.items():
+        text = re.sub(rf"(?<![\w.]){re.escape(call)}", command, text)
+    if text != str(error):
+        error.args = (text, *error.args[1:])
 
 
 def checked_name(name: str) -> str:
@@ -59,10 +71,13 @@ def check_fits(magics: SecGeminiMagics, name: str, session: InteractiveSession, 
 
 
 @contextlib.contextmanager
-def telling_of_the_gone(kernel: KernelSession, name: str | None = None) -> Iterator[None]:
+def telling_of_the_gone(kernel: KernelSession, name: str | None = None, *, advice: str = "") -> Iterator[None]:
     """Say of a session that expired, or was deleted elsewhere, what to do.
 
     It is not replaced silently: the next prompt would go to a session that knows nothing of the earlier ones.
+
+    Args:
+        advice: what to do, where no cell asks.
 
     Raises:
         SessionNotFoundError: in the words for a cell.
@@ -75,9 +90,9 @@ def telling_of_the_gone(kernel: KernelSession, name: str | None = None) -> Itera
         if session is None or kernel.get(name) is not session:  # it was made, or chosen, just now
             raise
         new = "--new" if name == kernel.current_name else f"--new -s {name!r}"
+        advice = advice or f"Add {new} to ask in a fresh one."
         told = SessionNotFoundError(
-            f"Session {name!r} is gone at the service: it expired or was deleted elsewhere. "
-            f"Add {new} to ask in a fresh one."
+            f"Session {name!r} is gone at the service: it expired or was deleted elsewhere. {advice}"
         )
         told.messages, told.response = error.messages, error.response
         raise told from None

@@ -133,8 +133,8 @@ def unknown_option(parser: argparse.ArgumentParser, given: str) -> str:
 def nearest(given: str, known: Iterable[str]) -> str:
     """What was probably meant; else all there is."""
     known = list(known)
-    near = difflib.get_close_matches(given, known, n=1, cutoff=0.5)
-    return f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}."
+    near = difflib.get_close_matches(given, known, n=1)
+    return f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known) or 'none'}."
 
 
 def options_of(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:

@@ -106,6 +106,8 @@ def set_preference(magics: SecGeminiMagics, name: str, text: str) -> None:
     from traitlets.config import Config
 
     trait = magics.traits()[name]
+    if trait.allow_none and text.lower() == "none":
+        text = "None"
     try:
         value = trait._validate(magics, trait.from_string(text))
     except (TraitError, ValueError):

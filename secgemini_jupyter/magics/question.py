@@ -43,16 +43,19 @@ class Question:
         return [*self.variables, *((each.name, each.size) for each in self.evidence)]
 
 
-def compose(magics: SecGeminiMagics, options: Namespace, first_words: str, body: str) -> Question:
-    """The question; whatever is wrong with it costs nothing yet.
+def compose(magics: SecGeminiMagics, options: Namespace, first_words: str, body: str | None) -> Question:
+    """The question; whatever is wrong with it costs nothing yet. `body`: None for one line.
 
     Raises:
         UsageError: there is no prompt.
         SecGeminiError: something cannot be read or sent, or holds the key.
     """
-    prompt = "\n".join(part for part in (first_words, body.strip("\n")) if part.strip())
+    prompt = "\n".join(part for part in (first_words, (body or "").strip("\n")) if part.strip())
     if not prompt.strip():
-        raise UsageError("%%secgemini: the prompt is empty. Write it behind the options or in the cell's body.")
+        where = "behind the options." if body is None else "behind the options or in the cell's body."
+        raise UsageError(
+            f"{'%secgemini ask' if body is None else '%%secgemini'}: the prompt is empty. Write it {where}"
+        )
     settings = settings_of(magics.kernel)
     key = find_key()  # while it is held, it is recognised
     question = Question(prompt)

@@ -201,7 +201,7 @@ SOURCES: dict[str, Callable[[SecGeminiMagics, str], list[Suggestion]]] = {
     "attach paths": evidence,
     "config name": settings,
     "delete name": own_sessions,
-    "detach file_idx": attachments,
+    "detach file": attachments,
     "dotenv": files,
     "help command": commands,
     "model": models,

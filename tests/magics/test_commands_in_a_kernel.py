@@ -93,8 +93,19 @@ def test_attach_files_detach(kernel: Kernel, tmp_path: Path) -> None:
     for index in (5, -1):
         ran = kernel.run(f"%secgemini detach {index}")
         assert ran.status == "error"
+    assert "Did you mean c.log?" in kernel.run("%secgemini detach d.log").text
     kernel.run("frame = %secgemini files")
     assert kernel.value("list(frame['name'])") == ["c.log"]
+    kernel.run("frame = %secgemini detach c.log")
+    assert kernel.value("list(frame['name'])") == []
+
+
+def test_detach_of_a_name_that_two_files_have(kernel: Kernel) -> None:
+    kernel.run("from secgemini_jupyter import current_session\nsession = current_session()")
+    kernel.run("for content in (b'a', b'b'): session.attach_file('same.log', content)")
+    assert "2 files are called 'same.log': give one of 0, 1" in kernel.run("%secgemini detach same.log").text
+    kernel.run("frame = %secgemini detach 1")
+    assert kernel.value("list(frame['size'])") == [1]
 
 
 def test_attach_without_a_path_is_the_widget(kernel: Kernel) -> None:

@@ -227,6 +227,11 @@ def test_config_shows_and_sets_one(shell: InteractiveShell) -> None:
         shell.run_line_magic("secgemini", f"config SecGeminiMagics.feedback {text}")
         assert magics(shell).feedback is value
     assert listed(shell, "feedback") == ["True", "%config"]
+    for text in ("none", "NONE", "None"):
+        shell.run_line_magic("secgemini", "config timeout 5")
+        assert magics(shell).timeout == 5
+        shell.run_line_magic("secgemini", f"config timeout {text}")
+        assert magics(shell).timeout is None
 
 
 @pytest.mark.parametrize(

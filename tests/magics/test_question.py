@@ -90,6 +90,8 @@ def test_variables_are_attached(kernel: Kernel) -> None:
     ("setup", "cell", "says"),
     [
         ("", "%%secgemini -a $dff\nx", "There is no variable dff."),
+        ("", "%%secgemini -a $opne\nx", "There is no variable opne. Nothing"),
+        ("", '%%secgemini -a ""\nx', "an empty name"),
         ("dframe = 'a\\nb'", "%%secgemini -a $dfrme\nx", "Did you mean $dframe?"),
         ("import os", "%%secgemini\n{{os}}", "is a module"),
         ("b = b'1'", "%%secgemini\n{{b}}", "Attach them: -a $b"),

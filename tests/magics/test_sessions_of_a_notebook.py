@@ -158,12 +158,19 @@ def test_a_prompt_behind_a_turn_that_still_runs_says_so(restarted: Callable[[], 
 def test_a_session_that_was_deleted_elsewhere_is_not_replaced_silently(kernel: Kernel, client: SecGemini) -> None:
     kernel.run("%%secgemini -o found\nhello")
     client.resume_session(kernel.value("found.session.id")).delete()
-    for cell in ("%%secgemini\nstill there?", "%secgemini retry", "%%secgemini\nstill there?"):
+    for cell in ("%%secgemini\nstill there?", "%secgemini retry", "%secgemini reconnect", "%%secgemini\nstill there?"):
         line = refused(kernel, cell)
         assert "Session 'main' is gone at the service" in line
-        assert "Add --new" in line
+        assert ("Add --new" if cell.startswith("%%") else "%secgemini new makes a fresh one") in line
     assert kernel.run("%%secgemini --new -o found\nfresh").status == "ok"
     assert kernel.value("found.answer, found.turn") == ("fresh", 1)
+
+
+def test_advice_is_what_can_be_typed_in_a_cell(kernel: Kernel) -> None:
+    assert "%secgemini sessions" in refused(kernel, "%secgemini resume nosuch")
+    line = refused(kernel, "%%secgemini -t 0.3\n[[delay=5]] late")
+    assert "%secgemini reconnect" in line
+    assert "()" not in line
 
 
 def test_evidence_for_a_session_that_is_gone(kernel: Kernel, client: SecGemini, tmp_path: Path) -> None:

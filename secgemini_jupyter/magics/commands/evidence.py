@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from argparse import Namespace
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
 
 from secgemini_jupyter.errors import one_line
 from secgemini_jupyter.magics.commands.base import Command, need_notebook
-from secgemini_jupyter.magics.options import arg
+from secgemini_jupyter.magics.options import arg, choose
 
 if TYPE_CHECKING:
     from secgemini_jupyter.magics import SecGeminiMagics
@@ -44,8 +48,26 @@ def files(magics: SecGeminiMagics, _: Namespace) -> Any:
 
 
 def detach(magics: SecGeminiMagics, options: Namespace) -> Any:
-    magics.kernel.current().detach_file(options.file_idx)
+    session = magics.kernel.get(magics.kernel.current_name)
+    if session is None:
+        raise UsageError("%secgemini detach: there is no session yet, so no file in it.")
+    session.detach_file(position(options.file, [file.name for file in session.files]))
     return files(magics, options)
+
+
+def position(given: str, names: Sequence[str]) -> int:
+    """Of an attachment, by its position or its name.
+
+    Raises:
+        UsageError: none has this name, or several have.
+    """
+    if given not in names and re.fullmatch(r"-?\d{1,9}", given):
+        return int(given)
+    found = [number for number, name in enumerate(names) if name == given]
+    if len(found) > 1:
+        which = ", ".join(map(str, found))
+        raise UsageError(one_line(f"%secgemini detach: {len(found)} files are called {given!r}: give one of {which}."))
+    return found[0] if found else names.index(choose("file", given, names))
 
 
 COMMANDS = (
@@ -55,11 +77,11 @@ COMMANDS = (
         attach,
         [arg("paths", nargs="*", help="paths, globs, or $variable")],
     ),
-    Command("files", "the attachments, as a DataFrame; its index is what detach takes", files),
+    Command("files", "the attachments, as a DataFrame; its index is what detach takes, or a name", files),
     Command(
         "detach",
         "remove an attachment",
         detach,
-        [arg("file_idx", type=int, help="its position in %%secgemini files")],
+        [arg("file", help="its name, or its position in %%secgemini files")],
     ),
 )

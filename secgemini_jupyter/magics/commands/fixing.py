@@ -116,7 +116,8 @@ COMMANDS = (
         [
             arg("number", nargs="?", type=int, metavar="n", help="the n of In[n]; the last failed cell when left out"),
             arg("--yes", action="store_true", help="send without asking"),
-            *only(cell.OPTIONS, "--session", "--new", "--model", "--timeout", "--no-log", "--out"),
+            *only(cell.OPTIONS, "--session", "--new", "--model", "--timeout", "--no-log"),
+            cell.OUT,
         ],
     ),
 )

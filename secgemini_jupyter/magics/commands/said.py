@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS"]
 
+FRESH = "%secgemini new makes a fresh one."
+
 
 def ask(magics: SecGeminiMagics, line: str) -> Any:
     return cell.ask(magics, line)
@@ -57,7 +59,7 @@ def bug(magics: SecGeminiMagics, options: Namespace) -> Line:
 
 
 def reconnect(magics: SecGeminiMagics, _: Namespace) -> Any:
-    with choosing.telling_of_the_gone(magics.kernel):
+    with choosing.telling_of_the_gone(magics.kernel, advice=FRESH):
         return asking.ask(magics, magics.kernel.current(), None)
 
 
@@ -70,7 +72,7 @@ def retry(magics: SecGeminiMagics, options: Namespace) -> Any:
         kernel.wait_stopped(session)
     if session is not None and session.is_running:
         raise InputError(f"A turn is running in session {session.name!r}: wait for it, or stop it. Nothing was sent.")
-    with choosing.telling_of_the_gone(kernel):
+    with choosing.telling_of_the_gone(kernel, advice=FRESH):
         prompt = kernel.last_prompt(session) if session is not None else None
     if prompt is None:
         raise InputError("Nothing was asked in this session yet: there is nothing to ask again.")
@@ -81,7 +83,7 @@ def retry(magics: SecGeminiMagics, options: Namespace) -> Any:
         from secgemini_jupyter.render.text import one_line as safe_line
 
         print(f"Asks again: {defanged(safe_line(prompt, 100))}")
-    return cell.ask_question(magics, chosen, Question(prompt))
+    return cell.ask_question(magics, chosen, Question(prompt), gone=FRESH)
 
 
 COMMANDS = (
@@ -104,7 +106,7 @@ COMMANDS = (
         "retry",
         "ask the last prompt of the current session again, word for word",
         retry,
-        only(cell.OPTIONS, "--timeout", "--out", "--quiet"),
+        [*only(cell.OPTIONS, "--timeout", "--quiet"), cell.OUT],
     ),
     Command("reconnect", "go on listening to the turn that was interrupted", reconnect),
 )
