@@ -11,6 +11,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
+from benchmarks.activity import measure_activity
 from benchmarks.importing import import_times, load_ext_times
 from benchmarks.magics import measure_magics
 from benchmarks.plan import OURS, ROWS, Aim, Row
@@ -35,7 +36,7 @@ FIGURES = {  # unit in the table, factor, digits
 
 def main() -> int:
     options = arguments()
-    official = None if options.only and set(options.only) <= {"widgets", "magics"} else official_python()
+    official = None if options.only and set(options.only) <= {"widgets", "magics", "activity"} else official_python()
     interpreters = dict.fromkeys(("async", "sync", "raw", "lean"), sys.executable)
     if official:
         interpreters["official"] = official
@@ -61,6 +62,8 @@ def main() -> int:
         results["rows"] |= measure_widgets(quick=options.quick)
     if not options.only or "magics" in options.only:
         results["rows"] |= measure_magics(quick=options.quick)
+    if not options.only or "activity" in options.only:
+        results["rows"] |= measure_activity()
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=1), "utf-8")
     print(f"\nAll samples: {RESULTS.relative_to(ROOT)}")
@@ -71,7 +74,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="leave out the rows that take long")
     parser.add_argument(
-        "only", nargs="*", help="rows whose name contains one of these words; `import`, `widgets`, `magics`"
+        "only", nargs="*", help="rows whose name contains one of these words; `import`, `widgets`, `magics`, `activity`"
     )
     return parser.parse_args()
 
