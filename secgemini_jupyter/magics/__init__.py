@@ -105,6 +105,8 @@ class SecGeminiMagics(Magics):
     @context_matcher(identifier="secgemini")
     def matcher(self, context: CompletionContext) -> SimpleMatcherResult:
         """For `shell.Completer.custom_matchers`, of version 2 of IPython's matchers."""
+        if "secgemini" not in context.full_text:  # nothing is imported for it
+            return {"completions": [], "suppress": False}
         return self._completion.match(context)
 
     def cell_ran(self, result: ExecutionResult) -> None:

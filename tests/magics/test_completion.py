@@ -52,6 +52,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def test_tab_in_a_plain_cell_loads_nothing_of_ours(shell: InteractiveShell) -> None:
+    magics = shell.magics_manager.registry["SecGeminiMagics"]
+    assert "print" in tab(shell, "pri|")
+    assert "_completion" not in vars(magics)
+    assert "--session" in tab(shell, "%%secgemini --ses|")
+    assert "_completion" in vars(magics)
+
+
 # --- where the cursor is ---
 
 
