@@ -155,6 +155,8 @@ class Login:
     """The key that the user of this process gave by hand: in memory alone, and before all that is found."""
 
     key: ClassVar[Key | None] = None
+    by: ClassVar[object] = None
+    """Who takes the key back: the sessions of the shell that somebody logged in from."""
     spilt: ClassVar[list[Secret]] = []
     """Keys that somebody wrote into a cell: known here, so that no prompt, output or error of ours repeats them."""
 

@@ -13,10 +13,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from secgemini_jupyter import keeper
 from secgemini_jupyter import kernel as kernels
 from secgemini_jupyter.client.running import RunningTurn
 from secgemini_jupyter.errors import InputError, SessionNotFoundError, SettingsError
-from secgemini_jupyter.keeper import Keeper
 from secgemini_jupyter.kernel import Answer, KernelSession
 from secgemini_jupyter.models import MessageType
 from tests.conftest import LocalService
@@ -262,11 +262,11 @@ def test_closing_ends_thread_and_connections(kernel: KernelSession) -> None:
     assert kernel.current(), "and it can be used again"
 
 
-def test_current_session_without_the_extension(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Keeper, "sessions", None)
+def test_current_session_without_the_extension() -> None:
     session = kernels.current_session()
     assert kernels.current_session() is session
     kernels.default_kernel().close()
+    keeper.let_go(None)
 
 
 def answered(kernel: KernelSession, prompt: str) -> Answer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from secgemini_jupyter.keeper import Keeper
+from secgemini_jupyter.keeper import keep, kept
 from secgemini_jupyter.kernel.answer import Answer
 from secgemini_jupyter.kernel.sessions import KernelSession
 
@@ -28,10 +28,11 @@ def current_session() -> InteractiveSession:
 
 def default_kernel() -> KernelSession:
     """What the magics share with Python code of the notebook: the extension's, if it is loaded."""
-    if Keeper.sessions is None:  # the extension is not loaded
-        sessions = KernelSession(say=print)
-        Keeper.sessions = lambda: sessions
-    return Keeper.sessions()
+    sessions = kept()
+    if sessions is None:  # the extension is not loaded; once it is, it goes on with these
+        sessions = made = KernelSession(say=print)
+        keep(None, lambda: made)
+    return sessions
 
 
 def attach() -> AttachWidget:

@@ -48,10 +48,7 @@ class KernelSession:
         say: Callable[[str], None] | None = None,
         defaults: Callable[[], Mapping[str, Any]] | None = None,
     ) -> None:
-        tell = say or (lambda _: None)
-        self._say: Callable[[str], None] = lambda line: tell(one_line(line))
-        self._defaults = defaults or dict
-        self._memory = NotebookMemory({} if namespace is None else namespace, self._say)
+        self._serve(namespace, say, defaults)
         self._lock = threading.RLock()
         self._sessions: dict[str, InteractiveSession] = {}
         self._watchers = Watchers()
@@ -61,6 +58,26 @@ class KernelSession:
         self._asked: RunningTurn | None = None
         self.replays = Replays()
         self.jobs = Jobs()
+
+    def _serve(
+        self,
+        namespace: Mapping[str, Any] | None,
+        say: Callable[[str], None] | None,
+        defaults: Callable[[], Mapping[str, Any]] | None,
+    ) -> None:
+        tell = say or (lambda _: None)
+        self._say: Callable[[str], None] = lambda line: tell(one_line(line))
+        self._defaults = defaults or dict
+        self._memory = NotebookMemory({} if namespace is None else namespace, self._say)
+
+    def adopt(
+        self, namespace: Mapping[str, Any], *, say: Callable[[str], None], defaults: Callable[[], Mapping[str, Any]]
+    ) -> None:
+        """Go on in a notebook that is known only now, with the sessions there are; arguments as of a new one."""
+        with self._lock:
+            self._serve(namespace, say, defaults)
+            for name in self.names:
+                self._remember(name)
 
     # --- client ---
 

@@ -11,8 +11,8 @@ from IPython.core.completer import context_matcher
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from traitlets import Bool, Enum, Float, Int, TraitError, Unicode
 
+from secgemini_jupyter import keeper
 from secgemini_jupyter.errors import SecGeminiError, SettingsError
-from secgemini_jupyter.keeper import Keeper
 from secgemini_jupyter.magics.choices import FORMATS, MODES, SHOWS
 from secgemini_jupyter.magics.interrupts import Interrupted, Interrupts
 from secgemini_jupyter.magics.lines import read_lines, unread_lines
@@ -185,7 +185,10 @@ _loaded: weakref.WeakKeyDictionary[InteractiveShell, SecGeminiMagics] = weakref.
 
 
 def load(shell: InteractiveShell) -> None:
-    """Register the magics with a shell; a second call replaces nothing."""
+    """Register the magics with a shell; a second call replaces nothing.
+
+    Sessions that Python code of the notebook used before are the shell's from here on.
+    """
     if shell in _loaded:
         return
     magics = SecGeminiMagics(shell)  # which adds itself to the shell's configurables
@@ -194,11 +197,17 @@ def load(shell: InteractiveShell) -> None:
     shell.Completer.custom_matchers.append(magics.matcher)
     shell.events.register("post_run_cell", magics.cell_ran)
     _loaded[shell] = magics
-    Keeper.sessions = lambda: magics.kernel
+    if (made := keeper.made_before()) is not None:
+        made.adopt(shell.user_ns, say=print, defaults=magics.session_defaults)
+        vars(magics)["kernel"] = made
+    keeper.keep(magics, lambda: magics.kernel)
 
 
 def unload(shell: InteractiveShell) -> None:
-    """Take the magics back, log out, close connections, end the loop thread; sessions stay at the service."""
+    """Take the magics back, log out, close connections, end the loop thread; sessions stay at the service.
+
+    What another shell of this process has stays as it is.
+    """
     magics = _loaded.pop(shell, None)
     if magics is None:
         return
@@ -211,8 +220,10 @@ def unload(shell: InteractiveShell) -> None:
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("secgemini", None)
     shell.magics_manager.registry.pop(type(magics).__name__, None)
-    Keeper.sessions = None
-    if settings := sys.modules.get("secgemini_jupyter.settings"):
-        settings.Login.key = None
-    if "kernel" in vars(magics):
-        magics.kernel.close()
+    keeper.let_go(magics)
+    kernel = vars(magics).get("kernel")
+    settings = sys.modules.get("secgemini_jupyter.settings")
+    if settings and (not _loaded or (kernel is not None and settings.Login.by is kernel)):
+        settings.Login.key = settings.Login.by = None
+    if kernel is not None:
+        kernel.close()

@@ -15,7 +15,6 @@ import secgemini_jupyter
 from secgemini_jupyter.client.aio import AsyncSecGemini
 from secgemini_jupyter.client.sync import SecGemini
 from secgemini_jupyter.errors import Secret
-from secgemini_jupyter.keeper import Keeper
 from secgemini_jupyter.models import PublicSessionFile
 from secgemini_jupyter.render.text import one_line
 from secgemini_jupyter.widgets import AttachWidget
@@ -244,12 +243,12 @@ def anyio_backend():
 
 
 def test_the_package_gives_the_widget_of_the_current_session(local_service, monkeypatch):
-    from secgemini_jupyter import kernel
+    from secgemini_jupyter import keeper, kernel
 
     monkeypatch.setenv("SEC_GEMINI_API_KEY", local_service.key)
     monkeypatch.setenv("SEC_GEMINI_API_HTTP_URL", local_service.http)
     made = kernel.KernelSession()
-    monkeypatch.setattr(Keeper, "sessions", lambda: made)
+    monkeypatch.setattr(keeper, "_keepers", [(made, lambda: made)])
     widget = secgemini_jupyter.attach()
     assert widget.session_id == secgemini_jupyter.current_session().id
     widget.close()

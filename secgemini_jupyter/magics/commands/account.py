@@ -166,7 +166,7 @@ def _become(kernel: KernelSession, key: Key) -> str:
     except KeyboardInterrupt:
         client.close()
         raise
-    Login.key = key
+    Login.key, Login.by = key, kernel
     who = f"{user.id} at {client.settings.host}" if user.id else client.settings.host
     said = f"Logged in as {who}, key {key}."
     state, words, advice = expiry(user.key_expire_time)
