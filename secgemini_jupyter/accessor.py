@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from secgemini_jupyter.errors import InputError, SecGeminiError
+from secgemini_jupyter.plots import Plots
 from secgemini_jupyter.transcript.document import Transcript
 from secgemini_jupyter.transcript.iocs import iocs_frame, sightings_frame
 from secgemini_jupyter.transcript.jsonl import replacing, to_jsonl, write_jsonl
@@ -106,6 +107,11 @@ class TranscriptAccessor:
         from secgemini_jupyter.widgets.visualize import VisualizeWidget
 
         return VisualizeWidget(self._table, embed=embed)
+
+    @property
+    def plot(self) -> Plots:
+        """Plots of the messages (extra `plot`): `.timeline()` and others, each a matplotlib figure."""
+        return Plots(self._table)
 
     def usage(
         self, by: Grain = "session", *, prices: Prices | None = None, models: str | Mapping[str, str] | None = None

@@ -255,9 +255,14 @@ def turn_usage(messages: Iterable[Message]) -> Usage:
     The service's thinking messages report numbers of their own, which the result's include (protocol 19.2). A
     message that was received twice counts once, a piece not at all: its aggregate follows.
     """
-    counted = {(m.id, m.message_type): m for m in messages if m.usage and not m.is_partial}
-    results = [m.usage for m in counted.values() if m.usage and m.message_type is MessageType.RESULT]
-    return sum(results or [m.usage for m in counted.values() if m.usage], Usage())
+    return sum((usage for _, usage in counted_usages(messages)), Usage())
+
+
+def counted_usages(messages: Iterable[Message]) -> list[tuple[Message, Usage]]:
+    """The messages whose numbers are those of the turn, with them: see `turn_usage`."""
+    counted = {(m.id, m.message_type): (m, m.usage) for m in messages if m.usage and not m.is_partial}
+    results = [item for item in counted.values() if item[0].message_type is MessageType.RESULT]
+    return results or list(counted.values())
 
 
 class ToolSetVendor(msgspec.Struct, frozen=True):

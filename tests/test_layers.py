@@ -25,6 +25,7 @@ ORDER = (
     "render",
     "transcript",
     "activity",
+    "plots",
     "widgets",
     "accessor",
     "local_server",

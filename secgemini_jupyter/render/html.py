@@ -125,11 +125,16 @@ def tag(name: str, *children: str, **attributes: str) -> Html:
     return Html(f"<{name}{written}>{join(*children)}</{name}>")
 
 
-def image(data_url: str, words: str) -> Html:
-    """A raster image that is part of the page; `images.read_image` has looked at its bytes."""
+def image(data_url: str, words: str, *, width: int = 0) -> Html:
+    """A raster image that is part of the page; `images.read_image` has looked at its bytes, or we drew it.
+
+    Args:
+        width: in CSS pixels, for one that has more pixels than it shall take.
+    """
     if not data_url.startswith(("data:image/png;", "data:image/gif;", "data:image/jpeg;", "data:image/webp;")):
         raise ValueError("only raster images that were read are shown")
-    return Html(f'<img src="{escape(data_url)}" alt="{escape(words)}" style="{IMAGE}">')
+    size = f' width="{width:d}"' if width else ""
+    return Html(f'<img src="{escape(data_url)}" alt="{escape(words)}"{size} style="{IMAGE}">')
 
 
 def page(body: Html, title: str, css: str = "") -> str:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from secgemini_jupyter.errors import InputError
 from secgemini_jupyter.models import Message, MessageType, PublicSessionFile, State
 from secgemini_jupyter.render.steps import tool_object
-from secgemini_jupyter.transcript.columns import is_time
-from secgemini_jupyter.transcript.turns import TurnSlice
+from secgemini_jupyter.transcript.turns import TurnSlice, time_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,9 +61,7 @@ def sightings(turns: Iterable[TurnSlice], files: Iterable[FileName] = ()) -> Ite
         for message in turn.messages:
             if message.is_partial or not (text := said(message)):
                 continue
-            at = message.created_at or float(message.timestamp)
-            seen_at = at if at and is_time(at) else None
-            where = where_said(message)
+            seen_at, where = time_of(message), where_said(message)
             for indicator, count in counted(extract(text)):
                 yield Sighting(indicator, turn.session_id, turn.index, message.id, seen_at, where, count)
     for file in files:

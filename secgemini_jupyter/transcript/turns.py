@@ -104,12 +104,12 @@ class TurnSlice:
     @property
     def started_at(self) -> float | None:
         """Unix seconds; None where no time is known."""
-        return _time(self.messages[0])
+        return time_of(self.messages[0])
 
     @property
     def ended_at(self) -> float | None:
         last = self.end or self.failure
-        return _time(last) if last else None
+        return time_of(last) if last else None
 
     @property
     def duration(self) -> float | None:
@@ -120,7 +120,9 @@ class TurnSlice:
     def time_to_first(self) -> float | None:
         """Seconds from the prompt to the first message after it."""
         return (
-            seconds_between(self.started_at, _time(self.messages[1])) if self.query and len(self.messages) > 1 else None
+            seconds_between(self.started_at, time_of(self.messages[1]))
+            if self.query and len(self.messages) > 1
+            else None
         )
 
 
@@ -180,7 +182,8 @@ def frame_of_turns(turns: Sequence[TurnSlice], *, session_id: str | None = None)
     return frame(COLUMNS, turns, schema=SCHEMA, session_id=session_id)
 
 
-def _time(message: Message) -> float | None:
+def time_of(message: Message) -> float | None:
+    """Unix seconds; None where no time is known."""
     seconds = message.created_at or float(message.timestamp)
     return seconds if seconds and is_time(seconds) else None
 

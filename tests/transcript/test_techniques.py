@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
+import secgemini_jupyter.accessor  # noqa: F401  # registers df.secgemini
 from secgemini_jupyter.attack import catalog
 from secgemini_jupyter.errors import InputError
 from secgemini_jupyter.models import Message
