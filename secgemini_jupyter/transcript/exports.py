@@ -49,6 +49,12 @@ def _stix(transcript: Transcript) -> str:
     return to_stix(iocs_frame(transcript.turns, files))
 
 
+def _docx(transcript: Transcript) -> bytes:
+    from secgemini_jupyter.transcript.word import to_docx
+
+    return to_docx(transcript)
+
+
 def _jsonl(transcript: Transcript) -> bytes:
     return to_jsonl(transcript.messages)
 
@@ -60,6 +66,7 @@ WRITERS: dict[str, Callable[[Transcript], str | bytes]] = {
     ".jsonl": _jsonl,
     ".csv": _csv,
     ".stix.json": _stix,
+    ".docx": _docx,
 }
 ENDINGS = (*WRITERS, ".parquet")
 """What a file's name may end in."""

@@ -12,8 +12,7 @@ from secgemini_jupyter.transcript.answers import answer_markdown
 from secgemini_jupyter.transcript.document import Transcript
 from secgemini_jupyter.transcript.markdown import escaped, fenced
 from secgemini_jupyter.transcript.pages import facts
-from secgemini_jupyter.transcript.report_pages import COMPARED
-from secgemini_jupyter.transcript.reports import Mention, Report
+from secgemini_jupyter.transcript.reports import COMPARED, Mention, Report
 from secgemini_jupyter.transcript.templating import Written, defanged_markdown, filled
 from secgemini_jupyter.transcript.turns import TurnSlice
 

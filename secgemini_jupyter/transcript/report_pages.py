@@ -12,13 +12,11 @@ from secgemini_jupyter.render.payloads import render_message
 from secgemini_jupyter.render.text import defanged, one_line, size
 from secgemini_jupyter.transcript import pages
 from secgemini_jupyter.transcript.pages import grid, said
-from secgemini_jupyter.transcript.reports import Evidence, Mention, Report
+from secgemini_jupyter.transcript.reports import COMPARED, Evidence, Mention, Report
 from secgemini_jupyter.transcript.sheet import CSS
 from secgemini_jupyter.transcript.templating import filled
 
 __all__ = ["page"]
-
-COMPARED = {True: "same as sent from here", False: "not compared here", None: "not known"}
 
 
 def page(report: Report) -> str:

@@ -28,6 +28,7 @@ __all__ = ["Event", "Evidence", "Mention", "Report", "report"]
 
 MAX_ROWS = 1_000
 """Indicators, and steps of the investigation, that are listed."""
+COMPARED = {True: "same as sent from here", False: "not compared here", None: "not known"}
 WORDS = {"ok": "Answered", "error": "Failed", "incomplete": "No end yet", "interrupted": "Interrupted"}
 
 
@@ -100,18 +101,26 @@ class Report:
         return document(self)
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-        """Write it to a file that ends in `.html` or `.md`: whole, or not at all.
+        """Write it to a file that ends in `.html`, `.md` or `.docx`: whole, or not at all.
 
         Raises:
             InputError: another ending, a file is there, it cannot be written, or the template has a mistake.
         """
         from secgemini_jupyter.transcript.exports import checked
 
-        target = checked(path, overwrite=overwrite, endings=(".html", ".md"))
-        text = self.to_markdown() if target.suffix.lower() == ".md" else self.to_html()
+        target = checked(path, overwrite=overwrite, endings=(".html", ".md", ".docx"))
+        content = self._written(target.suffix.lower())
         with replacing(target) as file:
-            file.write(text.encode("utf-8", "replace"))
+            file.write(content)
         return target
+
+    def _written(self, ending: str) -> bytes:
+        if ending == ".docx":
+            from secgemini_jupyter.transcript.word import report_docx
+
+            return report_docx(self)
+        text = self.to_markdown() if ending == ".md" else self.to_html()
+        return text.encode("utf-8", "replace")  # a lone surrogate has no bytes
 
     @property
     def formats(self) -> tuple[Format, ...]:

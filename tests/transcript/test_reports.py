@@ -121,7 +121,7 @@ def test_a_table_gives_a_report(tmp_path: Path) -> None:
     assert whole.save(tmp_path / "a.HTML").read_text("utf-8") == whole.to_html()
     with pytest.raises(InputError, match="is there already"):
         whole.save(tmp_path / "a.md")
-    with pytest.raises(InputError, match=r"ends in none of \.html, \.md\."):
+    with pytest.raises(InputError, match=r"ends in none of \.html, \.md, \.docx\."):
         whole.save(tmp_path / "a.csv")
     assert "Two" in repr(whole)
 

@@ -1,0 +1,263 @@
+"""Transcripts and reports as Word documents (extra `docx`): defanged text and tables; no link, field, image, macro."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from secgemini_jupyter._version import __version__
+from secgemini_jupyter.errors import InputError
+from secgemini_jupyter.models import Message
+from secgemini_jupyter.render.answer import results
+from secgemini_jupyter.render.payloads import render_message
+from secgemini_jupyter.render.tables import Table
+from secgemini_jupyter.render.text import count, defanged, one_line, safe_text, size, utc
+from secgemini_jupyter.transcript.document import Transcript
+from secgemini_jupyter.transcript.pages import facts
+from secgemini_jupyter.transcript.reports import COMPARED, Mention, Report
+from secgemini_jupyter.transcript.turns import TurnSlice
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
+
+__all__ = ["report_docx", "to_docx"]
+
+MAX_TEXT = 50_000
+"""Characters of one prompt or result."""
+MAX_ROWS = 500
+_NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+
+
+def to_docx(transcript: Transcript) -> bytes:
+    """The conversation.
+
+    Raises:
+        InputError: python-docx is missing.
+    """
+    document = Document(transcript.title)
+    document.facts(facts(transcript))
+    if transcript.description.strip():
+        document.text(transcript.description)
+    if transcript.files:
+        document.heading("Attachments", 1)
+        rows = [(file.name, size(file.size), file.mime_type, file.sha256) for file in transcript.files]
+        document.table(("Name", "Size", "Type", "SHA-256"), rows)
+    document.heading("Conversation", 1)
+    document.turns(transcript)
+    return document.saved()
+
+
+def report_docx(report: Report) -> bytes:
+    """A report with the parts and the order of the template `incident`.
+
+    Raises:
+        InputError: python-docx is missing, or the report has a template of its own.
+    """
+    if report.template != "incident":
+        raise InputError("A template writes HTML or Markdown: save the report as one, or leave template= out for Word.")
+    document = Document(report.title)
+    document.text(report.kind)
+    document.facts([*facts(report.transcript), ("Activity log", report.head)])
+    if report.scope.strip():
+        document.heading("Scope", 1)
+        document.markdown(report.scope)
+    document.heading("Evidence", 1)
+    rows = [
+        (each.file.name, size(each.file.size), each.file.mime_type, each.file.sha256, COMPARED[each.is_verified])
+        for each in report.evidence
+    ]
+    document.table(("Name", "Size", "Type", "SHA-256", "Compared"), rows, "No attachments.")
+    document.heading("Findings", 1)
+    document.text(report.findings_note)
+    if report.findings is not None:
+        document.markdown(report.findings)
+    elif report.answered:
+        document.results(report.answered.messages)
+    document.heading("Indicators", 1)
+    document.table(("Type", "Value", "Count", "First mentioned", "In"), map(_mention, report.indicators), "None.")
+    document.text(report.indicators_note)
+    if report.techniques:
+        document.heading("ATT&CK techniques that were named", 2)
+        document.table(("Id", "Name", "Count", "First mentioned", "In"), map(_mention, report.techniques))
+    document.heading("Timeline", 1)
+    for turn, message in report.reported:
+        document.text(f"As told in the answer to turn {turn}:")
+        document.results([message])
+    steps = [(each.time, str(each.turn or ""), each.kind, each.what) for each in report.timeline]
+    document.table(("Time", "Turn", "Step", "What"), steps, "Nothing was asked yet.")
+    document.heading("Appendix: prompts and answers", 1)
+    document.turns(report.transcript)
+    return document.saved()
+
+
+def _mention(each: Mention) -> tuple[str, ...]:
+    return each.kind, each.value, f"{each.count:,}", each.first_seen, each.where
+
+
+class Document:
+    """A Word document that takes any text: what it cannot hold is shown, and indicators are defanged."""
+
+    def __init__(self, title: str) -> None:
+        try:
+            import docx
+        except ImportError:
+            raise InputError("Word documents need python-docx. Run: pip install 'secgemini-jupyter[docx]'.") from None
+        self._document = docx.Document()
+        about = self._document.core_properties
+        about.title, about.author, about.comments = _said(one_line(title, 200)), "secgemini-jupyter", ""
+        about.created = about.modified = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+        self._document.add_heading(_said(one_line(title, 200)), 0)
+
+    def heading(self, text: str, level: int) -> None:
+        self._document.add_heading(_said(one_line(text, 200)), level)
+
+    def text(self, text: str, style: str | None = None) -> None:
+        self._document.add_paragraph(_said(text), style)
+
+    def facts(self, rows: Iterable[tuple[str, str]]) -> None:
+        for name, value in rows:
+            if value:
+                paragraph = self._document.add_paragraph()
+                paragraph.paragraph_format.space_after = 0
+                paragraph.add_run(f"{name}: ").bold = True
+                paragraph.add_run(_clean(one_line(value, 500)))
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]], empty: str = "") -> None:
+        rows = list(rows)
+        if not rows:
+            if empty:
+                self.text(empty)
+            return
+        table = self._document.add_table(1, len(columns), "Light Grid Accent 1")
+        _fill(table.rows[0], columns)
+        for row in rows[:MAX_ROWS]:
+            _fill(table.add_row(), [one_line(cell, 1_000) for cell in row])
+        self.text(f"[{count(len(rows) - MAX_ROWS, 'more row')} in the session's data]" if len(rows) > MAX_ROWS else "")
+
+    def turns(self, transcript: Transcript) -> None:
+        for turn in transcript.turns:
+            where = f"{turn.session_id}, " if transcript.several else ""
+            at = f", {utc(turn.started_at)}" if turn.started_at is not None else ""
+            self.heading(f"{where}turn {turn.index}{at}" if turn.index else "Before the first prompt", 2)
+            if turn.prompt is not None:
+                self.text(_cut(turn.prompt), "Intense Quote")
+            self.results(turn.messages)
+            self._state(turn)
+        if not transcript.turns:
+            self.text("Nothing was asked yet.")
+
+    def _state(self, turn: TurnSlice) -> None:
+        if turn.status == "error":
+            self.text(f"Failed: {one_line(turn.error or '', 2_000)}")
+        elif turn.status != "ok" and turn.index:
+            self.text("Incomplete: the turn has no end.")
+        elif not turn.results:
+            self.text("No answer: the turn has no result.")
+
+    def results(self, messages: Sequence[Message]) -> None:
+        for message in results(messages):
+            shown = render_message(message, defang=False)
+            if shown.is_markdown:
+                self.markdown(message.content or "")
+            elif shown.table is not None:
+                self._table(shown.table)
+            else:
+                self.code(shown.text)
+
+    def _table(self, table: Table) -> None:
+        if table.title.strip():
+            self.text(one_line(table.title, 200))
+        self.table([*table.columns], [["" if cell is None else str(cell) for cell in row] for row in table.rows])
+
+    def code(self, text: str) -> None:
+        from docx.shared import Pt
+
+        run = self._document.add_paragraph().add_run(_said(_cut(text).rstrip("\n")))
+        run.font.name, run.font.size = "Consolas", Pt(9)
+
+    def markdown(self, text: str) -> None:
+        """Headings, paragraphs, lists, tables and code of a Markdown text; links are their words."""
+        rows: list[list[str]] = []
+        lists: list[str] = []
+        for token, inner in _blocks(_parser().parse(_cut(text))):
+            if token.type in ("bullet_list_open", "ordered_list_open"):
+                lists.append("List Bullet" if token.type.startswith("bullet") else "List Number")
+            elif token.type in ("bullet_list_close", "ordered_list_close"):
+                lists.pop()
+            elif token.type in ("fence", "code_block"):
+                self.code(token.content)
+            elif token.type == "tr_open":
+                rows.append([])
+            elif token.type in ("th_open", "td_open"):
+                rows[-1].append(_words(inner))
+            elif token.type == "table_close":
+                self.table(rows[0], [row[: len(rows[0])] for row in rows[1:]])
+                rows = []
+            elif token.type == "heading_open":
+                self._inline(inner, None, is_bold=True)
+            elif token.type == "paragraph_open":
+                self._inline(inner, lists[-1] if lists else None)
+
+    def _inline(self, inline: Token | None, style: str | None, *, is_bold: bool = False) -> None:
+        paragraph = self._document.add_paragraph(style=style)
+        strong = 0
+        target = ""
+        for token in (inline.children if inline else None) or ():
+            strong += {"strong_open": 1, "strong_close": -1}.get(token.type, 0)
+            words = "\n" if token.type in ("softbreak", "hardbreak") else token.content
+            if token.type == "link_open" and token.markup != "autolink":
+                target = str(token.attrs.get("href", ""))
+            elif token.type == "link_close" and target:
+                words, target = f" ({target})", ""  # where it leads, as text: nothing here can be clicked
+            if words:
+                run = paragraph.add_run(_said(words))
+                run.bold = is_bold or strong > 0
+                if token.type == "code_inline":
+                    run.font.name = "Consolas"
+
+    def saved(self) -> bytes:
+        self.text(f"Indicators are defanged. Times are UTC. Written by secgemini-jupyter {__version__} (unofficial).")
+        file = io.BytesIO()
+        self._document.save(file)
+        return file.getvalue()
+
+
+def _fill(row: Any, cells: Sequence[str]) -> None:
+    for cell, text in zip(row.cells, cells, strict=False):
+        cell.text = _said(text)
+
+
+def _words(inline: Token | None) -> str:
+    return "".join(token.content or " " for token in (inline.children if inline else None) or ())
+
+
+def _blocks(tokens: Sequence[Token]) -> Iterator[tuple[Token, Token | None]]:
+    """Each token, and the inline one that follows it."""
+    for position, token in enumerate(tokens):
+        following = tokens[position + 1] if position + 1 < len(tokens) else None
+        yield token, following if following is not None and following.type == "inline" else None
+
+
+def _cut(text: str) -> str:
+    more = len(text) - MAX_TEXT
+    return text if more <= 0 else f"{text[:MAX_TEXT]}\n\n[{count(more, 'more character')} in the session's history]"
+
+
+def _said(text: str) -> str:
+    return _clean(defanged(safe_text(text)))
+
+
+def _clean(text: str) -> str:
+    return _NO_XML.sub("\ufffd", text)
+
+
+@cache
+def _parser() -> MarkdownIt:
+    from markdown_it import MarkdownIt
+
+    return MarkdownIt("commonmark", {"html": False, "maxNesting": 12}).enable("table").disable("image")
