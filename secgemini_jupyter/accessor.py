@@ -16,13 +16,18 @@ import pandas as pd
 
 from secgemini_jupyter.errors import InputError, SecGeminiError
 from secgemini_jupyter.plots import Plots
+from secgemini_jupyter.transcript.columns import lacking
+from secgemini_jupyter.transcript.contents import tables_in
 from secgemini_jupyter.transcript.document import Transcript
 from secgemini_jupyter.transcript.iocs import iocs_frame, sightings_frame
 from secgemini_jupyter.transcript.jsonl import replacing, to_jsonl, write_jsonl
+from secgemini_jupyter.transcript.messages import COLUMNS
 from secgemini_jupyter.transcript.restore import check_columns, messages_of, turns_of
 from secgemini_jupyter.transcript.sessions import attached_in, files_frame
 from secgemini_jupyter.transcript.sightings import FileName, file_names
+from secgemini_jupyter.transcript.tables import table_frame
 from secgemini_jupyter.transcript.techniques import navigator_layer, techniques_frame
+from secgemini_jupyter.transcript.timeline import timeline_frame
 from secgemini_jupyter.transcript.tool_calls import tool_calls_frame
 from secgemini_jupyter.transcript.tree import SessionTree
 from secgemini_jupyter.transcript.turns import TurnSlice, frame_of_turns
@@ -51,9 +56,9 @@ class TranscriptAccessor:
     """
 
     def __init__(self, table: pd.DataFrame) -> None:
-        if missing := [name for name in _MARKS if name not in table.columns]:
+        if missing := lacking(table, _MARKS, known=COLUMNS):
             raise NoTranscriptError(
-                f"This table is no transcript: it lacks the columns {', '.join(missing)}. Take one from history()."
+                f"This table is no transcript: it lacks the columns {missing}. Take one from history()."
             )
         self._table = table
 
@@ -64,6 +69,26 @@ class TranscriptAccessor:
     def tool_calls(self) -> pd.DataFrame:
         """One row a tool call: tool, arguments, output or error, times, how call and result were brought together."""
         return tool_calls_frame(turns_of(self._table))
+
+    def timeline(self) -> pd.DataFrame:
+        """One row an event (prompt, thought, tool call, answer, error): when, how long, by whom, and what on one line.
+
+        msticpy draws it: `mp_plot.timeline(time_column="started_at", source_columns=["label"], group_by="kind")`.
+        """
+        return timeline_frame(turns_of(self._table))
+
+    def tables(self) -> list[pd.DataFrame]:
+        """Every table of the answers, turn by turn; the `attrs` of each say `session_id`, `turn_index` and its title.
+
+        Which they are, and their dtypes, is told at `Answer.tables`.
+        """
+        found = []
+        for turn in turns_of(self._table):
+            for table in tables_in(turn.messages):
+                made = table_frame(table)
+                made.attrs |= {"session_id": turn.session_id, "turn_index": turn.index}
+                found.append(made)
+        return found
 
     def files(self) -> pd.DataFrame:
         """One row an attachment of the table's sessions, as `history()` noted them; of all, where it has no rows.

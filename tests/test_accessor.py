@@ -121,6 +121,39 @@ def test_to_jsonl_gives_messages_in_the_shape_of_the_wire(history: pd.DataFrame,
     assert read_jsonl(tmp_path / "a.jsonl") == MESSAGES
 
 
+def test_tables_say_where_they_are_from() -> None:
+    fence = "| host | port |\n| --- | --- |\n| a | 22 |\n"
+    messages = [*MESSAGES, say("query", "List", State.QUERY), say("result", f"One:\n\n{fence}\nTwo:\n\n{fence}")]
+    tables = messages_frame(messages, session_id="s").secgemini.tables()
+    assert [table.attrs for table in tables] == [{"session_id": "s", "turn_index": 3}] * 2
+    assert tables[0]["port"].tolist() == [22]
+
+
+VIEWS = ("turns", "tool_calls", "timeline", "usage", "iocs", "sightings", "techniques")
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_views_of_parts_and_of_sessions_put_together(view: str) -> None:
+    """What is not there is not needed: rows may be missing, or stand in another order, as may indexes repeat."""
+    asked = say(
+        "local_tool_call",
+        '{"tool_name": "whois", "tool_args": {"ip": "203.0.113.9 T1059"}}',
+        State.CALLING_TOOL,
+    )
+    one, two = (messages_frame([*MESSAGES[:2], asked, *MESSAGES[2:]], session_id=name) for name in "ab")
+    both = pd.concat([one, two])
+    whole = getattr(both.secgemini, view)()
+    alone = [getattr(each.secgemini, view)() for each in (one, two)]
+    assert len(alone[0])
+    if view != "techniques":  # one row for each technique of all sessions
+        assert_frame_equal(whole, pd.concat(alone, ignore_index=True), check_like=True)
+    for part in (both.iloc[:0], both[both["message_type"] == "end"], both.iloc[::-1], both.sample(5, random_state=1)):
+        found = getattr(part.secgemini, view)()
+        assert found.dtypes.equals(whole.dtypes)
+    assert len(getattr(both.iloc[:0].secgemini, view)()) == 0
+    assert both.iloc[:0].secgemini.tables() == []
+
+
 def test_an_empty_transcript_has_empty_views() -> None:
     empty = messages_frame([], session_id="s").secgemini
     assert (len(empty.turns()), len(empty.usage()), empty.to_jsonl()) == (0, 0, "")
@@ -133,6 +166,14 @@ def test_a_table_that_is_no_transcript_has_no_accessor() -> None:
     with pytest.raises(NoTranscriptError, match="lacks the columns message_type") as caught:
         _ = other.secgemini
     assert isinstance(caught.value, SecGeminiError)
+
+
+def test_columns_with_new_names_are_told() -> None:
+    table = messages_frame(MESSAGES, session_id="s")
+    with pytest.raises(NoTranscriptError, match=r"message_type \(perhaps renamed: message_kind for message_type\)"):
+        _ = table.rename(columns={"message_type": "message_kind"}).secgemini
+    with pytest.raises(InputError, match=r"group_id \(perhaps renamed: group for group_id\)"):
+        table.rename(columns={"group_id": "group"}).secgemini.timeline()
 
 
 def test_a_method_names_the_columns_that_it_misses(history: pd.DataFrame) -> None:

@@ -20,7 +20,18 @@ from secgemini_jupyter.errors import InputError, one_line
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["OTHER", "Backend", "Category", "Column", "Dtype", "check_columns", "conform", "frame", "with_backend"]
+__all__ = [
+    "OTHER",
+    "Backend",
+    "Category",
+    "Column",
+    "Dtype",
+    "check_columns",
+    "conform",
+    "frame",
+    "lacking",
+    "with_backend",
+]
 
 OTHER = "other"
 """The label of a value that a category's fixed list does not have."""
@@ -125,17 +136,22 @@ def _cast(values: pd.Series[Any], dtype: Dtype) -> Any:
     return values.astype(pandas_dtype(dtype))
 
 
-def check_columns(there: Iterable[Any], needed: Iterable[str]) -> None:
+def check_columns(there: Iterable[Any], needed: Iterable[str], *, known: Iterable[str] = ()) -> None:
     """Raise `InputError` that names those of `needed` that are not `there`, and which may be them under a new name."""
+    if missing := lacking(there, needed, known=known):
+        raise InputError(f"The table lacks the columns {missing}. Take history() with all its columns and filter rows.")
+
+
+def lacking(there: Iterable[Any], needed: Iterable[str], *, known: Iterable[str] = ()) -> str:
+    """The names of `needed` that are not `there`, in words; empty where all are. What is `known` was not renamed."""
+    needed = list(needed)
     given = [str(name) for name in there]
     if not (missing := [name for name in needed if name not in given]):
-        return
-    spare = [name for name in given if name not in set(needed)]
+        return ""
+    spare = [name for name in given if name not in {*needed, *known}]
     renamed = [f"{near[0]} for {name}" for name in missing if (near := get_close_matches(name, spare, 1, 0.5))]
     hint = f" (perhaps renamed: {one_line(', '.join(renamed))[:200]})" if renamed else ""
-    raise InputError(
-        f"The table lacks the columns {', '.join(missing)}{hint}. Take history() with all its columns and filter rows."
-    )
+    return f"{', '.join(missing)}{hint}"
 
 
 def pandas_dtype(dtype: Dtype) -> Any:

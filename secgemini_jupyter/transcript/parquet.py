@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from secgemini_jupyter.errors import InputError
 from secgemini_jupyter.render.text import one_line
-from secgemini_jupyter.transcript import iocs, messages, sessions, tool_calls, turns
+from secgemini_jupyter.transcript import iocs, messages, sessions, timeline, tool_calls, turns
 from secgemini_jupyter.transcript.columns import Column, check_columns, conform
 from secgemini_jupyter.transcript.jsonl import replacing
 
@@ -22,6 +22,7 @@ _SCHEMAS: dict[str, Mapping[str, Column[Any]]] = {
     messages.SCHEMA: messages.COLUMNS,
     turns.SCHEMA: turns.COLUMNS,
     tool_calls.SCHEMA: tool_calls.COLUMNS,
+    timeline.SCHEMA: timeline.COLUMNS,
     sessions.SCHEMA: sessions.COLUMNS,
     sessions.FILE_SCHEMA: sessions.FILE_COLUMNS,
     iocs.SCHEMA: iocs.COLUMNS,

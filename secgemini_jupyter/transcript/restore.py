@@ -59,7 +59,7 @@ def turns_of(table: pd.DataFrame) -> list[TurnSlice]:
 
 def rows_of(table: pd.DataFrame) -> Iterator[tuple[str, int, Message]]:
     needed = [*_FIELDS, *_TOKENS, *_OTHERS]
-    check_columns(table, needed)
+    check_columns(table, needed, known=COLUMNS)
     values = [_plain(table, name) for name in needed]
     for position, row in enumerate(zip(*values, strict=True)):
         given = dict(zip(needed, row, strict=True))
