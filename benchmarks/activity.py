@@ -34,8 +34,8 @@ def measure_activity() -> dict[str, Samples]:
 
 def figures(folder: Path) -> Iterator[Figure]:
     from secgemini_jupyter import activity
-    from secgemini_jupyter.activity.log import Draft, append
     from secgemini_jupyter.activity.recorder import Recorder, flush
+    from secgemini_jupyter.activity.writing import Draft, append
 
     draft, path = Draft(1_800_000_000.0, FIELDS), activity.path_of("s")
     ours = timed(lambda: append(path, [draft]), APPENDS, 1e3)

@@ -10,11 +10,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
-__all__ = ["GENESIS", "VERSION", "Entry", "canonical", "read_entry", "seal", "sha256"]
+__all__ = ["GENESIS", "LOST", "REPAIRED", "VERSION", "Entry", "canonical", "read_entry", "seal", "sha256", "torn"]
 
 VERSION = "activity/1"
 GENESIS = "0" * 64
 """What the first entry has in the place of a hash of the one before."""
+REPAIRED = "log_repaired"
+"""Activity of the entry that tells which torn lines stand before it."""
+LOST = "entries_lost"
+"""Activity of the entry that tells that others could not be written."""
 LONGEST = 1000
 """Characters of a text in an entry: names come from outside, and a line shall fit into the tail that is read."""
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -65,6 +69,11 @@ def read_entry(line: bytes) -> Entry | None:
     # Another spelling of the same values is an edit too: a name that stands twice would hide one of them.
     is_sound = canonical(fields) == line and hashlib.sha256(canonical(rest)).hexdigest() == digest
     return Entry(number, previous, digest, fields, is_sound)
+
+
+def torn(line: bytes) -> dict[str, Any]:
+    """What a repair tells of a line that was cut off."""
+    return {"bytes": len(line), "sha256": hashlib.sha256(line).hexdigest()}
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -16,8 +16,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from secgemini_jupyter.activity.log import Draft, append, path_of
-from secgemini_jupyter.activity.verification import LOST
+from secgemini_jupyter.activity.entries import LOST
+from secgemini_jupyter.activity.writing import Draft, append, path_of
 from secgemini_jupyter.errors import one_line, redact
 from secgemini_jupyter.threads import daemon
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from secgemini_jupyter.activity.log import MissingLogError, content, head, path_of, read
+from secgemini_jupyter.activity.log import MissingLogError, content, head, read
 from secgemini_jupyter.activity.recorder import flush
 from secgemini_jupyter.activity.verification import Finding, Verification, check_lines
+from secgemini_jupyter.activity.writing import path_of
 from secgemini_jupyter.errors import InputError
 
 if TYPE_CHECKING:

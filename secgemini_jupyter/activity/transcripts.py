@@ -9,9 +9,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from secgemini_jupyter.activity.entries import Entry, read_entry, sha256
-from secgemini_jupyter.activity.log import MissingLogError, content, path_of
+from secgemini_jupyter.activity.log import MissingLogError, content
 from secgemini_jupyter.activity.sessions import verification_of
 from secgemini_jupyter.activity.verification import Finding, Problem, Verification, ascending, merged
+from secgemini_jupyter.activity.writing import path_of
 from secgemini_jupyter.errors import InputError
 from secgemini_jupyter.transcript.restore import check_columns, turns_of
 from secgemini_jupyter.transcript.turns import TurnSlice

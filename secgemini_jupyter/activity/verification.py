@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from secgemini_jupyter.activity.entries import GENESIS, Entry, read_entry
+from secgemini_jupyter.activity.entries import GENESIS, LOST, REPAIRED, Entry, read_entry, torn
 from secgemini_jupyter.errors import InputError, one_line
 from secgemini_jupyter.transcript.columns import Category, Column, frame
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["REPAIRED", "Finding", "Problem", "Verification", "ascending", "check_lines", "merged", "split_head"]
+__all__ = ["Finding", "Problem", "Verification", "ascending", "check_lines", "merged", "split_head"]
 
-REPAIRED = "log_repaired"
-"""Activity of the entry that tells which torn lines stand before it."""
-LOST = "entries_lost"
-"""Activity of the entry that tells that others could not be written."""
 SHOWN = 20
 
 Problem = Literal["edited", "removed", "reordered", "repeated", "truncated", "rewritten", "torn", "lost", "absent"]
@@ -273,11 +268,6 @@ class Chain:
                 row=self.rows[number],
                 entry=number,
             )
-
-
-def torn(line: bytes) -> dict[str, Any]:
-    """What a repair tells of a line that was cut off."""
-    return {"bytes": len(line), "sha256": hashlib.sha256(line).hexdigest()}
 
 
 def ascending(numbers: Sequence[int]) -> set[int]:

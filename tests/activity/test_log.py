@@ -16,9 +16,9 @@ import pytest
 
 from secgemini_jupyter import activity
 from secgemini_jupyter.activity import recorder as recording
-from secgemini_jupyter.activity.log import Draft, append
 from secgemini_jupyter.activity.recorder import Recorder, flush
 from secgemini_jupyter.activity.sessions import activity_of, head_of, verification_of
+from secgemini_jupyter.activity.writing import Draft, append
 from secgemini_jupyter.errors import InputError
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes, signals and limits of POSIX")
