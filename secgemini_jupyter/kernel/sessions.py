@@ -56,6 +56,7 @@ class KernelSession:
         self._client: SecGemini | None = None
         self.current_name = MAIN
         self._asked: RunningTurn | None = None
+        self._gone: set[str] = set()  # ids of sessions that are not at the service any more
         self.replays = Replays()
         self.jobs = Jobs()
 
@@ -296,13 +297,15 @@ class KernelSession:
             InputError: several sessions have the name.
             SessionNotFoundError: there is none.
         """
+        from secgemini_jupyter.render.text import count, utc
+
         listed = self.client.list_sessions()
         named = [session for session in listed if session.name == id_or_name]
         if any(session.id == id_or_name for session in listed) or not named:
             return self.resume_session(id_or_name)  # somebody may have named another one like it
         if len(named) > 1:
-            ids = ", ".join(session.id for session in named)
-            raise InputError(f"{len(named)} sessions are called {id_or_name!r}: resume one by id ({ids}).")
+            which = "; ".join(f"{each.id} ({utc(each.create_time)}, {count(each.turns, 'turn')})" for each in named)
+            raise InputError(f"{len(named)} sessions are called {id_or_name!r}: resume one by id: {which}.")
         return self.resume_session(named[0].id)
 
     def resume_last(self) -> InteractiveSession:
@@ -529,6 +532,15 @@ class KernelSession:
         if last is not None and last.session is session and last.turn.query and not last.is_sent:
             asked.append(last.turn.query)
         return max(asked, key=lambda message: message.created_at).content if asked else None
+
+    def note_gone(self, session: InteractiveSession) -> None:
+        """The service does not know it any more. Its name stays: the next prompt shall not begin anew unasked."""
+        self._gone.add(session.id)
+        self._watchers.tell()
+
+    def is_gone(self, session: InteractiveSession) -> bool:
+        """Whether the service said so."""
+        return session.id in self._gone
 
     def is_held_up(self, session: InteractiveSession) -> bool:
         """Whether an earlier turn that was stopped here may still run at the service."""

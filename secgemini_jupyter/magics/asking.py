@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from secgemini_jupyter.errors import SessionNotFoundError
 from secgemini_jupyter.kernel.answer import Answer
 from secgemini_jupyter.magics.formats import AS_IT_IS
 from secgemini_jupyter.magics.interrupts import Interrupted, current, released
@@ -134,7 +135,10 @@ def finish(
             with released():
                 shaped = look.form.take(answer, defang=look.defang)
     finally:
-        view.finish(replace(response.facts(question.inputs), redacted=question.redacted), status, shaped)
+        facts = replace(response.facts(question.inputs), redacted=question.redacted)
+        if isinstance(error, SessionNotFoundError):  # there was no such turn
+            facts = replace(facts, turn=None, retained=None)
+        view.finish(facts, status, shaped)
     return answer
 
 

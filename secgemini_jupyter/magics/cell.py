@@ -190,6 +190,8 @@ def session_for(magics: SecGeminiMagics, options: Namespace) -> InteractiveSessi
     if options.new:
         return kernel.new(named, **given)
     name = named or kernel.current_name
+    if near := choosing.near_name(kernel, name):
+        print(one_line(f"New session {name!r}. This notebook has {near!r}, if that was meant."))
     session = kernel.use(name, **given)
     choosing.check_fits(magics, name, session, options.model)
     return session

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
     from secgemini_jupyter.kernel import KernelSession
     from secgemini_jupyter.magics import SecGeminiMagics
 
-__all__ = ["check_fits", "checked_name", "in_words_for_a_cell", "telling_of_the_gone"]
+__all__ = ["FRESH", "check_fits", "checked_name", "in_words_for_a_cell", "near_name", "telling_of_the_gone"]
 
+FRESH = "%secgemini new makes a fresh one."
 MAX_NAME = 200
 _COMMANDS = {"reconnect()": "%secgemini reconnect", "list_sessions()": "%secgemini sessions"}
 """What Python code would call, as it is typed in a cell."""
@@ -46,6 +48,13 @@ def checked_name(name: str) -> str:
             "printed."
         )
     return name.strip()
+
+
+def near_name(kernel: KernelSession, name: str) -> str:
+    """A name of this notebook's that was probably meant, where `name` is new; else nothing."""
+    known = [*kernel.names, *kernel.remembered]
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+    return near[0] if near and name not in known else ""
 
 
 def check_fits(magics: SecGeminiMagics, name: str, session: InteractiveSession, model: str | None) -> None:
@@ -90,6 +99,7 @@ def telling_of_the_gone(kernel: KernelSession, name: str | None = None, *, advic
         if session is None or kernel.get(name) is not session:  # it was made, or chosen, just now
             raise
         new = "--new" if name == kernel.current_name else f"--new -s {name!r}"
+        kernel.note_gone(session)
         advice = advice or f"Add {new} to ask in a fresh one."
         told = SessionNotFoundError(
             f"Session {name!r} is gone at the service: it expired or was deleted elsewhere. {advice}"

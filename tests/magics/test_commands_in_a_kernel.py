@@ -33,7 +33,7 @@ def test_status_before_and_after_the_first_prompt(kernel: Kernel) -> None:
     for line in ("", "status"):
         status = said(kernel, line)
         assert status.count("\n") == 0
-        for part in ("session main", "1 turns", "0 files", "retained", "127.0.0.1"):
+        for part in ("session main", "1 turn ·", "0 files", "retained", "127.0.0.1"):
             assert part in status
     assert "local-test-key" not in said(kernel, "")
 
@@ -125,7 +125,8 @@ def test_history_and_visualize(kernel: Kernel) -> None:
 
 
 def test_feedback_and_bug(kernel: Kernel) -> None:
-    assert "for the session" in said(kernel, "feedback up")
+    assert "nothing to rate" in kernel.run("%secgemini feedback up").error
+    assert "for the session" in said(kernel, "feedback up --session")
     kernel.run("%%secgemini\nrate me")
     assert "Sent: helpful, for turn 1" in said(kernel, 'feedback up "well done"')
     assert "Sent: not helpful" in said(kernel, "feedback down too short")
@@ -144,7 +145,7 @@ def test_hostile_session_name_is_one_clean_line(kernel: Kernel) -> None:
         "import secgemini_jupyter\ns = secgemini_jupyter.current_session()\n"
         "s.update(name='evil\\x1b[2J\\n<b>\\u202e[red]')"
     )
-    for line in ("", "sessions", "feedback up", "visualize"):
+    for line in ("", "sessions", "feedback up --session", "visualize"):
         ran = kernel.run(f"%secgemini {line}")
         assert ran.status == "ok", ran.error
         assert "\x1b" not in ran.text

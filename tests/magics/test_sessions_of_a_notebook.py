@@ -92,7 +92,7 @@ def test_main_is_fresh_after_a_restart_and_says_so_once(restarted: Callable[[], 
     assert "resume --last continues this notebook's last one" in kernel.run("%%secgemini -o found\nafter").text
     assert kernel.value("found.session.id") != before
     assert "resume --last" not in kernel.run("%%secgemini\nand on").text
-    assert "1 turns" in said(kernel, "resume --last")
+    assert "1 turn ·" in said(kernel, "resume --last")
     kernel.run("%%secgemini -o found\nthere again")
     assert kernel.value("found.session.id, found.turn") == (before, 2)
 
@@ -109,7 +109,7 @@ def test_resume_last_streams_the_rest_of_a_running_answer(restarted: Callable[[]
     assert "its last turn still runs" in ran.text
     assert kernel.value("whole.session.id, whole.status, whole.answer") == (session.id, "ok", "WHOLE")
     assert kernel.value("len(whole.messages)") == 154
-    assert "session long · 1 turns" in said(kernel, "resume --last"), "nothing runs any more: no answer again"
+    assert "session long · 1 turn ·" in said(kernel, "resume --last"), "nothing runs any more: no answer again"
 
 
 def test_resume_last_at_the_embedded_service(tmp_path: Path) -> None:
@@ -164,6 +164,51 @@ def test_a_session_that_was_deleted_elsewhere_is_not_replaced_silently(kernel: K
         assert ("Add --new" if cell.startswith("%%") else "%secgemini new makes a fresh one") in line
     assert kernel.run("%%secgemini --new -o found\nfresh").status == "ok"
     assert kernel.value("found.answer, found.turn") == ("fresh", 1)
+
+
+def test_a_session_that_is_gone_looks_so_everywhere(kernel: Kernel, client: SecGemini) -> None:
+    kernel.run("%%secgemini -o found\nhello")
+    client.resume_session(kernel.value("found.session.id")).delete()
+    ran = kernel.run("%%secgemini\nstill there?")
+    assert ran.status == "error"
+    assert "turn 2" not in str(ran.outputs)
+    assert "· retained" not in str(ran.outputs)
+    line = said(kernel, "")
+    assert "is gone at the service: %secgemini new" in line
+    assert "turn" not in line
+    for command in ("files", "history", "feedback up", "bug broken"):
+        assert "Session 'main' is gone" in refused(kernel, f"%secgemini {command}")
+    assert "0 turns" in said(kernel, "new")
+
+
+@pytest.mark.parametrize("command", ["files", "history"])
+def test_whoever_sees_first_that_a_session_is_gone_says_so(kernel: Kernel, client: SecGemini, command: str) -> None:
+    kernel.run("%%secgemini -o found\nhello")
+    client.resume_session(kernel.value("found.session.id")).delete()
+    assert "%secgemini new" in refused(kernel, f"%secgemini {command}")
+    assert "is gone at the service" in said(kernel, "")
+
+
+def test_a_new_name_is_told_beside_those_there_are(kernel: Kernel) -> None:
+    assert "new" not in said(kernel, "use triage").partition("·")[0], "there was none to take it for"
+    kernel.run("%%secgemini -q\nhello")
+    assert said(kernel, "use traige").startswith("new session traige")
+    assert "(known: triage)" in said(kernel, "use triege").replace("traige, ", "").replace(", traige", "")
+    assert said(kernel, "use triage").startswith("session triage · 1 turn ·")
+    ran = kernel.run("%%secgemini -s triagge\nhello")
+    assert ran.status == "ok"
+    assert "New session 'triagge'. This notebook has 'triage'" in ran.text
+    assert "New session" not in kernel.run("%%secgemini -s triagge\nhello").text
+    assert "New session" not in kernel.run("%%secgemini -s malware\nhello").text
+
+
+def test_several_sessions_of_a_name_are_told_apart(kernel: Kernel, client: SecGemini) -> None:
+    made = [client.create_session("twice") for _ in range(2)]
+    made[0].query("hello")
+    line = refused(kernel, "%secgemini resume twice")
+    for session, turns in zip(made, ("1 turn", "0 turns"), strict=True):
+        assert re.search(rf"{session.id} \(20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC, {turns}\)", line)
+        session.delete()
 
 
 def test_advice_is_what_can_be_typed_in_a_cell(kernel: Kernel) -> None:

@@ -70,7 +70,7 @@ def test_out_variable_and_line_magic(shell: InteractiveShell, capsys: pytest.Cap
     shell.run_cell("%%secgemini -q -o found\nhello")
     assert shell.user_ns["found"].answer == "hello"
     shell.run_cell("status = %secgemini")
-    assert "1 turns" in shell.user_ns["status"]
+    assert "1 turn ·" in shell.user_ns["status"]
     assert "hello" not in capsys.readouterr().out
 
 

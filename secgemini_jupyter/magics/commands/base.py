@@ -50,10 +50,12 @@ class Command:
 
 
 def status(magics: SecGeminiMagics, _: Namespace) -> Line:
+    from secgemini_jupyter.render.text import count
+
     kernel = magics.kernel
     session = kernel.get(kernel.current_name)
     if session is None and (number := kernel.replays.replayed(kernel.current_name)):
-        turns = "1 turn" if number == 1 else f"{number} turns"
+        turns = count(number, "turn")
         return Line(
             one_line(
                 f"session {kernel.current_name}: {turns} replayed from the cache, nobody was asked yet "
@@ -62,14 +64,14 @@ def status(magics: SecGeminiMagics, _: Namespace) -> Line:
         )
     if session is None:
         return Line(f"No session yet in this kernel ({destination(kernel)}). Ask in a %%secgemini cell.")
+    if kernel.is_gone(session):
+        gone = f"{label(kernel.current_name, session)} is gone at the service: %secgemini new makes a fresh one"
+        return Line(one_line(f"{gone} · {destination(kernel)}"))
     retained = "retained" if session.can_log else "not retained"
     running = " · a turn is running" if session.is_running else ""
-    return Line(
-        one_line(
-            f"{label(kernel.current_name, session)} · {session.turns} turns · {len(session.files)} files · "
-            f"{retained} · {destination(kernel)}{running}"
-        )
-    )
+    size = f"{count(session.turns, 'turn')} · {count(len(session.files), 'file')}"
+    line = f"{label(kernel.current_name, session)} · {size} · {retained} · {destination(kernel)}{running}"
+    return Line(one_line(line))
 
 
 def destination(kernel: KernelSession) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 
 from secgemini_jupyter.errors import one_line
+from secgemini_jupyter.magics import choosing
 from secgemini_jupyter.magics.commands.base import Command, need_notebook
 from secgemini_jupyter.magics.options import arg, choose
 
@@ -33,6 +34,10 @@ def attach(magics: SecGeminiMagics, options: Namespace) -> Any:
 def files(magics: SecGeminiMagics, _: Namespace) -> Any:
     import pandas as pd
 
+    session = magics.kernel.current()
+    if not session.is_running:
+        with choosing.telling_of_the_gone(magics.kernel, advice=choosing.FRESH):
+            session.refresh()  # an empty table would say that it is there
     rows = [
         {
             "name": one_line(file.name),
@@ -41,7 +46,7 @@ def files(magics: SecGeminiMagics, _: Namespace) -> Any:
             "content_type_label": one_line(file.content_type_label or ""),
             "sha256": one_line(file.sha256),
         }
-        for file in magics.kernel.current().files
+        for file in session.files
     ]
     frame = pd.DataFrame(rows, columns=["name", "size", "mime_type", "content_type_label", "sha256"])
     return frame.rename_axis("file_idx")

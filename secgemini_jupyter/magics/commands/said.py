@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from secgemini_jupyter.errors import InputError, one_line
 from secgemini_jupyter.magics import asking, cell, choosing
 from secgemini_jupyter.magics.caching import check_may_ask
+from secgemini_jupyter.magics.choosing import FRESH
 from secgemini_jupyter.magics.commands.base import Command, Line, need_notebook
 from secgemini_jupyter.magics.options import arg, choose, only
 from secgemini_jupyter.magics.question import Question
@@ -18,19 +19,19 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS"]
 
-FRESH = "%secgemini new makes a fresh one."
-
 
 def ask(magics: SecGeminiMagics, line: str) -> Any:
     return cell.ask(magics, line)
 
 
 def history(magics: SecGeminiMagics, _: Namespace) -> Any:
-    return magics.kernel.current().history()
+    with choosing.telling_of_the_gone(magics.kernel, advice=FRESH):
+        return magics.kernel.current().history()
 
 
 def visualize(magics: SecGeminiMagics, _: Namespace) -> Any:
-    return magics.kernel.current().visualize()
+    with choosing.telling_of_the_gone(magics.kernel, advice=FRESH):
+        return magics.kernel.current().visualize()
 
 
 def chat(magics: SecGeminiMagics, _: Namespace) -> Any:
@@ -44,17 +45,21 @@ def feedback(magics: SecGeminiMagics, options: Namespace) -> Any:
     scores = {"up": 1, "down": -1}
     score = scores[choose("verdict", options.verdict, list(scores))] if options.verdict else 0
     session = magics.kernel.current()
-    turn, group = (0, None) if options.session else answered_turn(session.messages)
-    if options.verdict is None:
-        return feedback_widget(session, turn, group)
-    session.send_feedback(score, group, comment=" ".join(options.comment))
+    with choosing.telling_of_the_gone(magics.kernel, advice=FRESH):
+        turn, group = (0, None) if options.session else answered_turn(session.messages)
+        if options.verdict is None:
+            return feedback_widget(session, turn, group)
+        if group is None and not options.session:
+            raise InputError("Nothing was answered in this session yet: there is nothing to rate. Nothing was sent.")
+        session.send_feedback(score, group, comment=" ".join(options.comment))
     target = "the session" if group is None else f"turn {turn}"
     return Line(one_line(f"Sent: {'helpful' if score > 0 else 'not helpful'}, for {target} of {session.name}."))
 
 
 def bug(magics: SecGeminiMagics, options: Namespace) -> Line:
     session = magics.kernel.current()
-    session.send_bug_report(" ".join(options.text), answered_turn(session.messages)[1])
+    with choosing.telling_of_the_gone(magics.kernel, advice=FRESH):
+        session.send_bug_report(" ".join(options.text), answered_turn(session.messages)[1])
     return Line(one_line(f"Sent: a bug report for {session.name}."))
 
 

@@ -44,8 +44,14 @@ def new(magics: SecGeminiMagics, options: Namespace) -> Line:
 
 
 def use(magics: SecGeminiMagics, options: Namespace) -> Line:
-    magics.kernel.switch(checked_name(options.name))
-    return status(magics, options)
+    kernel, name = magics.kernel, checked_name(options.name)
+    known = list(dict.fromkeys([*kernel.names, *kernel.remembered]))
+    kernel.switch(name)
+    line = status(magics, options)
+    if name in known or not known:
+        return line
+    more = f", {len(known) - 5} more" if len(known) > 5 else ""
+    return Line(one_line(f"new {line} (known: {', '.join(known[-5:])}{more})"))
 
 
 def resume(magics: SecGeminiMagics, options: Namespace) -> Any:
@@ -67,6 +73,8 @@ def update(magics: SecGeminiMagics, options: Namespace) -> Line:
 
 
 def delete(magics: SecGeminiMagics, options: Namespace) -> Line:
+    from secgemini_jupyter.render.text import count
+
     kernel = magics.kernel
     name = options.name or kernel.current_name
     session = kernel.get(name)
@@ -74,7 +82,7 @@ def delete(magics: SecGeminiMagics, options: Namespace) -> Line:
         raise UsageError(
             one_line(f"%secgemini delete: this kernel has no session {name!r}. It has: {names_of(kernel)}.")
         )
-    what = f"{label(name, session)} with {session.turns} turns and {len(session.files)} files"
+    what = f"{label(name, session)} with {count(session.turns, 'turn')} and {count(len(session.files), 'file')}"
     if not options.yes:
         raise UsageError(one_line(f"%secgemini delete would delete {what}, for good. Add --yes to do it."))
     kernel.delete(name)
