@@ -153,11 +153,13 @@ class Job:
         from IPython import get_ipython
         from IPython.display import display
 
+        from secgemini_jupyter.render.answer import LISTING
+
         shell = get_ipython()
         if shell is not None and self._shown_in == shell.execution_count:
             self._shown_in = None
             return
-        display({"text/plain": repr(self)}, raw=True)
+        display({"text/plain": repr(self)}, metadata=LISTING, raw=True)
 
 
 class Jobs:

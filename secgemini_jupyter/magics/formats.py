@@ -12,7 +12,7 @@ raw     the turn's messages as JSON Lines      the same, exactly
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from secgemini_jupyter.errors import InputError
@@ -136,7 +136,7 @@ def _raw(answer: Answer, defang: bool) -> Shaped:
     from secgemini_jupyter.transcript.jsonl import to_jsonl
 
     value = to_jsonl(answer.messages).decode()
-    return Shaped(body=raw(value, defang=defang), value=value)
+    return Shaped(body=replace(raw(value, defang=defang), is_transcript=True), value=value)
 
 
 def _code(answer: Answer, _: bool) -> Shaped:

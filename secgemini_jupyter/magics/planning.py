@@ -61,8 +61,9 @@ class Plan:
         ]
         return lines if self.attachments else [*lines, ("attachments", "none")]
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, Any]]:
         from secgemini_jupyter.render import html
+        from secgemini_jupyter.render.answer import LISTING
         from secgemini_jupyter.render.text import defanged, safe_text
 
         title = "Nothing was sent. This would be:"
@@ -80,10 +81,10 @@ class Plan:
         )
         width = max(len(name) for name, _ in self._lines())
         text = [title, *(f"  {name:<{width}}  {value}" for name, value in self._lines()), "", shown]
-        return {"text/plain": "\n".join([*text, *(["", note] if note else [])]), "text/html": markup}
+        return {"text/plain": "\n".join([*text, *(["", note] if note else [])]), "text/html": markup}, LISTING
 
     def _repr_pretty_(self, printer: Any, _: bool) -> None:
-        printer.text(self._repr_mimebundle_()["text/plain"])
+        printer.text(self._repr_mimebundle_()[0]["text/plain"])
 
 
 def planned(magics: SecGeminiMagics, options: Namespace, question: Question) -> Plan:

@@ -18,7 +18,18 @@ from secgemini_jupyter.render.payloads import Payload, raw, render_message
 from secgemini_jupyter.render.steps import Step, Steps
 from secgemini_jupyter.render.text import count, defanged, duration, name_and_size, one_line, safe_text, utc
 
-__all__ = ["Bundle", "Facts", "Input", "Show", "Status", "answer_bundle", "error_bundle", "footer_text", "results"]
+__all__ = [
+    "LISTING",
+    "Bundle",
+    "Facts",
+    "Input",
+    "Show",
+    "Status",
+    "answer_bundle",
+    "error_bundle",
+    "footer_text",
+    "results",
+]
 
 Status = Literal["ok", "error", "interrupted", "running"]
 Show = Literal["none", "summary", "full"]
@@ -38,6 +49,8 @@ CAPS = {"summary": Caps(100, 4_000, 60_000), "full": Caps(1_000, 1_000_000, 2_00
 STEPS_TITLE = "Thinking and tools"
 REPLAYED = "Replayed from"
 MAX_PAYLOADS = 50
+LISTING: dict[str, Any] = {"secgemini": {"listing": True}}
+"""Metadata of an output that tells of sessions, messages or people: it goes when a notebook is cleaned to be shared."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +159,8 @@ def answer_bundle(
         for piece in (*[part.text for part in parts], state_text(status, error, defang=defang), footer_text(facts))
         if piece.strip()
     )
-    return Bundle({"text/html": markup, "text/plain": text}, {"secgemini": _metadata(facts, status)})
+    metadata = _metadata(facts, status) | ({"listing": True} if body and body.is_transcript else {})
+    return Bundle({"text/html": markup, "text/plain": text}, {"secgemini": metadata})
 
 
 def results(messages: Sequence[Message]) -> list[Message]:

@@ -50,6 +50,7 @@ class Payload:
         value: what the content says as data: a `Table`, JSON, text; None if it could not be read.
         table: what is shown as a table, timelines and graphs too.
         is_markdown: it is prose, part of the answer's running text.
+        is_transcript: it holds messages as they came, with thinking, tool calls and ids.
     """
 
     html: Html
@@ -57,6 +58,7 @@ class Payload:
     value: Any = None
     table: Table | None = None
     is_markdown: bool = False
+    is_transcript: bool = False
 
 
 def render_message(message: Message, *, defang: bool = True) -> Payload:

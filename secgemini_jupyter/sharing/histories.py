@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from secgemini_jupyter.errors import InputError, ProtocolError
 from secgemini_jupyter.models import Message, MessageType, Role, State, Usage, read_json
-from secgemini_jupyter.sharing.outputs import OWN_CELL, joined, mark_of
+from secgemini_jupyter.sharing.outputs import joined, mark_of
+from secgemini_jupyter.sharing.sources import OWN_CELL
 from secgemini_jupyter.transcript.messages import finished, messages_frame
 from secgemini_jupyter.transcript.reading import kind_of, read_bytes, read_jsonl_frame, read_parquet_frame
 

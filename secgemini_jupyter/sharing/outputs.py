@@ -8,19 +8,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from secgemini_jupyter.render.unsaid import public_html, public_text
+from secgemini_jupyter.sharing.sources import Kind, Sources
 
-__all__ = ["OWN_CELL", "Cleaning", "joined", "mark_of", "session_names"]
+__all__ = ["Cleaning", "joined", "mark_of", "session_names"]
 
 MARK = "secgemini"
 CLEAN = "cleaned"
 VIEW = "application/vnd.jupyter.widget-view+json"
-ANSWERING = frozenset({"ask", "fix", "retry", "reconnect", "wait", "help", "models", "config"})
-"""Subcommands that leave an answer, or nothing about sessions and people. What all others show is taken out."""
-OWN_CELL = re.compile(r"\s*%%secgemini\b")
-_LINE = re.compile(r"\s*%secgemini\b[ \t]*(\w*)")
-_QUIET_LINE = re.compile(r"\s*(?:#.*|%load_ext\s.*|%reload_ext\s.*|%config\s.*)?")
 _REPR = re.compile(r"<(?:Async)?InteractiveSession '.*' id=")
-_UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.IGNORECASE)
+# As these were saved before they had a mark.
+_UNMARKED = re.compile(
+    r"<Job \d+ \w+ in session |Nothing was sent\. This would be:\n|To be sent to .*: \d[\d,]* bytes?\. "
+)
+_NUMBER = re.compile(r"\s*[-+]?\d[\d_,.]*(?:e[-+]?\d+)?\s*")
+_ID = re.compile(r"\b[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\b", re.IGNORECASE)
+_HINT = re.compile(r"(?<=key )…\S{1,4}")
+# How our messages quote names of sessions: `repr` of them, or a list at the end.
+_QUOTED = re.compile(r"""(\b[Ss]ession |\blast one \(|(?<!\S)-s )(?:'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")""")
+_LISTED = re.compile(r"(no session \[session\]\. (?:It has: |Did you mean |Known: )).*")
 SESSION = "[session]"
 
 
@@ -41,24 +46,24 @@ class Cleaning:
     ):
         self.widgets, self.names, self.all_outputs = widgets, names, all_outputs
         self.done: Counter[str] = Counter()
+        self._sources = Sources()
 
     def cell(self, cell: dict[str, Any]) -> None:
         """Clean one cell's outputs in place."""
         if cell.get("cell_type") != "code" or not isinstance(cell.get("outputs"), list):
             return
         source = joined(cell.get("source")) or ""
-        own = bool(OWN_CELL.match(source))
-        cell["outputs"] = self.outputs(cell["outputs"], is_own=own, tells=not own and _tells_of_sessions(source))
+        cell["outputs"] = self.outputs(cell["outputs"], self._sources.kind(source))
 
-    def outputs(self, outputs: list[Any], *, is_own: bool = False, tells: bool = False) -> list[Any]:
+    def outputs(self, outputs: list[Any], kind: Kind = "") -> list[Any]:
         """What stays of a list of outputs; those that are not ours are the same objects."""
         return [
             kept
             for each in outputs
-            if (kept := self._output(each, is_own=is_own, tells=tells) if isinstance(each, dict) else each) is not None
+            if (kept := self._output(each, kind) if isinstance(each, dict) else each) is not None
         ]
 
-    def _output(self, output: dict[str, Any], *, is_own: bool, tells: bool) -> dict[str, Any] | None:
+    def _output(self, output: dict[str, Any], kind: Kind) -> dict[str, Any] | None:
         mark = mark_of(output)
         found = output.get("data")
         data = found if isinstance(found, dict) else {}
@@ -68,17 +73,19 @@ class Cleaning:
             return self._gone("widget")
         if mark is not None and "listing" in mark:
             return self._gone("listing")
-        if self.all_outputs and (is_own or mark is not None):
+        if self.all_outputs and (kind == "own" or mark is not None):
             return self._gone("answer" if mark is not None else "message")
-        if _REPR.match(joined(data.get("text/plain")) or ""):
+        text = joined(data.get("text/plain")) or ""
+        if _REPR.match(text):
             return self._gone("session")
+        if _UNMARKED.match(text):
+            return self._gone("listing")
         if mark is not None:
             return self._answer(output, mark)
-        if tells and output.get("output_type") != "error":
+        is_error = output.get("output_type") == "error"
+        if (kind == "listing" and not is_error) or (kind == "mixed" and not is_error and not _is_number(output, data)):
             return self._gone("listing")
-        if is_own or tells:
-            return self._message(output)
-        return output
+        return self._message(output) if kind else output
 
     def _gone(self, what: str) -> dict[str, Any] | None:
         self.done[what] += 1
@@ -101,7 +108,7 @@ class Cleaning:
         return output | {"data": data, "metadata": output["metadata"] | {MARK: left}}
 
     def _message(self, output: dict[str, Any]) -> dict[str, Any]:
-        """A line or an error of our own cell: names and ids of sessions are taken out of it."""
+        """A line or an error of a cell of ours: names and ids of sessions are taken out of it."""
         fields = {"stream": ("text",), "error": ("evalue", "traceback")}.get(str(output.get("output_type")), ())
         changed = {name: self._without_names(output[name]) for name in fields if name in output}
         if all(output[name] == value for name, value in changed.items()):
@@ -114,7 +121,8 @@ class Cleaning:
             return [self._without_names(each) for each in value]
         if not isinstance(value, str):
             return value
-        value = _UUID.sub(SESSION, value)
+        value = _HINT.sub("[redacted]", _ID.sub(SESSION, value))
+        value = _LISTED.sub(rf"\1{SESSION}", _QUOTED.sub(rf"\1{SESSION}", value))
         for name in sorted(self.names, key=lambda name: (-len(name), name)):
             value = re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", SESSION, value)
         return value
@@ -133,13 +141,10 @@ def session_names(outputs: list[Any]) -> set[str]:
     return {name for name in names if isinstance(name, str) and len(name) >= 4 and name != SESSION}
 
 
-def _tells_of_sessions(source: str) -> bool:
-    """Whether a cell is nothing but our line magics, and one of them shows sessions, messages, files or an account."""
-    lines = source.splitlines()
-    found = [match.group(1) for line in lines if (match := _LINE.match(line))]
-    others = [line for line in lines if not _LINE.match(line) and not _QUIET_LINE.fullmatch(line)]
-    named = any(name not in ANSWERING for name in found) or any("--dotenv" in line for line in lines)  # which logs in
-    return bool(found) and not others and named
+def _is_number(output: Mapping[str, Any], data: Mapping[str, Any]) -> bool:
+    """Whether it says how many, and nothing else, like `len(table)`."""
+    text = joined(output.get("text") if output.get("output_type") == "stream" else data.get("text/plain"))
+    return text is not None and set(data) <= {"text/plain"} and bool(_NUMBER.fullmatch(text))
 
 
 def joined(value: Any) -> str | None:

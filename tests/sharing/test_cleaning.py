@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -22,6 +23,8 @@ from secgemini_jupyter.models import Message, MessageType
 from secgemini_jupyter.render.answer import Facts, answer_bundle
 from secgemini_jupyter.render.text import FEEDBACK_HINT
 from secgemini_jupyter.sharing.cleaning import clean
+from secgemini_jupyter.sharing.outputs import mark_of
+from secgemini_jupyter.sharing.sources import Sources
 from secgemini_jupyter.sharing.widgets import STATE
 from tests.conftest import LocalService
 
@@ -44,6 +47,28 @@ CELLS = [
     "found = %secgemini ask what now\nfound",
     "who = %secgemini whoami\nwho",
     "%secgemini config --dotenv my.env",
+    *(
+        LEAKING := [
+            "%%secgemini -f raw\nthink [[thinking=2]]",
+            "%%secgemini --dry-run\nwould it go",
+            "plan = %secgemini ask --dry-run or this\nplan",
+            "x = 1\n%secgemini sessions",
+            "%%time\n%secgemini sessions",
+            "%time %secgemini sessions",
+            "import os\n%secgemini status",
+            "h = %secgemini history\nh",
+            "h.head(2)",
+            "print(h.content[0])",
+            "job = %secgemini ask --bg later\njob.wait()\njob",
+            "# once more\njob",
+            "%secgemini config session_name",
+            "get_ipython().run_line_magic('secgemini', 'files')",
+        ]
+    ),
+    "1/0",
+    "%secgemini fix --yes",
+    "h = 'no longer theirs'\nh",
+    "%secgemini help",
 ]
 
 
@@ -108,6 +133,8 @@ def test_what_is_nobody_elses_business_goes_and_the_answers_stay(notebook: Path)
     assert error["output_type"] == "error"
     for cell in after["cells"]:
         source = "".join(cell["source"])
+        if source.startswith(("%secgemini fix", "%secgemini help")):  # an answer, and words of ours
+            continue
         if source == "%secgemini" or source.startswith(("%secgemini ", "# all of it", "secgemini_jupyter.")):
             assert cell["outputs"] == [], source
 
@@ -118,6 +145,77 @@ def test_who_it_was_is_taken_out(notebook: Path) -> None:
     assert said.count("local@localhost") > 2
     main(["clean", str(notebook)])
     assert "local@localhost" not in notebook.read_text("utf-8")
+
+
+def test_what_tells_of_sessions_goes_wherever_it_stands(notebook: Path, local_service: LocalService) -> None:
+    before = read(notebook)
+    ids = set(re.findall(r"\b[0-9a-f]{32}\b", json.dumps(outputs(before, "x = 1"))))
+    assert ids
+    for source in LEAKING:
+        assert outputs(before, source), source
+    main(["clean", str(notebook)])
+    after = read(notebook)
+    for source in LEAKING:
+        left = [each for each in outputs(after, source) if mark_of(each) != {"cleaned": True, "status": "ok"}]
+        assert left == [], source
+    (answer,) = outputs(after, "%secgemini fix --yes")
+    assert answer["metadata"] == {"secgemini": {"cleaned": True, "status": "ok"}}
+    assert outputs(after, "h = 'no") == outputs(before, "h = 'no") != []
+    assert outputs(after, "%secgemini help") == outputs(before, "%secgemini help") != []
+    left = repr([cell.get("outputs") for cell in after["cells"]])
+    assert not [each for each in (*ids, f"…{local_service.key[-4:]}") if each in left]
+
+
+@pytest.mark.parametrize(
+    ("source", "said", "left"),
+    [
+        ("%%secgemini\nhi", "Continues this notebook's session 'tri age': 2 turns, retained.\n",
+         "Continues this notebook's session [session]: 2 turns, retained.\n"),
+        ("%%secgemini\nhi", f"There is no session '{'0a' * 16}': deleted.", "There is no session [session]: deleted."),
+        ("x = %secgemini ask hi", f"{'0a' * 16} is gone\n", "[session] is gone\n"),
+        ("%%secgemini\nhi", "Add --new -s 'triage' to ask.\n", "Add --new -s [session] to ask.\n"),
+        ("%%secgemini\nhi", "no session 'a'. It has: triage, other.\n", "no session [session]. It has: [session]\n"),
+        ("%%secgemini\nhi", f"sha256 {'0a' * 32}\n", f"sha256 {'0a' * 32}\n"),
+        ("print(1)", "session 'mine'\n", "session 'mine'\n"),
+    ],
+)  # fmt: skip
+def test_a_message_of_ours_names_no_session(source: str, said: str, left: str) -> None:
+    lines = [
+        {"output_type": "stream", "name": "stdout", "text": said},
+        {"output_type": "error", "ename": "E", "evalue": said, "traceback": [said]},
+    ]
+    notebook = {"cells": [{"cell_type": "code", "source": source, "outputs": lines}], "metadata": {}}
+    stream, error = clean(notebook)[0]["cells"][0]["outputs"]
+    assert (stream["text"], error["evalue"], error["traceback"]) == (left, left, [left])
+
+
+@pytest.mark.parametrize(
+    ("sources", "kind"),
+    [
+        (["%secgemini sessions"], "listing"),
+        (["%secgemini"], "listing"),
+        (["secgemini history"], "listing"),
+        (["%secgemini ask who"], "ours"),
+        (["%secgemini ask -f raw who"], "listing"),
+        (["if True:\n    %secgemini files"], "mixed"),
+        (["a, b = %secgemini history", "b"], "mixed"),
+        (["a = %secgemini history", "t = a.head()", "t"], "mixed"),
+        (["a = %secgemini history", "a = 2", "a"], ""),
+        (["a = %secgemini ask who", "a"], ""),
+        (["a = b == %secgemini"], ""),
+        (["print('%secgemini sessions')"], ""),
+        (["secgemini = 3"], ""),
+        (["%%secgemini\n%secgemini sessions"], "own"),
+    ],
+)
+def test_a_cell_tells_by_its_source_what_it_shows(sources: list[str], kind: str) -> None:
+    known = Sources()
+    assert [known.kind(source) for source in sources][-1] == kind
+
+
+def test_a_hostile_source_takes_no_time_to_read() -> None:
+    for source in ("%a " * 20_000, "%a " + "-x " * 20_000, "a, " * 20_000, "a " * 20_000 + "=", " " * 60_000 + "x"):
+        assert Sources().kind(source) == ""
 
 
 def test_everything_else_stays_as_it_is(notebook: Path) -> None:

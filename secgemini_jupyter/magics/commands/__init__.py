@@ -22,7 +22,7 @@ from secgemini_jupyter.magics.commands import (
     sessions,
     setup,
 )
-from secgemini_jupyter.magics.commands.base import Command, Line, status
+from secgemini_jupyter.magics.commands.base import Command, Help, status
 from secgemini_jupyter.magics.help import command_help, magic_help, wants_help
 from secgemini_jupyter.magics.options import arg, nearest, split_words
 
@@ -62,10 +62,10 @@ def find(name: str) -> Command:
     raise UsageError(one_line(redact(f"%secgemini: unknown subcommand {name!r}. {hint}")))
 
 
-def show_help(_: SecGeminiMagics, options: Namespace) -> Line:
+def show_help(_: SecGeminiMagics, options: Namespace) -> Help:
     if options.command is None:
-        return Line(overview())
-    return Line(command_help(find(options.command)))
+        return Help(overview())
+    return Help(command_help(find(options.command)))
 
 
 def overview() -> str:

@@ -17,16 +17,30 @@ if TYPE_CHECKING:
     from secgemini_jupyter.kernel import KernelSession
     from secgemini_jupyter.magics import SecGeminiMagics
 
-__all__ = ["Command", "Line", "destination", "label", "need_notebook", "status"]
+__all__ = ["Command", "Help", "Line", "destination", "label", "need_notebook", "status"]
 
 
 class Line(str):
-    """One line to show: as a cell's result it stands without quotes."""
+    """One line to show: as a cell's result it stands without quotes, marked as one that tells of sessions."""
 
     __slots__ = ()
 
     def __repr__(self) -> str:
         return str(self)
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, Any]]:
+        from secgemini_jupyter.render.answer import LISTING
+
+        return {"text/plain": str(self)}, LISTING
+
+
+class Help(Line):
+    """Words about the commands, which are nobody's business: they stay in a notebook that is shared."""
+
+    __slots__ = ()
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, Any]]:
+        return {"text/plain": str(self)}, {}
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def versions() -> dict[str, str]:
 def show(magics: SecGeminiMagics, prompt: str, options: Namespace) -> None:
     """What will be sent, before anything is."""
     from secgemini_jupyter.magics.view import is_terminal, publish
-    from secgemini_jupyter.render.answer import Bundle
+    from secgemini_jupyter.render.answer import LISTING, Bundle
     from secgemini_jupyter.render.html import QUIET, WRAPPED, join, tag
     from secgemini_jupyter.render.text import count, defanged
 
@@ -79,9 +79,8 @@ def show(magics: SecGeminiMagics, prompt: str, options: Namespace) -> None:
     if is_terminal(magics.shell):
         print(text)
         return
-    publish(
-        Bundle({"text/plain": text, "text/html": join(tag("div", head, style=QUIET), tag("pre", shown, style=WRAPPED))})
-    )
+    markup = join(tag("div", head, style=QUIET), tag("pre", shown, style=WRAPPED))
+    publish(Bundle({"text/plain": text, "text/html": markup}, LISTING))
 
 
 def where(magics: SecGeminiMagics, options: Namespace) -> str:
