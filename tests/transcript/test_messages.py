@@ -323,7 +323,12 @@ def test_the_table_is_the_same_without_pyarrow() -> None:
     """A second Python that cannot import pyarrow makes the same dtypes and values."""
     code = """
 import sys
-sys.modules["pyarrow"] = None
+class Absent:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] == "pyarrow":
+            raise ModuleNotFoundError(name, name=name)
+sys.meta_path.insert(0, Absent)
 import pandas as pd
 from secgemini_jupyter.transcript.jsonl import from_jsonl
 from secgemini_jupyter.transcript.messages import messages_frame
