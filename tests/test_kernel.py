@@ -333,7 +333,7 @@ def test_answer_gives_its_contents_as_data(kernel: KernelSession) -> None:
 
 
 def test_answer_without_a_table_says_where_the_messages_are(kernel: KernelSession) -> None:
-    with pytest.raises(InputError, match=r"no table\. .*\.response\.to_frame\(\)"):
+    with pytest.raises(InputError, match=r"no table\. .*its messages are \.history\(\)"):
         answered(kernel, "words").df()
 
 
