@@ -57,7 +57,7 @@ def _findings(report: Report) -> Html:
 
 def _evidence(evidence: Sequence[Evidence]) -> Html:
     return grid(
-        [("#", "number"), ("Name", ""), ("Size", "number"), ("Type", ""), ("SHA-256", "hash"), ("Compared", "")],
+        [("#", "number"), ("Name", ""), ("Size", "number"), ("Type", ""), ("SHA-256", "hash"), ("Compared", "words")],
         [
             (str(number), said(one_line(each.file.name, 300)), size(each.file.size),
              said(one_line(each.file.mime_type, 80)), said(one_line(each.file.sha256, 128)), COMPARED[each.is_verified])
@@ -68,7 +68,8 @@ def _evidence(evidence: Sequence[Evidence]) -> Html:
 
 def _mentions(mentions: Iterable[Mention], kind: str, value: str) -> Html:
     return grid(
-        [(kind, "short"), (value, ""), ("Count", "number"), ("First mentioned", "short"), ("In", ""), ("Remarks", "")],
+        [(kind, "short"), (value, ""), ("Count", "number"), ("First mentioned", "words"), ("In", "words"),
+         ("Remarks", "words")],
         [
             (said(each.kind), said(one_line(each.value, 500)), f"{each.count:,}", each.first_seen, each.where,
              said(each.note.replace("_", " ")))

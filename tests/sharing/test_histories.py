@@ -307,3 +307,13 @@ def test_the_session_of_a_file_that_says_it_is_not_given_again(tmp_path: Path) -
     write_parquet(messages_frame(turn(), session_id="s"), tmp_path / "a.parquet")
     with pytest.raises(InputError, match="Leave session_id out"):
         read_history(tmp_path / "a.parquet", session_id="t")
+
+
+def test_a_notebook_that_was_exported_gives_back_its_turns(tmp_path: Path) -> None:
+    from secgemini_jupyter.transcript.exports import export
+    from tests.transcript.documents import ordinary
+
+    table = read_history(export(ordinary(), tmp_path / "a.ipynb"))
+    assert table["message_type"].tolist() == ["query", "result", "info"]
+    assert table["content"].tolist()[0] == "Is host web-7 exposed to CVE-2099-0001?"
+    assert "web-7 runs 4.1.9" in table["content"].tolist()[1]
