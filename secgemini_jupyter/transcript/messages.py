@@ -122,15 +122,29 @@ class Rows:
 
     def problems(self) -> list[str | None]:
         """What is wrong with each message, in words of `PROBLEMS`."""
+        unset, first, last, lost, most = msgspec.UNSET, EARLIEST_NS, LATEST_NS, LOST, 1 << 63
+        # Most messages have none: a look that costs no call comes first.
         found = [
             None
-            if message.unknown is msgspec.UNSET
-            and message.usage is None
-            and EARLIEST_NS < message.created_at < LATEST_NS
-            and message.created_at
+            if message.unknown is unset
+            and (at := message.created_at)
+            and first < at < last
             and 0 <= message.status_code < 1000
-            and not (message.content is not None and LOST in message.content)
-            and not (message.title is not None and LOST in message.title)
+            and ((text := message.content) is None or lost not in text)
+            and ((title := message.title) is None or lost not in title)
+            and (
+                (usage := message.usage) is None
+                or 0
+                <= (
+                    usage.prompt_tokens
+                    | usage.generated_tokens
+                    | usage.total_tokens
+                    | usage.cached_token_count
+                    | usage.thoughts_token_count
+                    | usage.tool_use_prompt_token_count
+                )
+                < most
+            )
             else " ".join(_problems(message)) or None
             for message in self.messages
         ]
