@@ -87,11 +87,12 @@ class TranscriptFigure(Figure):
         self.savefig(buffer, format="png", dpi=DPI * SCALE)
         data = base64.b64encode(buffer.getvalue()).decode()
         width, height = (round(inches * DPI) for inches in self.get_size_inches())
-        words = html.join(*(html.tag("div", line) for line in self.words))
+        # Lab typesets TeX in every output, but for what is preformatted.
+        words = html.tag("pre", "\n".join(self.words), style=html.QUIET)
         shown = html.tag(
             "div",
             html.image(f"data:image/png;base64,{data}", self.summary, width=width),
-            html.tag("details", html.tag("summary", "In words"), words),
+            html.tag("details", html.tag("summary", "In words", style=html.QUIET), words),
         )
         bundle = {"image/png": data, "text/html": str(shown), "text/plain": self.summary}
         return bundle, {"image/png": {"width": width, "height": height, "alt": self.summary}}

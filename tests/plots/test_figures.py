@@ -57,7 +57,7 @@ def test_a_notebook_gets_the_picture_with_its_words_as_alternative_text(name: st
     assert metadata["image/png"]["alt"] == data["text/plain"] == figure.summary
     assert figure.summary.startswith(figure.title + ".\n")
     assert f'alt="{figure.title}.' in data["text/html"]
-    assert "<summary>In words</summary>" in data["text/html"]
+    assert ">In words</summary><pre" in data["text/html"]
     assert figure.words[0].replace("'", "&#x27;") in data["text/html"]
 
 
