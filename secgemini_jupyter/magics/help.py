@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 __all__ = ["command_help", "magic_help", "wants_help"]
 
-WIDTH = 110
+WIDTH = 80
+"""Columns: a Lab window of 1,100 pixels shows as many."""
+MAX_NAME = 24
+"""Columns of a name; what a longer one means stands below it."""
 _INDENT = "    "
 
 
@@ -88,10 +91,20 @@ def _value(names: Sequence[str], options: Mapping[str, object]) -> str:
 
 def _table(rows: Iterable[tuple[str, str]], width: int = 0) -> list[str]:
     rows = [*rows]
-    width = max(width, *(len(name) for name, _ in rows)) + 2
+    width = min(MAX_NAME, max(width, *(len(name) for name, _ in rows))) + 2
     lines = []
     for name, text in rows:
         first, *more = textwrap.wrap(text, WIDTH - width - len(_INDENT)) or [""]
+        if len(name) > width - 2:
+            lines += textwrap.wrap(
+                name,
+                WIDTH,
+                initial_indent=_INDENT,
+                subsequent_indent=2 * _INDENT,
+                break_on_hyphens=False,
+            )
+            lines += [f"{_INDENT}{'':<{width}}{each}" for each in (first, *more) if each]
+            continue
         lines.append(f"{_INDENT}{name:<{width}}{first}".rstrip())
         lines += [f"{_INDENT}{'':<{width}}{each}" for each in more]
     return lines

@@ -31,11 +31,13 @@ class Plan:
         attachments: each with `name`, `content`, `size` in bytes, `sha256`; those that the session has already are not
             sent again.
         facts: what else there is to know before sending, by name; all of it to show.
+        known: sha256 of the attachments that the session has already.
     """
 
     prompt: str = field(repr=False)
     attachments: Sequence[Evidence]
     facts: dict[str, str]
+    known: frozenset[str] = frozenset()
 
     @property
     def size(self) -> int:
@@ -55,7 +57,8 @@ class Plan:
         lines += [
             (
                 f"attachment {number}",
-                f"{one_line(each.name)}, {count(each.size, 'byte')}, sha256 {each.sha256}",
+                f"{one_line(each.name)}, {count(each.size, 'byte')}, sha256 {each.sha256}"
+                + (", attached already: not sent again" if each.sha256 in self.known else ""),
             )
             for number, each in enumerate(self.attachments, 1)
         ]
@@ -118,6 +121,9 @@ def planned(magics: SecGeminiMagics, options: Namespace, question: Question) -> 
     for number, warning in enumerate(question.warnings, 1):
         facts[f"note {number}"] = warning
     known = {(file.name, file.sha256) for file in session.files} if session else set()
-    if any((each.name, each.sha256) in known for each in question.evidence):
-        facts["attached already"] = ", ".join(e.name for e in question.evidence if (e.name, e.sha256) in known)
-    return Plan(question.prompt, tuple(question.evidence), {key: one_line(value) for key, value in facts.items()})
+    return Plan(
+        question.prompt,
+        tuple(question.evidence),
+        {key: one_line(value) for key, value in facts.items()},
+        frozenset(each.sha256 for each in question.evidence if (each.name, each.sha256) in known),
+    )

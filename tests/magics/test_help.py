@@ -10,6 +10,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from secgemini_jupyter.kernel import default_kernel
 from secgemini_jupyter.magics import cell
 from secgemini_jupyter.magics.commands import COMMANDS, overview
+from secgemini_jupyter.magics.help import command_help
 from secgemini_jupyter.magics.options import options_of
 from tests.magics.conftest import Kernel
 
@@ -136,3 +137,8 @@ def test_help_in_a_kernel(kernel: Kernel) -> None:
     assert "--session NAME" in page["data"]["text/plain"]
     assert "feedback" in page["data"]["text/plain"]
     assert kernel.run("%%secgemini --sesion x\ny").status == "error"
+
+
+def test_no_line_of_the_help_is_too_wide_for_a_notebook() -> None:
+    pages = [overview(), *(command_help(command) for command in COMMANDS.values())]
+    assert max(len(line) for page in pages for line in page.splitlines()) <= 80

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.magics.conftest import Kernel
@@ -184,3 +186,12 @@ def test_a_notebook_does_not_show_what_was_redacted(kernel: Kernel) -> None:
     ran = kernel.run("%%secgemini --redact -o found\npassword=hunter22")
     assert "hunter22" not in str(ran.outputs)
     assert kernel.value("found.answer, found.restored()") == ("password=[SECRET-1]", "password=hunter22")
+
+
+def test_a_dry_run_says_on_its_line_what_is_not_sent_again(kernel: Kernel, tmp_path: Path) -> None:
+    for name in ("a.log", "b.log"):
+        (tmp_path / name).write_text(name)
+    kernel.run(f"%%secgemini -q -a {tmp_path}/a.log\nlook")
+    shown = kernel.run(f"%%secgemini --dry-run -a {tmp_path}/a.log -a {tmp_path}/b.log\nlook").text
+    lines = [line for line in shown.splitlines() if ".log" in line]
+    assert ["not sent again" in line for line in lines] == [True, False]

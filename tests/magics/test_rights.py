@@ -131,7 +131,7 @@ def test_usage_counts_by_session(kernel: Kernel) -> None:
     kernel.run("%%secgemini -q -s other\nelsewhere")
     ran = kernel.run("frame = %secgemini usage")
     assert "in 3 turns" in ran.text
-    assert kernel.value("dict(zip(frame.session, frame.turns.astype(int)))") == {"main": 2, "other": 1}
+    assert kernel.value("dict(zip(frame.session, frame.turns.astype(int))) == {one.session.name: 2, 'other': 1}")
     assert kernel.value("int(frame.total_tokens.sum())") == kernel.value(
         "one.session.usage.total_tokens + get_ipython().magics_manager.registry['SecGeminiMagics']"
         ".kernel.get('other').usage.total_tokens"

@@ -106,7 +106,7 @@ def usage(magics: SecGeminiMagics, options: Namespace) -> Any:
 
     kernel = magics.kernel
     user = kernel.client.user_info().user
-    rows = [_used(name, session) for name, session in kernel]
+    rows = [_used(session) for _, session in kernel]
     dtypes = {"session": "string", "turns": "Int64", "tool_calls": "Int64", "seconds": "Float64"}
     dtypes |= dict.fromkeys(TOKENS, "Int64") | {"session_id": "string"}
     table = pd.DataFrame(rows, columns=list(dtypes)).astype(dtypes)
@@ -133,10 +133,14 @@ def _used_by(magics: SecGeminiMagics, grain: Grain) -> Any:
     return usage_frame(turns, grain, models=models)
 
 
-def _used(name: str, session: InteractiveSession) -> dict[str, Any]:
+def _used(session: InteractiveSession) -> dict[str, Any]:
     from secgemini_jupyter.transcript.turns import turn_slices
 
-    row: dict[str, Any] = {"session": one_line(name), "session_id": one_line(session.id), "turns": session.turns}
+    row: dict[str, Any] = {
+        "session": one_line(session.name),
+        "session_id": one_line(session.id),
+        "turns": session.turns,
+    }
     row |= {column: getattr(session.usage, field) for column, field in TOKENS.items()}
     try:
         turns = turn_slices(session.known_messages() or session.messages)

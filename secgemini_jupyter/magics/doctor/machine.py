@@ -85,8 +85,8 @@ def keys(_: SecGeminiMagics) -> Findings:
                 f"%secgemini login asks for one; get it at {KEY_PAGE}.",
             )
     if keyrings.is_installed():
-        found = keyrings.backend_name()
-        yield Finding("keyring", "info", found if keyrings.is_usable() else f"none here that keeps a key ({found})")
+        found = keyrings.backend_name() if keyrings.is_usable() else "this machine has none; login works without --keep"
+        yield Finding("keyring", "info", found)
     else:
         yield Finding("keyring", "info", "not installed", f"For login --keep: pip install '{OWN}[keyring]'")
 
