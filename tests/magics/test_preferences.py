@@ -272,3 +272,15 @@ def test_a_clone_s_file_in_a_kernel(kernel: Kernel, tmp_path: Path) -> None:
         assert kernel.run("%secgemini config show sumary").status == "error"
     finally:
         kernel.run("os.chdir(before)")
+
+
+def test_the_list_of_settings_is_shown_whole(shell: InteractiveShell) -> None:
+    table = shell.run_line_magic("secgemini", "config")
+    for shown in (repr(table), table._repr_html_()):
+        for name in table.index:
+            assert name in shown
+        assert "option" in shown
+        assert "--timeout" in shown
+        assert "Time to live of sessions that are made here, in seconds; at least 300." in " ".join(shown.split())
+    assert max(len(line) for line in repr(table).splitlines()) <= 80
+    assert type(table.head(2)).__name__ == "DataFrame"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import textwrap
 from argparse import Namespace
+from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
@@ -57,7 +60,36 @@ def listing(magics: SecGeminiMagics) -> pd.DataFrame:
                 "meaning": magics.traits()[name].help,
             }
         )
-    return pd.DataFrame(rows, columns=["name", "value", "source", "option", "project", "meaning"]).set_index("name")
+    table = pd.DataFrame(rows, columns=["name", "value", "source", "option", "project", "meaning"]).set_index("name")
+    return _whole()(table)
+
+
+@cache
+def _whole() -> type[pd.DataFrame]:
+    import pandas as pd
+
+    class Whole(pd.DataFrame):
+        """A small table that is shown whole: its meanings are what it is looked at for."""
+
+        def _repr_html_(self) -> str:
+            with pd.option_context("display.max_colwidth", None, "display.max_rows", None):
+                return str(super()._repr_html_())  # type: ignore[misc]
+
+        def __repr__(self) -> str:
+            wrapped = []
+            for name, row in zip(self.index, self.to_dict("records"), strict=True):
+                said = [f"{key}: {row[key]}" for key in self.columns if row[key] and key != "meaning"]
+                wrapped.append(textwrap.fill(f"{name}  {' · '.join(said)}", 80, subsequent_indent="    "))
+                wrapped.append(
+                    textwrap.fill(row.get("meaning", ""), 80, initial_indent="    ", subsequent_indent="    ")
+                )
+            return "\n".join(wrapped)
+
+        @property
+        def _constructor(self) -> Callable[..., pd.DataFrame]:
+            return pd.DataFrame  # what is taken out of it is an ordinary table
+
+    return Whole
 
 
 def doctor(magics: SecGeminiMagics, options: Namespace) -> Any:
