@@ -146,9 +146,10 @@ def navigator_layer(turns: Sequence[TurnSlice], *, name: str) -> dict[str, Any]:
 
 def comment(source: Catalog, number: str, said: dict[str, int]) -> str:
     """`Mentioned 3 times, of these 2 as T1562.001 (revoked).`"""
-    total = sum(said.values())
-    others = [
-        f"{times} as {other} ({source.techniques[other].status})" for other, times in said.items() if other != number
-    ]
-    of_these = f", of these {', '.join(others)}" if others else ""
-    return f"Mentioned {count(total, 'time')}{of_these}."
+    mentioned = f"Mentioned {count(sum(said.values()), 'time')}"
+    others = {f"{it} ({source.techniques[it].status})": times for it, times in said.items() if it != number}
+    if not others:
+        return mentioned + "."
+    if len(said) == 1:
+        return f"{mentioned}, all as {next(iter(others))}."
+    return f"{mentioned}, of these {', '.join(f'{times} as {it}' for it, times in others.items())}."

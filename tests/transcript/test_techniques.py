@@ -98,6 +98,9 @@ def test_revoked_techniques_count_for_their_successors_and_the_rest_is_told() ->
         ("T1059.001", 2, "Mentioned 2 times."),
         ("T1685", 3, "Mentioned 3 times, of these 2 as T1562.001 (revoked)."),
     ]
+    assert [row["comment"] for row in layer(MESSAGES[1:2])["techniques"]] == [
+        "Mentioned 1 time, all as T1562.001 (revoked)."
+    ]
     assert "Not in the matrix: T1999, T1026." in made["description"]
     assert "ATT&CK v19.2 of 2026-08-05" in made["description"]
 
