@@ -29,8 +29,8 @@ __all__ = ["COLUMNS", "SCHEMA", "navigator_layer", "techniques_frame"]
 
 SCHEMA = "techniques/1"
 LAYER_FORMAT = "4.5"
-NAVIGATOR = "4.9.0"
-"""The oldest that reads the format, which is what a layer has to say."""
+NAVIGATOR = "5.0.0"
+"""Whose layers have this format, as those say that read them."""
 COLOURS = ["#deebf7", "#3182bd"]
 """From light to dark in one hue, so that the order can be told without colours."""
 _ID = re.compile(r"T1\d{3}(?:\.\d{3})?\Z")

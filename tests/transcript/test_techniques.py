@@ -85,7 +85,7 @@ def test_an_empty_transcript_has_the_same_columns() -> None:
 
 def test_a_layer_has_what_format_4_5_asks_for() -> None:
     made = layer()
-    assert made["versions"] == {"attack": "19", "navigator": "4.9.0", "layer": "4.5"}
+    assert made["versions"] == {"attack": "19", "navigator": "5.0.0", "layer": "4.5"}
     assert (made["name"], made["domain"]) == ("Sec-Gemini", "enterprise-attack")
     assert made["gradient"]["maxValue"] == 3 > made["gradient"]["minValue"]
     assert len(made["gradient"]["colors"]) >= 2
