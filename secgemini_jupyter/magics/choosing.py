@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
 
-from secgemini_jupyter.errors import SecGeminiError, SessionNotFoundError, one_line
+from secgemini_jupyter.errors import SecGeminiError, SessionNotFoundError, holds_key, one_line
+from secgemini_jupyter.magics.options import usage_error
+from secgemini_jupyter.settings import find_key
 
 if TYPE_CHECKING:
     from secgemini_jupyter.client.sync import InteractiveSession
@@ -38,10 +40,14 @@ def checked_name(name: str) -> str:
     """A name for a session.
 
     Raises:
-        UsageError: it is empty, or could not be read where it is shown.
+        UsageError: it is empty, holds the key, or could not be read where it is shown.
     """
     if not name.strip():
         raise UsageError("%secgemini: the session's name is empty. Give it one, like triage.")
+    key = find_key()  # while it is held, it is recognised
+    if holds_key(name):
+        raise UsageError("%secgemini: the session's name holds the API key. Take it out. Nothing was sent.")
+    del key
     if len(name) > MAX_NAME or not name.isprintable():
         raise UsageError(
             f"%secgemini: {one_line(name[:60])!r} is no name for a session: at most {MAX_NAME} characters that can be "
@@ -64,18 +70,14 @@ def check_fits(magics: SecGeminiMagics, name: str, session: InteractiveSession, 
         UsageError: it has another model, or is retained where that is not wanted.
     """
     if model and model not in (session.model.model_string, session.model.model_name):
-        raise UsageError(
-            one_line(
-                f"%%secgemini: session {name!r} uses {session.model.model_string!r}, and a session keeps its model. "
-                "Add --new, or -s NAME for another session."
-            )
+        raise usage_error(
+            f"%%secgemini: session {name!r} uses {session.model.model_string!r}, and a session keeps its model. "
+            "Add --new, or -s NAME for another session."
         )
     if session.can_log and not magics.preference("retention"):
-        raise UsageError(
-            one_line(
-                f"%%secgemini: session {name!r} is retained, and %config SecGeminiMagics.retention is False. "
-                "Nothing was sent. Add --new for one without retention."
-            )
+        raise usage_error(
+            f"%%secgemini: session {name!r} is retained, and %config SecGeminiMagics.retention is False. "
+            "Nothing was sent. Add --new for one without retention."
         )
 
 

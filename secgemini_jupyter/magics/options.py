@@ -29,6 +29,7 @@ __all__ = [
     "split_options",
     "split_words",
     "takes_value",
+    "usage_error",
 ]
 
 Argument = tuple[tuple[str, ...], dict[str, Any]]
@@ -93,7 +94,7 @@ class Parser(MagicArgumentParser):
         text = f"{self.prog}: {message}{'' if message[-1:] in '.?' else '.'}"
         if not _ADVICE.search(message):
             text += f" {self.how_it_is_written}"
-        raise UsageError(one_line(redact(text)))
+        raise usage_error(text)
 
     @property
     def how_it_is_written(self) -> str:
@@ -154,7 +155,7 @@ def split_options(parser: argparse.ArgumentParser, line: str) -> tuple[list[str]
     position = 0
 
     def refuse(message: str) -> NoReturn:
-        raise UsageError(one_line(redact(f"{parser.prog}: {message}")))
+        raise usage_error(f"{parser.prog}: {message}")
 
     def check_closed(end: int, name: str) -> None:
         if not (line[end : end + 1] or " ").isspace():
@@ -257,4 +258,9 @@ def choose(kind: str, given: str, known: Sequence[str]) -> str:
     """
     if given in known:
         return given
-    raise UsageError(one_line(redact(f"%secgemini: unknown {kind} {given!r}. {nearest(given, known)}")))
+    raise usage_error(f"%secgemini: unknown {kind} {given!r}. {nearest(given, known)}")
+
+
+def usage_error(text: str) -> UsageError:
+    """An error that quotes what was typed, which may be the key."""
+    return UsageError(one_line(redact(text)))

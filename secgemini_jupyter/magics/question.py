@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from secgemini_jupyter.magics import SecGeminiMagics
 
 __all__ = ["Question", "compose", "settings_of"]
+
+
+_TYPED_KEY = re.compile(r"\s*login\s+(?=\S*[\d_-])\S{8,}\s*", re.IGNORECASE)
+"""`%secgemini login` takes no key, so somebody may try it like this. `login failed` is a prompt."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,11 @@ def compose(magics: SecGeminiMagics, options: Namespace, first_words: str, body:
         where = "behind the options." if body is None else "behind the options or in the cell's body."
         raise UsageError(
             f"{'%secgemini ask' if body is None else '%%secgemini'}: the prompt is empty. Write it {where}"
+        )
+    if _TYPED_KEY.fullmatch(prompt):
+        raise UsageError(
+            "%%secgemini: this looks like a login with a key typed into the cell. Nothing was sent. Take it out of the "
+            "notebook; %secgemini login asks for it."
         )
     settings = settings_of(magics.kernel)
     key = find_key()  # while it is held, it is recognised

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from secgemini_jupyter._version import __version__
-from secgemini_jupyter.errors import InputError, ProtocolError, ServiceError, SessionNotFoundError
+from secgemini_jupyter.errors import InputError, ProtocolError, ServiceError, SessionNotFoundError, holds_key
 from secgemini_jupyter.models import (
     Attachment,
     Feedback,
@@ -62,6 +62,7 @@ def register(session: PublicSession) -> Request[OpResult]:
         except SessionNotFoundError as error:  # what is not there is no session, but what was asked of it
             raise ServiceError(f"{error} See models() for what this key may use.", status=404) from None
 
+    _refuse_key("session", session.name, session.description, session.model.model_string)
     request = _operation("/v1/session/register", session)
     return replace(request, read=read_registered)
 
@@ -88,7 +89,12 @@ def get_session(session_id: str) -> Request[PublicSession]:
 
 
 def update(session: PublicSession) -> Request[OpResult]:
-    """`session` as it should become; the service applies name, description and ttl."""
+    """`session` as it should become; the service applies name, description and ttl.
+
+    Raises:
+        InputError: one of them holds the key.
+    """
+    _refuse_key("session", session.name, session.description)
     return _operation("/v1/session/update", _identity(session))
 
 
@@ -161,6 +167,7 @@ def attach_logs(session_id: str, logs_hash: str) -> Request[OpResult]:
 
 
 def feedback(report: Feedback) -> Request[OpResult]:
+    _refuse_key("report", report.comment)
     return _operation("/v1/session/feedback", report)
 
 
@@ -202,6 +209,16 @@ def _operation(path: str, body: Any) -> Request[OpResult]:
         body=_encoded(body),
         read=lambda reply: read_op_result(reply, name),
     )
+
+
+def _refuse_key(what: str, *texts: str | None) -> None:
+    """The one place that what a user writes about a session passes, whichever front it comes through.
+
+    Raises:
+        InputError: a text holds the key.
+    """
+    if any(holds_key(text) for text in texts if text):
+        raise InputError(f"The {what} holds the API key. Take it out. Nothing was sent.")
 
 
 def _encoded(body: Any) -> bytes:

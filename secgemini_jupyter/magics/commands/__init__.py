@@ -6,9 +6,6 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from IPython.core.error import UsageError
-
-from secgemini_jupyter.errors import one_line, redact
 from secgemini_jupyter.magics import cell
 from secgemini_jupyter.magics.commands import (
     account,
@@ -24,7 +21,8 @@ from secgemini_jupyter.magics.commands import (
 )
 from secgemini_jupyter.magics.commands.base import Command, Help, status
 from secgemini_jupyter.magics.help import command_help, magic_help, wants_help
-from secgemini_jupyter.magics.options import arg, nearest, split_words
+from secgemini_jupyter.magics.options import arg, nearest, split_words, usage_error
+from secgemini_jupyter.settings import find_key
 
 if TYPE_CHECKING:
     from secgemini_jupyter.magics import SecGeminiMagics
@@ -46,7 +44,13 @@ def run(magics: SecGeminiMagics, line: str) -> Any:
     command = find(name)
     if wants_help(rest.split(), options_first=command.takes_line):
         return show_help(magics, Namespace(command=name))
-    return command.run(magics, rest if command.takes_line else command.parser().parse_tokens(split_words(rest)))
+    if command.takes_line:
+        return command.run(magics, rest)
+    key = find_key() if rest else None  # while it is held, it is recognised in what was typed
+    try:
+        return command.run(magics, command.parser().parse_tokens(split_words(rest)))
+    finally:
+        del key
 
 
 def find(name: str) -> Command:
@@ -59,7 +63,7 @@ def find(name: str) -> Command:
         return COMMANDS[name]
     near = nearest(name, COMMANDS)
     hint = near if near.startswith("Did") else "%secgemini help lists them, %secgemini ask … asks."
-    raise UsageError(one_line(redact(f"%secgemini: unknown subcommand {name!r}. {hint}")))
+    raise usage_error(f"%secgemini: unknown subcommand {name!r}. {hint}")
 
 
 def show_help(_: SecGeminiMagics, options: Namespace) -> Help:

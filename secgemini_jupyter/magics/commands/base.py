@@ -5,11 +5,11 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from IPython.core.error import UsageError
 
-from secgemini_jupyter.errors import one_line
+from secgemini_jupyter.errors import one_line, without_keys
 from secgemini_jupyter.magics.options import Argument, Parser, new_parser
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ class Line(str):
     """One line to show: as a cell's result it stands without quotes, marked as one that tells of sessions."""
 
     __slots__ = ()
+
+    def __new__(cls, text: str) -> Self:
+        return super().__new__(cls, without_keys(text))
 
     def __repr__(self) -> str:
         return str(self)

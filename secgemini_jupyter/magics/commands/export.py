@@ -6,11 +6,9 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from IPython.core.error import UsageError
-
 from secgemini_jupyter.errors import InputError, one_line
 from secgemini_jupyter.magics.commands.base import Command, Line, label
-from secgemini_jupyter.magics.options import arg, nearest
+from secgemini_jupyter.magics.options import arg, nearest, usage_error
 
 if TYPE_CHECKING:
     from secgemini_jupyter.magics import SecGeminiMagics
@@ -28,7 +26,7 @@ def export(magics: SecGeminiMagics, options: Namespace) -> Line:
     session = kernel.get(name)
     if session is None:
         hint = f" {nearest(name, kernel.names)}" if kernel.names else " Ask something first."
-        raise UsageError(one_line(f"%secgemini export: this kernel has no session {name!r}.{hint}"))
+        raise usage_error(f"%secgemini export: this kernel has no session {name!r}.{hint}")
     if not session.is_running:
         session.refresh()
     messages = session.messages
@@ -49,7 +47,7 @@ def target(text: str, *, overwrite: bool) -> Path:
     try:
         return checked(text, overwrite=overwrite, how="Add --force")
     except InputError as error:
-        raise UsageError(one_line(f"%secgemini export: {error}")) from None
+        raise usage_error(f"%secgemini export: {error}") from None
 
 
 COMMANDS = (

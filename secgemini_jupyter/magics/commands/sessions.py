@@ -11,7 +11,7 @@ from secgemini_jupyter.errors import one_line
 from secgemini_jupyter.magics import asking
 from secgemini_jupyter.magics.choosing import checked_name
 from secgemini_jupyter.magics.commands.base import Command, Line, label, need_notebook, status
-from secgemini_jupyter.magics.options import arg
+from secgemini_jupyter.magics.options import arg, usage_error
 
 if TYPE_CHECKING:
     from secgemini_jupyter.kernel import KernelSession
@@ -79,12 +79,10 @@ def delete(magics: SecGeminiMagics, options: Namespace) -> Line:
     name = options.name or kernel.current_name
     session = kernel.get(name)
     if session is None:
-        raise UsageError(
-            one_line(f"%secgemini delete: this kernel has no session {name!r}. It has: {names_of(kernel)}.")
-        )
+        raise usage_error(f"%secgemini delete: this kernel has no session {name!r}. It has: {names_of(kernel)}.")
     what = f"{label(name, session)} with {count(session.turns, 'turn')} and {count(len(session.files), 'file')}"
     if not options.yes:
-        raise UsageError(one_line(f"%secgemini delete would delete {what}, for good. Add --yes to do it."))
+        raise usage_error(f"%secgemini delete would delete {what}, for good. Add --yes to do it.")
     kernel.delete(name)
     return Line(one_line(f"Deleted {what}."))
 
