@@ -100,15 +100,15 @@ def test_main_is_fresh_after_a_restart_and_says_so_once(restarted: Callable[[], 
 def test_resume_last_streams_the_rest_of_a_running_answer(restarted: Callable[[], Kernel], client: SecGemini) -> None:
     """The kernel is killed in the middle of an answer; the service goes on with it."""
     kernel = restarted()
-    request = kernel.start("%%secgemini -s long\nWHOLE [[messages=150 bytes=20]] [[delay=0.04]]")
+    request = kernel.start("%%secgemini -s long\nWHOLE [[messages=300 bytes=20]] [[delay=0.05]]")
     kernel.wait_for_output(request)
     kernel = restarted()
     (session,) = [each for each in client.list_sessions() if each.name == "long"]
-    ran = kernel.run("whole = %secgemini resume --last", timeout=30)
+    ran = kernel.run("whole = %secgemini resume --last")
     assert ran.status == "ok", ran.error
     assert "its last turn still runs" in ran.text
     assert kernel.value("whole.session.id, whole.status, whole.answer") == (session.id, "ok", "WHOLE")
-    assert kernel.value("len(whole.messages)") == 154
+    assert kernel.value("len(whole.messages)") == 304
     assert "session long · 1 turn ·" in said(kernel, "resume --last"), "nothing runs any more: no answer again"
 
 
@@ -122,14 +122,14 @@ def test_resume_last_at_the_embedded_service(tmp_path: Path) -> None:
     kernel = start_kernel(tmp_path, environment)
     try:
         kernel.run("%load_ext secgemini_jupyter")
-        request = kernel.start("%%secgemini\nWHOLE [[messages=150 bytes=20]] [[delay=0.04]]")
+        request = kernel.start("%%secgemini\nWHOLE [[messages=300 bytes=20]] [[delay=0.05]]")
         kernel.wait_for_output(request)
     finally:
         stop_kernel(kernel)
     kernel = start_kernel(tmp_path, environment)
     try:
         kernel.run("%load_ext secgemini_jupyter")
-        ran = kernel.run("whole = %secgemini resume --last", timeout=30)
+        ran = kernel.run("whole = %secgemini resume --last")
         assert ran.status == "ok", ran.error
         assert kernel.value("whole.status, whole.answer, len(whole.messages)") == ("ok", "WHOLE", 154)
         kernel.run("%%secgemini -o found\nand on")
