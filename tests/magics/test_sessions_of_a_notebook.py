@@ -131,7 +131,7 @@ def test_resume_last_at_the_embedded_service(tmp_path: Path) -> None:
         kernel.run("%load_ext secgemini_jupyter")
         ran = kernel.run("whole = %secgemini resume --last")
         assert ran.status == "ok", ran.error
-        assert kernel.value("whole.status, whole.answer, len(whole.messages)") == ("ok", "WHOLE", 154)
+        assert kernel.value("whole.status, whole.answer, len(whole.messages)") == ("ok", "WHOLE", 304)
         kernel.run("%%secgemini -o found\nand on")
         assert kernel.value("found.session is whole.session, found.turn") == (True, 2)
         kernel.run("from secgemini_jupyter import embedded\nembedded.stop()")
