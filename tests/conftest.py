@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -63,7 +64,12 @@ class LocalService:
 
 @pytest.fixture(scope="session")
 def local_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
-    folder = tmp_path_factory.mktemp("local-service")
+    with serving(tmp_path_factory.mktemp("local-service")) as service:
+        yield service
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[LocalService]:
     with (
         (folder / "log").open("wb") as log,
         subprocess.Popen(

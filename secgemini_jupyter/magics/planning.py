@@ -74,17 +74,18 @@ class Plan:
         note = "" if shown == self.prompt else "Shown defanged and with controls visible; sent as it is."
         cells = [[html.tag("td", each, style=html.CELL["left"]) for each in line] for line in self._lines()]
         rows = [html.tag("tr", *row, style=html.ROW) for row in cells]
-        markup = html.tag(
-            "div",
+        markup = html.join(
             html.tag("div", html.tag("strong", title), style=html.STATE),
             html.tag("div", html.tag("table", html.tag("tbody", *rows), style=html.TABLE), style=html.SCROLL),
             html.tag("pre", shown, style=html.WRAPPED),
             html.tag("div", note, style=html.QUIET) if note else html.Html(),
-            style=html.FRAME["ok"],
         )
         width = max(len(name) for name, _ in self._lines())
         text = [title, *(f"  {name:<{width}}  {value}" for name, value in self._lines()), "", shown]
-        return {"text/plain": "\n".join([*text, *(["", note] if note else [])]), "text/html": markup}, LISTING
+        return {
+            "text/plain": "\n".join([*text, *(["", note] if note else [])]),
+            "text/html": html.shown(markup, html.FRAME["ok"]),
+        }, LISTING
 
     def _repr_pretty_(self, printer: Any, _: bool) -> None:
         printer.text(self._repr_mimebundle_()[0]["text/plain"])

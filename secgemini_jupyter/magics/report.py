@@ -112,9 +112,10 @@ class Report:
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, Any]]:
         # The mark has it taken out of a notebook that is stripped: it names the user, hosts and folders.
+        from secgemini_jupyter.render import html
         from secgemini_jupyter.render.answer import LISTING
 
-        return {"text/html": str(self._html()), "text/plain": repr(self)}, LISTING
+        return {"text/html": str(html.shown(self._html())), "text/plain": repr(self)}, LISTING
 
     def _html(self) -> Html:
         from secgemini_jupyter.render import html

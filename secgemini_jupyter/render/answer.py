@@ -214,7 +214,7 @@ def framed(*parts: str, status: Status) -> Html:
     No line of it is blank: in a Markdown file (nbconvert's, a code host's) HTML ends at a blank line, and what follows,
     the rest of a log in a `<pre>`, would be read as Markdown, remote images included.
     """
-    markup = html.tag("div", *[part for part in parts if part], style=html.FRAME[status])
+    markup = html.shown(html.join(*[part for part in parts if part]), html.FRAME[status])
     return Html(_BEFORE_BLANK_LINE.sub("&#10;", markup))
 
 

@@ -125,6 +125,15 @@ def tag(name: str, *children: str, **attributes: str) -> Html:
     return Html(f"<{name}{written}>{join(*children)}</{name}>")
 
 
+def shown(markup: str, style: str = "") -> Html:
+    """What an output holds: in it, a front end takes no text for TeX.
+
+    Lab and nbconvert's pages typeset every HTML output, so that "$5 … $6" is garbled, and its `href` makes a link that
+    hides where it leads. MathJax passes over these classes, the first of version 3 and later, the second of 2.
+    """
+    return tag("div", Html(markup), class_="mathjax_ignore tex2jax_ignore", style=style) if markup or style else Html()
+
+
 def image(data_url: str, words: str, *, width: int = 0) -> Html:
     """A raster image that is part of the page; `images.read_image` has looked at its bytes, or we drew it.
 

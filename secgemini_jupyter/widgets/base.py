@@ -13,6 +13,7 @@ import anywidget
 import msgspec
 
 from secgemini_jupyter.errors import SettingsError, one_line, redact
+from secgemini_jupyter.render import html
 
 __all__ = ["SecGeminiWidget", "bundle", "in_notebook", "is_attended"]
 
@@ -109,5 +110,5 @@ class SecGeminiWidget(anywidget.AnyWidget):
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         if not (self._stays_live or is_attended()):
             data = {kind: value for kind, value in data.items() if kind != VIEW}
-        html, text = self._fallback()
-        return {**data, "text/html": html, "text/plain": text}, {**metadata, **MARK}
+        markup, text = self._fallback()
+        return {**data, "text/html": html.shown(markup), "text/plain": text}, {**metadata, **MARK}

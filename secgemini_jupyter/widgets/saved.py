@@ -71,7 +71,10 @@ class SavedOutput:
 
         markup, text = said
         self._publisher.publish(
-            {"text/html": markup, "text/plain": text}, MARK, transient={"display_id": self._id}, update=update
+            {"text/html": html.shown(markup), "text/plain": text},
+            MARK,
+            transient={"display_id": self._id},
+            update=update,
         )
 
 

@@ -231,7 +231,10 @@ class VisualizeWidget(SecGeminiWidget):
 
         data, metadata = self._repr_mimebundle_()
         title = html.tag("summary", f"Session {gist(self.session_name)}, saved with this notebook", style=html.SUMMARY)
-        folded = {"text/html": html.tag("details", title, data.pop("text/html")), "text/plain": data["text/plain"]}
+        folded = {
+            "text/html": html.shown(html.tag("details", title, data.pop("text/html"))),
+            "text/plain": data["text/plain"],
+        }
         publisher = InteractiveShell.instance().display_pub
         publisher.publish({**data, "text/plain": repr(self)}, metadata)
         publisher.publish(folded, MARK)

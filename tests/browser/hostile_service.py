@@ -16,6 +16,7 @@ EVIL = (
     "<svg onload='window.pwned=4'></svg><style>body{display:none}</style>"
     "<form id=login action=//evil.example><input name=body></form>"
     "<button data-commandlinker-command='notebook:run-all-cells' data-commandlinker-args='{}'>go</button>"
+    "$$\\href{https://evil.example/tex}{tex}$$ \\(x^2\\) $5, then $6 "
     "\x1b]52;c;aGk=\x07\x1b[2J\x1b]8;;https://evil.example/\x07link\x1b]8;;\x07 \u202egpj.exe\u202c "
 )
 MARKDOWN = (

@@ -23,8 +23,8 @@ pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]
 KEY = "a-key-for-the-hostile-service-0123456789"
 ACTING = (
-    "img, script, svg, math, form, button, style, iframe, input, object, embed, link, meta, [id], [name],"
-    " [onerror], [onload], [data-commandlinker-command]"
+    "img, script, svg, math, mjx-container, form, button, style, iframe, input, object, embed, link, meta, [id],"
+    " [name], [onerror], [onload], [data-commandlinker-command]"
 )
 # Whatever an output ever held that acts, looked at whenever something changed; and the most outputs that there were.
 WATCH = f"""() => {{

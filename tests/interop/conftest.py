@@ -13,9 +13,17 @@ from typing import Any
 import pytest
 
 from secgemini_jupyter import SecGemini, Settings
+from tests.conftest import LocalService, serving
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIOS = Path(__file__).with_name("official_scenarios.py")
+
+
+@pytest.fixture(scope="session")
+def local_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
+    """Its own: the official SDK cannot read what some tests of ours leave in a service, such as a deep JSON."""
+    with serving(tmp_path_factory.mktemp("interop-service")) as service:
+        yield service
 
 
 @pytest.fixture(scope="session")

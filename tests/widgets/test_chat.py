@@ -747,7 +747,7 @@ def test_what_is_said_later_is_in_the_notebook(talk: Shown, notebook: Publisher)
     wait_for(lambda: "turn 2" in notebook.outputs[1]["text/html"])
     saved = notebook.outputs[1]
     assert "saved with this notebook (2 turns)" in saved["text/html"]
-    assert saved["text/html"].startswith("<details")
+    assert saved["text/html"].startswith('<div class="mathjax_ignore tex2jax_ignore"><details')
     assert saved["text/html"].count("<details open") == 2
     assert "Who &lt;b&gt;logged" in saved["text/html"]
     assert "You: And then?" in saved["text/plain"]

@@ -323,7 +323,7 @@ def test_the_static_form_is_a_folded_table(kernel: KernelSession, shown: Any) ->
     kernel.new("triage")
     widget, _ = shown(kernel)
     data, _ = widget._repr_mimebundle_()
-    assert data["text/html"].startswith("<details><summary")
+    assert data["text/html"].startswith('<div class="mathjax_ignore tex2jax_ignore"><details><summary')
     assert "triage" in data["text/html"]
     assert data["text/plain"].startswith("1 session at Sec-Gemini, 127.0.0.1:")
     assert "%secgemini sessions --browse" in data["text/html"]

@@ -68,6 +68,7 @@ def show(magics: SecGeminiMagics, prompt: str, options: Namespace) -> None:
     from secgemini_jupyter.magics.view import is_terminal, publish
     from secgemini_jupyter.render.answer import LISTING, Bundle
     from secgemini_jupyter.render.html import QUIET, WRAPPED, join, tag
+    from secgemini_jupyter.render.html import shown as output
     from secgemini_jupyter.render.text import count, defanged
 
     shown = defanged(prompt)
@@ -79,7 +80,7 @@ def show(magics: SecGeminiMagics, prompt: str, options: Namespace) -> None:
     if is_terminal(magics.shell):
         print(text)
         return
-    markup = join(tag("div", head, style=QUIET), tag("pre", shown, style=WRAPPED))
+    markup = output(join(tag("div", head, style=QUIET), tag("pre", shown, style=WRAPPED)))
     publish(Bundle({"text/plain": text, "text/html": markup}, LISTING))
 
 
