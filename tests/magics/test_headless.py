@@ -126,7 +126,11 @@ def test_the_exported_markdown_reads_as_the_answer(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     read = MarkdownIt("commonmark", {"html": True}).render(page.read_text("utf-8"))
     assert "<img" not in read
-    frames = re.findall(r'^<div style="border-left.*?(?=^<pre><code|\Z)', read, re.MULTILINE | re.DOTALL)
+    frames = re.findall(
+        r'^<div class="mathjax_ignore tex2jax_ignore" style="border-left.*?(?=^<pre><code|\Z)',
+        read,
+        re.MULTILINE | re.DOTALL,
+    )
     assert len(frames) == 5, "a loop's two stand together"
     said = assert_harmless(frames[-1].strip()).text
     assert "first\n\n![x](hxxps://evil[.]test/?q=1)\n\n<b>last</b>" in said
