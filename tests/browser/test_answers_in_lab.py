@@ -144,7 +144,7 @@ def answers(document: nbformat.NotebookNode) -> list[str]:
         output.data["text/html"]
         for cell in document.cells
         for output in cell.get("outputs", [])
-        if "secgemini" in output.get("metadata", {})
+        if "secgemini" in output.get("metadata", {}) and "text/html" in output.data
     ]
     plain = [html.replace(" · rate it: %secgemini feedback up|down", "") for html in found]
     plain = [re.sub(r"\d+(\.\d)? s\b|\d+ min \d+ s", "N s", html) for html in plain]
