@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, ClassVar
 
 from secgemini_jupyter.activity.entries import LOST
 from secgemini_jupyter.activity.writing import Draft, append, path_of
@@ -112,8 +112,8 @@ class _Writer:
     _thread: threading.Thread | None = None
     _begin = threading.Lock()
     _is_registered = False
-    _told: set[Path] = set()  # noqa: RUF012  # the process's, as is the thread
-    _lost: dict[Path, _Lost] = {}  # noqa: RUF012
+    _told: ClassVar[set[Path]] = set()
+    _lost: ClassVar[dict[Path, _Lost]] = {}
 
     @classmethod
     def put(cls, item: Note | threading.Event) -> None:
@@ -136,11 +136,11 @@ class _Writer:
 
     @classmethod
     def flush(cls, timeout: float) -> bool:
-        if cls._thread is None:
+        if cls._thread is None and cls._notes.empty():
             return True
         written = threading.Event()
         cls.put(written)
-        return written.wait(timeout)
+        return written.wait(timeout if cls._thread is not None else 0)  # no thread: it was written, or cannot be now
 
     @classmethod
     def _run(cls) -> None:

@@ -265,6 +265,26 @@ def test_what_is_noted_is_written_when_the_process_ends(tmp_path: Path, folder: 
     assert activity_of("s")["activity"].tolist() == ["last"]
 
 
+def test_without_a_thread_nothing_waits_and_the_next_note_writes_all(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process at its limit of threads, or at its end, where Python 3.12 begins none."""
+
+    class NoThread:
+        def start(self) -> None:
+            raise RuntimeError("can't start new thread")
+
+    assert flush()
+    recorder = Recorder("s", "u", "local")
+    with monkeypatch.context() as patch:
+        patch.setattr(recording, "daemon", lambda *_, **__: NoThread())
+        recorder.note("first", {})
+        assert not flush(3600), "it is told that not all is written, at once"
+    recorder.note("second", {})
+    assert flush(60)
+    assert activity_of("s")["activity"].tolist() == ["first", "second"]
+
+
 @posix
 def test_a_forked_child_writes_what_it_noted_itself(folder: Path) -> None:
     recorder = Recorder("s", "u", "local")
