@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from secgemini_jupyter.disk import replacing
 from secgemini_jupyter.errors import InputError, SecGeminiError
 from secgemini_jupyter.plots import Plots
 from secgemini_jupyter.transcript.columns import lacking
 from secgemini_jupyter.transcript.contents import tables_in
 from secgemini_jupyter.transcript.document import Transcript
 from secgemini_jupyter.transcript.iocs import iocs_frame, sightings_frame
-from secgemini_jupyter.transcript.jsonl import replacing, to_jsonl, write_jsonl
+from secgemini_jupyter.transcript.jsonl import to_jsonl, write_jsonl
 from secgemini_jupyter.transcript.messages import COLUMNS
 from secgemini_jupyter.transcript.restore import check_columns, messages_of, turns_of
 from secgemini_jupyter.transcript.sessions import attached_in, files_frame

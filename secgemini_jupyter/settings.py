@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
+from secgemini_jupyter.disk import UnreadableError, opened
 from secgemini_jupyter.errors import Secret, SettingsError
 
 __all__ = ["Settings"]
@@ -227,22 +228,17 @@ def _private_text(path: Path, kind: str) -> Secret:
         SettingsError: the file cannot be read, or can be written by anyone.
     """
     try:
-        with open(path, "rb", opener=_without_waiting) as file:  # Path.open has no opener
+        with opened(path) as file:
             mode = os.fstat(file.fileno()).st_mode
-            if not stat.S_ISREG(mode):
-                raise SettingsError(f"The {kind} {str(path)!r} is no regular file. Write the key to a file.")
             secret = Secret(file.read(64 * 1024).decode("utf-8"))
+    except UnreadableError:
+        raise SettingsError(f"The {kind} {str(path)!r} is no regular file. Write the key to a file.") from None
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise SettingsError(f"The {kind} {str(path)!r} cannot be read: {reason}.") from None
     if os.name == "posix" and mode & stat.S_IWOTH:
         raise SettingsError(f"The {kind} {str(path)!r} can be written by anyone. Run: chmod o-w on it.")
     return secret
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """Opening a pipe would else wait for somebody to write into it."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def checked_key(secret: Secret, where: str) -> Secret:

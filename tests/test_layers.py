@@ -16,6 +16,7 @@ ORDER = (
     "_version",
     "errors",
     "threads",
+    "disk",
     "models",
     "settings",
     "indicators",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import stat
 from typing import TYPE_CHECKING
 
 from secgemini_jupyter.activity.entries import Entry, read_entry
 from secgemini_jupyter.activity.verification import Verification, check_lines
+from secgemini_jupyter.disk import opened
 from secgemini_jupyter.errors import InputError
 
 if TYPE_CHECKING:
@@ -70,9 +70,7 @@ def content(path: str | os.PathLike[str]) -> bytes:
         InputError: the file cannot be read; `MissingLogError` where there is none.
     """
     try:
-        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise InputError(f"{str(path)!r} is no regular file. Pass the path of an activity log.")
+        with opened(path) as file:
             return file.read()
     except FileNotFoundError:
         raise MissingLogError(f"There is no activity log {str(path)!r}.") from None

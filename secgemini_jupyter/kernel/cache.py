@@ -24,9 +24,10 @@ import msgspec
 
 from secgemini_jupyter._version import __version__
 from secgemini_jupyter.client.response import SessionResponse
+from secgemini_jupyter.disk import UnreadableError, read_regular, replacing
 from secgemini_jupyter.errors import InputError, ProtocolError, holds_key
 from secgemini_jupyter.models import Message, MessageType, Usage
-from secgemini_jupyter.transcript.jsonl import from_jsonl, read_regular, replacing
+from secgemini_jupyter.transcript.jsonl import from_jsonl
 
 __all__ = ["AnswerCache", "Asked", "DamagedError", "Kept", "Recorded", "turn_digest"]
 
@@ -346,7 +347,7 @@ def _read(path: Path) -> bytes | None:
         return None
     except OSError as error:
         raise _damaged(path, str(error.strerror)) from None
-    except ValueError as error:
+    except UnreadableError as error:
         raise _damaged(path, str(error)) from None
 
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from secgemini_jupyter.disk import read_regular
 from secgemini_jupyter.settings import data_dir, notebook_id
-from secgemini_jupyter.transcript.jsonl import read_regular
 
 __all__ = ["Last", "NotebookMemory"]
 

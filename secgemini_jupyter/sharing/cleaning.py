@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from secgemini_jupyter.disk import read_regular, replacing
 from secgemini_jupyter.errors import InputError, one_line
 from secgemini_jupyter.render.text import count
 from secgemini_jupyter.sharing.outputs import Cleaning, session_names
 from secgemini_jupyter.sharing.widgets import STATE, own_models, state_of, without_models
-from secgemini_jupyter.transcript.jsonl import read_regular, replacing
 
 __all__ = ["clean", "clean_file", "main"]
 

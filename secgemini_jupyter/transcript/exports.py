@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from secgemini_jupyter.disk import replacing
 from secgemini_jupyter.errors import InputError
 from secgemini_jupyter.transcript.document import Transcript
-from secgemini_jupyter.transcript.jsonl import replacing, to_jsonl
+from secgemini_jupyter.transcript.jsonl import to_jsonl
 
 __all__ = ["ENDINGS", "checked", "ending", "export", "markdown"]
 

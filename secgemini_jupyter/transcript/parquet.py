@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from secgemini_jupyter.disk import replacing
 from secgemini_jupyter.errors import InputError
 from secgemini_jupyter.render.text import one_line
 from secgemini_jupyter.transcript import iocs, messages, sessions, timeline, tool_calls, turns
 from secgemini_jupyter.transcript.columns import Column, check_columns, conform
-from secgemini_jupyter.transcript.jsonl import replacing
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,12 +5,13 @@ A file may come from anywhere. Nothing in it is run, and what would not fit into
 
 from __future__ import annotations
 
-import os
 import re
-import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from secgemini_jupyter.disk import UnreadableError, opened, read_regular
 from secgemini_jupyter.errors import InputError, ProtocolError
 from secgemini_jupyter.models import Message, read_json, read_message
 from secgemini_jupyter.render.text import one_line
@@ -39,7 +40,8 @@ def kind_of(path: Path) -> Kind:
     Raises:
         InputError: it cannot be read, or is no transcript: a table as CSV, a pickle, a packed file, a list as JSON.
     """
-    head = read_bytes(path, _HEAD)
+    with _refusing(path), opened(path) as file:
+        head = file.read(_HEAD)
     shown = repr(one_line(str(path), 200))
     if head.startswith(b"PAR1"):
         return "parquet"
@@ -66,29 +68,24 @@ def kind_of(path: Path) -> Kind:
     return "jsonl"
 
 
-def read_bytes(path: Path, limit: int | None = None) -> bytes:
-    """The file's content, or its first `limit` bytes.
+def read_bytes(path: Path) -> bytes:
+    """The file's content.
 
     Raises:
         InputError: no regular file, too large, or it cannot be read.
     """
+    with _refusing(path):
+        return read_regular(path, MAX_BYTES)
+
+
+@contextmanager
+def _refusing(path: Path) -> Iterator[None]:
     try:
-        with open(path, "rb", opener=_opened) as file:  # that one takes no opener
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise InputError(f"{str(path)!r} is no regular file. Pass a file.")
-            if limit is None and status.st_size > MAX_BYTES:
-                raise InputError(
-                    f"{str(path)!r} has {status.st_size:,} bytes, at most {MAX_BYTES:,} are read. Split it."
-                )
-            return file.read(MAX_BYTES if limit is None else limit)
+        yield
     except OSError as error:
         raise InputError(f"{str(path)!r} cannot be read: {error.strerror}. Check the path.") from None
-
-
-def _opened(path: str, flags: int) -> int:
-    """A pipe without a writer would block; of a device nothing is read."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    except UnreadableError as error:
+        raise InputError(f"{str(path)!r} cannot be read: {error}. Pass a file, or split it.") from None
 
 
 def read_jsonl_frame(path: Path, *, session_id: str) -> pd.DataFrame:

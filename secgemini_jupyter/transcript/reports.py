@@ -10,12 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from secgemini_jupyter.disk import replacing
 from secgemini_jupyter.errors import InputError
 from secgemini_jupyter.models import Message, MessageType, PublicSessionFile
 from secgemini_jupyter.render.steps import Steps
 from secgemini_jupyter.render.text import count, one_line, utc
 from secgemini_jupyter.transcript.document import Transcript
-from secgemini_jupyter.transcript.jsonl import replacing
 from secgemini_jupyter.transcript.templating import Format, template_format
 from secgemini_jupyter.transcript.turns import TurnSlice
 

@@ -55,27 +55,22 @@ class SavedOutput:
         output = cls(InteractiveShell.instance().display_pub)
         if VIEW in data:
             output._publisher.publish(data, metadata)
+            output._publish(html.shown(said[0]), said[1], update=False)
         else:
-            said = data["text/html"], data["text/plain"]
-        output._publish(said, update=False)
+            output._publish(data["text/html"], data["text/plain"], update=False)
         return output
 
     def update(self, said: tuple[str, str]) -> None:
         try:
-            self._publish(said, update=True)
+            self._publish(html.shown(said[0]), said[1], update=True)
         except Exception as error:  # the kernel is going down
             log.warning("A chat was not saved: %s", redact(f"{type(error).__name__}: {error}"))
 
-    def _publish(self, said: tuple[str, str], *, update: bool) -> None:
+    def _publish(self, markup: str, text: str, *, update: bool) -> None:
         from secgemini_jupyter.widgets.base import MARK
 
-        markup, text = said
-        self._publisher.publish(
-            {"text/html": html.shown(markup), "text/plain": text},
-            MARK,
-            transient={"display_id": self._id},
-            update=update,
-        )
+        data = {"text/html": markup, "text/plain": text}
+        self._publisher.publish(data, MARK, transient={"display_id": self._id}, update=update)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def test_chat_shows_what_was_said_where_nobody_looks_at_widgets(kernel: Kernel) 
     kernel.run("%%secgemini -q\nWho logged in?")
     (shown,) = kernel.run("%secgemini chat").outputs
     assert "You: Who logged in?" in shown["data"]["text/plain"]
-    assert shown["data"]["text/html"].startswith("<details")
+    assert shown["data"]["text/html"].startswith('<div class="mathjax_ignore tex2jax_ignore"><details')
 
 
 def test_status_before_and_after_the_first_prompt(kernel: Kernel) -> None:
