@@ -270,6 +270,22 @@ class TranscriptAccessor:
         write_jsonl(messages, path)
         return None
 
+    def to_parquet_dataset(self, folder: str | os.PathLike[str]) -> pd.DataFrame:
+        """Write each session to a file of its own (extra `parquet`), as `client.save_histories(folder)` does.
+
+        Rows go session by session; columns that `history()` does not have are not written. A session that was written
+        before is replaced, files of others stay.
+
+        Returns:
+            One row a session: `session_id`, `status`, `rows`, `bytes`, `path`, `error`.
+
+        Raises:
+            InputError: a column is missing, the folder holds something else or cannot be written to.
+        """
+        from secgemini_jupyter.transcript.dataset import saved_frame, write_all
+
+        return saved_frame(write_all(self._table, folder))
+
     def export(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Write the messages to a file; the ending of its name says what: `transcript.exports.ENDINGS`.
 

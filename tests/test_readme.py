@@ -11,6 +11,10 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from pandas.testing import assert_frame_equal
+
+from secgemini_jupyter import SecGemini
+from tests.conftest import LocalService
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -63,6 +67,26 @@ def test_the_python_example_works_as_written() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "8 Kerberos requests succeeded, 2 failed" in done.stdout
+
+
+@pytest.mark.filterwarnings("ignore:The inplace keyword")  # of pandas 3.1, for what Dask 2026.8 does inside
+def test_the_example_of_many_sessions_works_as_written(
+    local_service: LocalService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (example,) = [block for block in BLOCKS if "save_histories" in block]
+    saving, imports, reading = example.split("\n\n")
+    monkeypatch.chdir(tmp_path)
+    with SecGemini(local_service.key, base_url=local_service.http, websocket_url=local_service.ws) as client:
+        session = client.create_session("readme")
+        session.query("Is 203.0.113.77 one of ours?")
+        names = {"client": client, "session": session}
+        exec(saving + "\n" + imports, names)
+        ours, by_pandas, by_duckdb, by_polars, by_dask = (eval(line, names) for line in reading.splitlines())
+        assert_frame_equal(ours, session.history())
+    assert session.id in set(by_pandas["session_id"])
+    assert session.id in dict(by_duckdb)
+    assert session.id in set(by_polars["session_id"])
+    assert by_dask["query"] >= 1
 
 
 def test_the_commands_it_names_exist() -> None:

@@ -17,7 +17,8 @@ import httpx
 import msgspec
 from websockets.asyncio.client import ClientConnection
 
-from secgemini_jupyter.client import base, files, histories, logs, transport
+from secgemini_jupyter.client import base, files, logs, transport
+from secgemini_jupyter.client.histories import CONCURRENCY, Histories, Reading, Saving
 from secgemini_jupyter.client.response import SessionResponse
 from secgemini_jupyter.client.state import SessionState, SessionView
 from secgemini_jupyter.client.waiting import within
@@ -182,7 +183,7 @@ class AsyncSecGemini:
         self,
         sessions: Iterable[str | HasId] | pd.DataFrame | None = None,
         *,
-        concurrency: int = histories.CONCURRENCY,
+        concurrency: int = CONCURRENCY,
         progress: bool | None = None,
         strict: bool = False,
         dtype_backend: Backend = "numpy_nullable",
@@ -204,24 +205,63 @@ class AsyncSecGemini:
             ProtocolError: with `strict`; it names the rows.
         """
         wanted = await self.list_sessions() if sessions is None else sessions
-        with histories.Histories(wanted, concurrency=concurrency, progress=progress, strict=strict) as found:
-            gate = asyncio.Semaphore(concurrency)
-
-            async def read(session_id: str) -> None:
-                async with gate:
-                    try:
-                        found.add(session_id, await self._send(endpoints.get_session(session_id)))
-                    except SecGeminiError as error:
-                        found.fail(session_id, error)
-
-            tasks = [asyncio.create_task(read(session_id)) for session_id in found.ids]
-            try:
-                await asyncio.gather(*tasks)
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+        with Histories(wanted, concurrency=concurrency, progress=progress, strict=strict) as found:
+            await self._read_each(found, concurrency)
             return finished(found.frame(), strict=strict, dtype_backend=dtype_backend)
+
+    async def save_histories(
+        self,
+        folder: str | os.PathLike[str],
+        sessions: Iterable[str | HasId] | pd.DataFrame | None = None,
+        *,
+        concurrency: int = CONCURRENCY,
+        progress: bool | None = None,
+        strict: bool = False,
+    ) -> pd.DataFrame:
+        """Write the histories of many sessions to a folder, one Parquet file each (extra `parquet`), as they arrive.
+
+        The folder is a dataset partitioned by `session_id`, which pandas, DuckDB, Polars and Dask read lazily, and
+        `read_history(folder)` as one table. No more sessions are in memory than are read at a time. A session that was
+        written before is written anew, whole or not at all; files of others stay. One that is gone or unreadable is
+        left out with a warning. What was said stands there as it was, also of sessions without retention.
+
+        Args:
+            folder: made where there is none; it holds a dataset or nothing.
+            sessions: ids, sessions, or a table with a column `session_id`; all active sessions when left out.
+            concurrency: how many are read at a time, at most 64.
+            progress: whether to show a bar; None shows it where somebody looks.
+            strict: raise for a session that cannot be read, and for a message with problems; what was written stays.
+
+        Returns:
+            One row a session: `session_id`, `status` (`saved` or `left_out`), `rows`, `bytes`, `path`, `error`.
+
+        Raises:
+            InputError: an argument makes no sense, the folder holds something else or cannot be written to.
+            ProtocolError: with `strict`; it names the rows.
+        """
+        wanted = await self.list_sessions() if sessions is None else sessions
+        with Saving(folder, wanted, concurrency=concurrency, progress=progress, strict=strict) as found:
+            await self._read_each(found, concurrency)
+            return found.frame()
+
+    async def _read_each(self, found: Reading[Any], concurrency: int) -> None:
+        gate = asyncio.Semaphore(concurrency)
+
+        async def read(session_id: str) -> None:
+            async with gate:
+                try:
+                    stored = await self._send(endpoints.get_session(session_id))
+                    found.add(session_id, await asyncio.to_thread(found.made, session_id, stored))
+                except SecGeminiError as error:
+                    found.fail(session_id, error)
+
+        tasks = [asyncio.create_task(read(session_id)) for session_id in found.ids]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def user_info(self) -> UserInfo:
         """Who the key belongs to, quotas (`user.rpm`, `user.tpm`: requests and tokens a minute), key expiry, models."""

@@ -19,12 +19,13 @@ import httpx
 import msgspec
 from websockets.sync.client import ClientConnection
 
-from secgemini_jupyter.client import base, files, histories, logs, transport
+from secgemini_jupyter.client import base, files, logs, transport
+from secgemini_jupyter.client.histories import CONCURRENCY, Histories, Reading, Saving
 from secgemini_jupyter.client.response import SessionResponse
 from secgemini_jupyter.client.running import POLL, LoopThread, RunningTurn
 from secgemini_jupyter.client.state import SessionState, SessionView
 from secgemini_jupyter.errors import SecGeminiError, Secret
-from secgemini_jupyter.models import Message, ModelInfo, PublicSession, PublicSessionFile, UserInfo
+from secgemini_jupyter.models import Message, ModelInfo, PublicSessionFile, UserInfo
 from secgemini_jupyter.protocol import endpoints
 from secgemini_jupyter.protocol.requests import Attempts, Request
 from secgemini_jupyter.protocol.turn import ASKING, Turn
@@ -195,7 +196,7 @@ class SecGemini:
         self,
         sessions: Iterable[str | HasId] | pd.DataFrame | None = None,
         *,
-        concurrency: int = histories.CONCURRENCY,
+        concurrency: int = CONCURRENCY,
         progress: bool | None = None,
         strict: bool = False,
         dtype_backend: Backend = "numpy_nullable",
@@ -217,22 +218,63 @@ class SecGemini:
             ProtocolError: with `strict`; it names the rows.
         """
         wanted = self.list_sessions() if sessions is None else sessions
-        with histories.Histories(wanted, concurrency=concurrency, progress=progress, strict=strict) as found:
-            waiting: dict[Future[PublicSession], str] = {}
-            left = iter(found.ids)
-            while True:
-                for session_id in islice(left, concurrency - len(waiting)):
-                    request = endpoints.get_session(session_id)
-                    waiting[in_thread(partial(self._send, request), name="secgemini-history")] = session_id
-                if not waiting:
-                    return finished(found.frame(), strict=strict, dtype_backend=dtype_backend)
-                # An interrupt is delivered between two waits; what is under way then ends by itself.
-                for future in wait(waiting, timeout=POLL, return_when=FIRST_COMPLETED).done:
-                    session_id = waiting.pop(future)
-                    try:
-                        found.add(session_id, future.result())
-                    except SecGeminiError as error:
-                        found.fail(session_id, error)
+        with Histories(wanted, concurrency=concurrency, progress=progress, strict=strict) as found:
+            self._read_each(found, concurrency)
+            return finished(found.frame(), strict=strict, dtype_backend=dtype_backend)
+
+    def save_histories(
+        self,
+        folder: str | os.PathLike[str],
+        sessions: Iterable[str | HasId] | pd.DataFrame | None = None,
+        *,
+        concurrency: int = CONCURRENCY,
+        progress: bool | None = None,
+        strict: bool = False,
+    ) -> pd.DataFrame:
+        """Write the histories of many sessions to a folder, one Parquet file each (extra `parquet`), as they arrive.
+
+        The folder is a dataset partitioned by `session_id`, which pandas, DuckDB, Polars and Dask read lazily, and
+        `read_history(folder)` as one table. No more sessions are in memory than are read at a time. A session that was
+        written before is written anew, whole or not at all; files of others stay. One that is gone or unreadable is
+        left out with a warning. What was said stands there as it was, also of sessions without retention.
+
+        Args:
+            folder: made where there is none; it holds a dataset or nothing.
+            sessions: ids, sessions, or a table with a column `session_id`; all active sessions when left out.
+            concurrency: how many are read at a time, at most 64.
+            progress: whether to show a bar; None shows it where somebody looks.
+            strict: raise for a session that cannot be read, and for a message with problems; what was written stays.
+
+        Returns:
+            One row a session: `session_id`, `status` (`saved` or `left_out`), `rows`, `bytes`, `path`, `error`.
+
+        Raises:
+            InputError: an argument makes no sense, the folder holds something else or cannot be written to.
+            ProtocolError: with `strict`; it names the rows.
+        """
+        wanted = self.list_sessions() if sessions is None else sessions
+        with Saving(folder, wanted, concurrency=concurrency, progress=progress, strict=strict) as found:
+            self._read_each(found, concurrency)
+            return found.frame()
+
+    def _read_each(self, found: Reading[Any], concurrency: int) -> None:
+        def read(session_id: str) -> Any:
+            return found.made(session_id, self._send(endpoints.get_session(session_id)))
+
+        waiting: dict[Future[Any], str] = {}
+        left = iter(found.ids)
+        while True:
+            for session_id in islice(left, concurrency - len(waiting)):
+                waiting[in_thread(partial(read, session_id), name="secgemini-history")] = session_id
+            if not waiting:
+                return
+            # An interrupt is delivered between two waits; what is under way then ends by itself.
+            for future in wait(waiting, timeout=POLL, return_when=FIRST_COMPLETED).done:
+                session_id = waiting.pop(future)
+                try:
+                    found.add(session_id, future.result())
+                except SecGeminiError as error:
+                    found.fail(session_id, error)
 
     def user_info(self) -> UserInfo:
         """Who the key belongs to, quotas (`user.rpm`, `user.tpm`: requests and tokens a minute), key expiry, models."""

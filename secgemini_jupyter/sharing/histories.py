@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from secgemini_jupyter.client.histories import session_ids
 from secgemini_jupyter.errors import InputError, ProtocolError
 from secgemini_jupyter.models import Message, MessageType, Role, State, Usage, read_json
 from secgemini_jupyter.sharing.outputs import joined, mark_of
 from secgemini_jupyter.sharing.sources import OWN_CELL
+from secgemini_jupyter.transcript.dataset import read as read_dataset
 from secgemini_jupyter.transcript.messages import finished, messages_frame
 from secgemini_jupyter.transcript.reading import kind_of, read_bytes, read_jsonl_frame, read_parquet_frame
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from secgemini_jupyter.client.histories import HasId
     from secgemini_jupyter.transcript.columns import Backend
 
 __all__ = ["read_history"]
@@ -31,13 +34,18 @@ def read_history(
     path: str | os.PathLike[str],
     *,
     session_id: str | None = None,
+    sessions: Iterable[str | HasId] | pd.DataFrame | None = None,
     strict: bool = False,
     dtype_backend: Backend = "numpy_nullable",
 ) -> pd.DataFrame:
-    """A transcript in a file as the table that `history()` gives. What the file is, its content tells, not its name.
+    """A transcript in a file, or many in a folder, as the table that `history()` gives.
+
+    What a file is, its content tells, not its name.
 
     - JSON Lines (`df.secgemini.to_jsonl(path)`): the messages as they came.
     - Parquet of a `history()`, also filtered or put together.
+    - A folder of such files, as `client.save_histories(folder)` and `df.secgemini.to_parquet_dataset(folder)` write it:
+      session after session, by the folders' names.
     - A saved notebook: of each `%%secgemini` cell that was answered a `query` and a `result`, `source` is `notebook`.
       They are what the notebook shows, indicators defanged where they were; thinking, tools and exact texts are not in
       it. `session_id` is the session's name there: a notebook does not keep the id.
@@ -46,6 +54,7 @@ def read_history(
 
     Args:
         session_id: of JSON Lines, which do not say it; the file's name without its ending when left out.
+        sessions: those to read out of a folder, in this order; other files are not opened.
         strict: raise where a message has problems, instead of telling them in the column `problems`.
         dtype_backend: `pyarrow` gives Arrow dtypes, and needs the extra `parquet`.
 
@@ -56,10 +65,14 @@ def read_history(
     import secgemini_jupyter.accessor  # noqa: F401  # registers `df.secgemini`
 
     path = Path(path)
-    kind = kind_of(path)
+    kind = "folder" if path.is_dir() else kind_of(path)
+    if sessions is not None and kind != "folder":
+        raise InputError(f"{str(path)!r} is no folder of sessions. Leave sessions out, and filter the table.")
     if kind != "jsonl" and session_id is not None:
         raise InputError(f"{str(path)!r} says itself which session it is of. Leave session_id out.")
-    if kind == "parquet":
+    if kind == "folder":
+        table = read_dataset(path, None if sessions is None else session_ids(sessions))
+    elif kind == "parquet":
         table = read_parquet_frame(path)
     elif kind == "notebook":
         table = _notebook_frame(path)

@@ -26,6 +26,7 @@ __all__ = [
     "Category",
     "Column",
     "Dtype",
+    "arrow_types",
     "check_columns",
     "conform",
     "frame",
@@ -111,11 +112,7 @@ def with_backend(table: pd.DataFrame, backend: Backend) -> pd.DataFrame:
         raise InputError("Arrow dtypes need pyarrow. Run: pip install 'secgemini-jupyter[parquet]'.") from None
     import pandas as pd
 
-    kinds = {
-        "Int32": pa.int32(), "Int64": pa.int64(), "Float64": pa.float64(), "boolean": pa.bool_(),
-        "string": pa.string(), "datetime64[us, UTC]": pa.timestamp("us", "UTC"),
-        "category": pa.string(),  # a dictionary's name is one that pandas writes to Parquet, and cannot read again
-    }  # fmt: skip
+    kinds = arrow_types()
     arrays: dict[Any, Any] = {
         name: pd.arrays.ArrowExtensionArray(pa.array(column, type=kinds[str(column.dtype)], from_pandas=True))
         for name, column in table.items()
@@ -123,6 +120,17 @@ def with_backend(table: pd.DataFrame, backend: Backend) -> pd.DataFrame:
     result = pd.DataFrame(arrays, index=table.index, copy=False)
     result.attrs = dict(table.attrs)
     return result
+
+
+def arrow_types() -> dict[str, Any]:
+    """Arrow's types by the names of our dtypes."""
+    import pyarrow as pa
+
+    return {
+        "Int32": pa.int32(), "Int64": pa.int64(), "Float64": pa.float64(), "boolean": pa.bool_(),
+        "string": pa.string(), "datetime64[us, UTC]": pa.timestamp("us", "UTC"),
+        "category": pa.string(),  # a dictionary's name is one that pandas writes to Parquet, and cannot read again
+    }  # fmt: skip
 
 
 def _cast(values: pd.Series[Any], dtype: Dtype) -> Any:

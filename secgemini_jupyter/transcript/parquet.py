@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from secgemini_jupyter.transcript.columns import Column, check_columns, conform
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["load", "read_parquet", "write_parquet"]
+__all__ = ["check_pyarrow", "check_size", "load", "read_parquet", "size_of", "unreadable", "write_parquet"]
 
 _SCHEMAS: dict[str, Mapping[str, Column[Any]]] = {
     messages.SCHEMA: messages.COLUMNS,
@@ -39,7 +40,7 @@ def write_parquet(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     Raises:
         InputError: pyarrow is missing, or the file cannot be written.
     """
-    _check_pyarrow()
+    check_pyarrow()
     with replacing(Path(path)) as file:
         table.to_parquet(file)
 
@@ -63,25 +64,21 @@ def load(path: Path, columns: Mapping[str, Column[Any]] | None = None) -> pd.Dat
         InputError: pyarrow is missing, the file cannot be read, says that it has more than fits into memory, or lacks
             a column.
     """
-    _check_pyarrow()
+    check_pyarrow()
     import pandas as pd
     import pyarrow as pa
     from pyarrow import parquet as pq
 
     shown = repr(one_line(str(path), 200))
-    try:
+    with unreadable(path):
         with pq.ParquetFile(path) as file:
-            _check_size(file.metadata, shown)
+            check_size(*size_of(file.metadata), shown)
             schema = file.schema_arrow
         if columns is not None:
             check_columns(schema.names, columns)
         texts = [name for name in schema.names if _is_text(schema.field(name).type, pa)]
         # As dictionaries, texts that repeat take their place once, however many rows say them.
         table = pd.read_parquet(path, read_dictionary=texts)
-    except (OSError, ValueError, pa.ArrowException) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{shown} cannot be read as Parquet: {one_line(str(error), 200)}. Check the path.") from None
     named = table.attrs.get("secgemini_schema")
     columns = _SCHEMAS.get(str(named)) if columns is None else columns
     if columns is None:
@@ -89,10 +86,19 @@ def load(path: Path, columns: Mapping[str, Column[Any]] | None = None) -> pd.Dat
     return conform(table, columns)
 
 
-def _check_size(metadata: Any, shown: str) -> None:
+def size_of(metadata: Any) -> tuple[int, int]:
+    """Rows and bytes, unpacked, as a file's metadata tell them."""
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     rows = max(metadata.num_rows, sum(group.num_rows for group in groups))
-    size = sum(group.total_byte_size for group in groups)
+    return rows, sum(group.total_byte_size for group in groups)
+
+
+def check_size(rows: int, size: int, shown: str) -> None:
+    """Refuse what would not fit into memory.
+
+    Raises:
+        InputError: that is so, or no file has such numbers.
+    """
     if rows > MAX_ROWS or size > MAX_BYTES or rows < 0 or size < 0:
         raise InputError(
             f"{shown} says that it holds {rows:,} rows in {size:,} bytes; at most {MAX_ROWS:,} rows and {MAX_BYTES:,} "
@@ -100,11 +106,26 @@ def _check_size(metadata: Any, shown: str) -> None:
         )
 
 
+@contextmanager
+def unreadable(path: Path) -> Iterator[None]:
+    """What Arrow and the system say of a file, as one line."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (OSError, ValueError, pa.ArrowException) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"{one_line(str(path), 200)!r} cannot be read as Parquet: {one_line(str(error), 200)}. Check the path."
+        ) from None
+
+
 def _is_text(kind: Any, pa: Any) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def _check_pyarrow() -> None:
+def check_pyarrow() -> None:
     try:
         import pyarrow  # noqa: F401
     except ImportError:

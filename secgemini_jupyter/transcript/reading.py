@@ -15,8 +15,9 @@ from secgemini_jupyter.disk import UnreadableError, opened, read_regular
 from secgemini_jupyter.errors import InputError, ProtocolError
 from secgemini_jupyter.models import Message, read_json, read_message
 from secgemini_jupyter.render.text import one_line
+from secgemini_jupyter.transcript import dataset
 from secgemini_jupyter.transcript.messages import COLUMNS, SCHEMA, messages_frame
-from secgemini_jupyter.transcript.parquet import load
+from secgemini_jupyter.transcript.parquet import check_pyarrow, load
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,11 +132,14 @@ def _fact(error: ProtocolError) -> str:
 
 
 def read_parquet_frame(path: Path) -> pd.DataFrame:
-    """A Parquet file of `history()` as a table of messages, also one that was filtered or put together before.
+    """A Parquet file of `history()` as a table of messages, also one that was filtered, put together, or of a dataset.
 
     Raises:
         InputError: another table, renamed columns, more than fits; or pyarrow is missing.
     """
+    check_pyarrow()
+    if (session_id := dataset.session_of(path)) is not None:
+        return dataset.read_file(path, session_id)
     table = load(path, COLUMNS)
     schema: Any = table.attrs.get("secgemini_schema", SCHEMA)
     if schema != SCHEMA:

@@ -1,17 +1,21 @@
-"""`histories`, `sessions_frame` and `files_frame` through both shells, on the local service."""
+"""`histories`, `save_histories`, `sessions_frame`, `files_frame` through both shells, on the local service."""
 
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
+from secgemini_jupyter import read_history
 from secgemini_jupyter.errors import InputError, NetworkError, ProtocolError, SessionNotFoundError
 from secgemini_jupyter.protocol.requests import Request
+from secgemini_jupyter.transcript import dataset
 from secgemini_jupyter.transcript.messages import messages_frame
 
 
@@ -161,3 +165,76 @@ def test_files_of_a_history_and_of_many(client: Any, three: list[Any]) -> None:
     assert many.secgemini.files()["sha256_match"].isna().all()
     with pytest.raises(InputError, match=r"Use client.histories\(\)"):
         pd.concat([history, three[2].history()]).secgemini.files()
+
+
+def test_histories_are_saved_to_a_file_each_and_read_back(
+    client: Any, three: list[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    three[1].attach_file("a.log", b"x y\n")
+    folder, ids = tmp_path / "cases", [each.id for each in three]
+    saved = client.save_histories(folder, three, progress=True)
+    assert "3/3" in capsys.readouterr().err
+    assert saved["session_id"].tolist() == ids
+    assert saved["status"].tolist() == ["saved"] * 3
+    assert saved["rows"].tolist() == [len(each.history()) for each in three]
+    assert saved["error"].isna().all()
+    read, expected = read_history(folder, sessions=three), client.histories(three)
+    assert_frame_equal(read, expected)
+    assert {**read.attrs, "generated_at": ""} == {**expected.attrs, "generated_at": ""}
+    three[2].query("one more")
+    assert client.save_histories(folder, [three[2].id])["rows"].tolist() == [len(three[2].history())]
+    assert_frame_equal(read_history(folder, sessions=ids), client.histories(ids))
+    everything = client.save_histories(tmp_path / "all")
+    assert set(ids) <= set(everything["session_id"])
+
+
+def test_a_session_that_cannot_be_saved_is_left_out_and_its_earlier_file_stays(
+    client: Any, three: list[Any], tmp_path: Path
+) -> None:
+    folder, gone = tmp_path / "cases", client.create_session("gone")
+    gone.query("say it")
+    client.save_histories(folder, [gone])
+    gone.delete()
+    with pytest.warns(UserWarning, match=r"1 of 2 sessions could not be read.*The table that is returned has all"):
+        saved = client.save_histories(folder, [gone.id, three[1].id])
+    assert saved["status"].tolist() == ["left_out", "saved"]
+    assert saved["path"].isna().tolist() == [True, False]
+    assert "deleted, expired" in saved["error"][0]
+    assert read_history(folder)["content"].eq("say it").sum() > 0
+    with pytest.raises(SessionNotFoundError):
+        client.save_histories(folder, [gone.id], strict=True)
+    three[2].query("a lost \ufffd character")
+    with pytest.raises(ProtocolError, match="bad_text"):
+        client.save_histories(folder, [three[2]], strict=True)
+    with pytest.raises(InputError, match="does not hold"):
+        read_history(folder, sessions=[three[2].id])
+
+
+def test_no_more_histories_are_in_memory_than_are_read_at_a_time(
+    client: Any, three: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables: list[weakref.ref[pd.DataFrame]] = []
+    alive: list[int] = []
+    write = dataset.write
+
+    def counted(table: pd.DataFrame, folder: Path, session_id: str) -> dataset.Saved:
+        tables.append(weakref.ref(table))
+        alive.append(sum(each() is not None for each in tables))
+        return write(table, folder, session_id)
+
+    monkeypatch.setattr(dataset, "write", counted)
+    client.save_histories(tmp_path / "cases", three, concurrency=1)
+    assert alive == [1, 1, 1]
+
+
+def test_a_folder_that_cannot_take_them_is_refused_before_any_is_read(
+    client: Any, three: list[Any], tmp_path: Path
+) -> None:
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(InputError, match=r"notes\.txt"):
+        client.save_histories(tmp_path, ["0" * 32], strict=True)
+    with pytest.raises(InputError, match="makes no folder's name"):
+        client.save_histories(tmp_path / "new", ["x" * 300])
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(InputError, match="from 1 to 64"):
+        client.save_histories(tmp_path / "new", [], concurrency=65)
