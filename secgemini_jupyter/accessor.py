@@ -32,7 +32,7 @@ from secgemini_jupyter.transcript.timeline import timeline_frame
 from secgemini_jupyter.transcript.tool_calls import tool_calls_frame
 from secgemini_jupyter.transcript.tree import SessionTree
 from secgemini_jupyter.transcript.turns import TurnSlice, frame_of_turns
-from secgemini_jupyter.transcript.usage import Grain, Prices, usage_frame
+from secgemini_jupyter.transcript.usage import Grain, Prices, models_of, usage_frame
 
 if TYPE_CHECKING:
     from secgemini_jupyter.activity import Verification
@@ -163,15 +163,7 @@ class TranscriptAccessor:
         Raises:
             InputError: `by` or `prices` make no sense.
         """
-        return usage_frame(turns_of(self._table), by, models=models or self._models(), prices=prices)
-
-    def _models(self) -> Mapping[str, str]:
-        """Model strings by session."""
-        if "model" in self._table.columns:
-            known = self._table[["session_id", "model"]].dropna().astype(str).drop_duplicates("session_id")
-            return dict(zip(known["session_id"], known["model"], strict=True))
-        noted = self._table.attrs.get("models")
-        return noted if isinstance(noted, dict) else {}
+        return usage_frame(turns_of(self._table), by, models=models or models_of(self._table), prices=prices)
 
     def verify(self, *, head: str | Mapping[str, str] | None = None) -> Verification:
         """Check the rows and the activity log of their sessions: names the row that was edited, removed or moved.
@@ -316,6 +308,28 @@ class TranscriptAccessor:
             return text
         with replacing(Path(path)) as file:
             file.write(text.encode())
+        return None
+
+    def to_otlp(self, path: str | os.PathLike[str] | None = None, *, content: bool = False) -> str | None:
+        """The turns as OpenTelemetry spans, in OTLP JSON Lines; written to `path` if one is given.
+
+        A turn is an `invoke_agent` span, a tool call an `execute_tool` span below it, with the names of the semantic
+        conventions for generative AI: `transcript.otlp` has the map. The same turn has the same ids in every export.
+        The collector's `otlpjsonfile` receiver reads such a file.
+
+        Args:
+            content: write prompts, answers, what tools were given and returned and what errors say, too.
+
+        Raises:
+            InputError: a column is missing, or the file cannot be written.
+        """
+        from secgemini_jupyter.transcript.otlp import to_otlp
+
+        text = to_otlp(Transcript.of_table(self._table), content=content)
+        if path is None:
+            return text
+        with replacing(Path(path)) as file:
+            file.write(text.encode("utf-8", "replace"))  # a lone surrogate has no bytes
         return None
 
     def to_html(self) -> str:

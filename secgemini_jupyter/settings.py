@@ -255,7 +255,7 @@ def checked_key(secret: Secret, where: str) -> Secret:
 def _colab_key() -> Secret | None:
     if "google.colab" not in sys.modules:
         return None
-    from google.colab import userdata  # type: ignore[import-not-found]  # exists in Colab only
+    from google.colab import userdata  # exists in Colab only
 
     try:
         return Secret(userdata.get(KEY_VARIABLE).strip())

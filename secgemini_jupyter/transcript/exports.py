@@ -50,6 +50,12 @@ def _stix(transcript: Transcript) -> str:
     return to_stix(iocs_frame(transcript.turns, files))
 
 
+def _otlp(transcript: Transcript) -> str:
+    from secgemini_jupyter.transcript.otlp import to_otlp
+
+    return to_otlp(transcript)
+
+
 def _docx(transcript: Transcript) -> bytes:
     from secgemini_jupyter.transcript.word import to_docx
 
@@ -67,6 +73,7 @@ WRITERS: dict[str, Callable[[Transcript], str | bytes]] = {
     ".jsonl": _jsonl,
     ".csv": _csv,
     ".stix.json": _stix,
+    ".otlp.jsonl": _otlp,
     ".docx": _docx,
 }
 ENDINGS = (*WRITERS, ".parquet")

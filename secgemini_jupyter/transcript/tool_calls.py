@@ -16,7 +16,7 @@ from secgemini_jupyter.transcript.turns import TurnSlice
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLUMNS", "SCHEMA", "tool_calls_frame"]
+__all__ = ["COLUMNS", "SCHEMA", "Call", "calls_of", "tool_calls_frame"]
 
 SCHEMA = "tool_calls/1"
 
@@ -95,12 +95,13 @@ def tool_calls_frame(turns: Iterable[TurnSlice]) -> pd.DataFrame:
     `approval` is `na` for others, `denied` where the user did not approve the call, and else missing: messages do
     not tell.
     """
-    calls = [
-        Call(step, turn, index)
-        for turn in turns
-        for index, step in enumerate(step for step in Steps(turn.messages).items if step.kind == "tool")
-    ]
-    return frame(COLUMNS, calls, schema=SCHEMA)
+    return frame(COLUMNS, [call for turn in turns for call in calls_of(turn)], schema=SCHEMA)
+
+
+def calls_of(turn: TurnSlice) -> list[Call]:
+    """The tool calls of one turn, in order."""
+    tools = (step for step in Steps(turn.messages).items if step.kind == "tool")
+    return [Call(step, turn, index) for index, step in enumerate(tools)]
 
 
 def _duration(step: Step) -> float | None:

@@ -17,7 +17,7 @@ from secgemini_jupyter.transcript.turns import TurnSlice
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SCHEMA", "Grain", "Models", "Prices", "usage_frame"]
+__all__ = ["SCHEMA", "Grain", "Models", "Prices", "in_and_out", "models_of", "usage_frame"]
 
 SCHEMA = "usage/1"
 DAY = 86400
@@ -121,23 +121,43 @@ def usage_frame(
     return table
 
 
+def models_of(table: pd.DataFrame) -> Mapping[str, str]:
+    """Model strings by session: a column `model`, else what `history()` noted."""
+    if "model" in table.columns:
+        known = table[["session_id", "model"]].dropna().astype(str).drop_duplicates("session_id")
+        return dict(zip(known["session_id"], known["model"], strict=True))
+    noted = table.attrs.get("models")
+    return noted if isinstance(noted, dict) else {}
+
+
 def cost(usage: Usage, model: str | None, prices: Prices) -> float | None:
     """An estimate in the currency of `prices`; None for a model without a price.
 
-    `total_tokens` tells whether thinking and tool-use tokens were counted beside the prompt and the generated ones, or
-    in them: only beside them they are added. Cached tokens are a part of the prompt's.
+    Cached tokens are a part of the prompt's.
     """
     price = prices.get(model or "")
     if price is None:
         return 0.0 if model and model.startswith(UNPRICED) and not usage.total_tokens else None
+    prompt, generated = in_and_out(usage)
+    cached = min(usage.cached_token_count, usage.prompt_tokens)
+    spent = (
+        (prompt - cached) * price["prompt"]
+        + cached * price.get("cached", price["prompt"])
+        + generated * price["generated"]
+    )
+    return spent / MILLION
+
+
+def in_and_out(usage: Usage) -> tuple[int, int]:
+    """All tokens that went in, and all that came out.
+
+    `total_tokens` tells whether thinking and tool-use tokens were counted beside the prompt and the generated ones, or
+    in them: only beside them they are added.
+    """
     thoughts, tools = usage.thoughts_token_count, usage.tool_use_prompt_token_count
     beside = usage.total_tokens - usage.prompt_tokens - usage.generated_tokens
     added = next((pair for pair in ((thoughts, tools), (thoughts, 0), (0, tools)) if sum(pair) == beside), (0, 0))
-    cached = min(usage.cached_token_count, usage.prompt_tokens)
-    prompt = usage.prompt_tokens - cached + added[1]
-    generated = usage.generated_tokens + added[0]
-    spent = prompt * price["prompt"] + cached * price.get("cached", price["prompt"]) + generated * price["generated"]
-    return spent / MILLION
+    return usage.prompt_tokens + added[1], usage.generated_tokens + added[0]
 
 
 def check_prices(prices: Prices) -> None:

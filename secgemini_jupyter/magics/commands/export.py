@@ -59,13 +59,15 @@ COMMANDS = (
             arg(
                 "path",
                 metavar="PATH",
-                help="its ending says what to write: .html, .md, .ipynb, .jsonl, .csv, .parquet, .stix.json, .docx",
+                help="its ending says what to write: .html, .md, .ipynb, .jsonl, .csv, .parquet, .stix.json, "
+                ".otlp.jsonl, .docx",
             ),
             arg("--force", action="store_true", help="replace a file that is there"),
             arg("-s", "--session", metavar="NAME", help="one of this kernel's sessions; the current one if left out"),
         ],
         more="A page, Markdown or a Word document to read; a notebook with the answers as saved outputs; JSON Lines "
         "with every field as it came; a table for spreadsheets (formulas are made text) or for pandas; indicators as a "
-        "STIX bundle. A new file is for your eyes only (mode 0600): it holds all that was said, exactly.",
+        "STIX bundle; turns and tool calls as OpenTelemetry spans, without what was said. A new file is for your eyes "
+        "only (mode 0600): the others hold all that was said, exactly.",
     ),
 )
