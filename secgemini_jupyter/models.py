@@ -377,6 +377,15 @@ class PublicSession(msgspec.Struct, kw_only=True, frozen=True):
         return [read_stored_message(raw) for raw in self.messages]
 
 
+class _ReadSession(PublicSession, kw_only=True, frozen=True):
+    """A session whose messages were read along with it: possible where all of them fit, and twice as fast."""
+
+    messages: list[Message] = []  # type: ignore[assignment]
+
+    def read_messages(self) -> list[Message]:
+        return self.messages
+
+
 class UserInfo(msgspec.Struct, frozen=True):
     user: PublicUser
     sessions: list[PublicSession] = []
@@ -505,6 +514,22 @@ def read(body: bytes, kind: type[T], what: str) -> T:
         return cast("T", _lenient(value, kind))
     except (msgspec.ValidationError, TypeError) as error:
         raise ProtocolError(f"Expected {what}, got {_sample(value)} ({error}). Is the address right?") from None
+
+
+def read_session(body: bytes) -> PublicSession:
+    """A session with its messages.
+
+    Raises:
+        ProtocolError: the body is no JSON, or no session.
+    """
+    unset = msgspec.UNSET
+    try:
+        session: PublicSession = _decoder(_ReadSession).decode(body)
+        if not [True for message in session.read_messages() if message.unknown is not unset]:  # see read_message
+            return session
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    return read(body, PublicSession, "a session")
 
 
 @cache

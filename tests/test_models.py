@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secgemini_jupyter import models
+from secgemini_jupyter.client.state import without_messages
 from secgemini_jupyter.errors import ProtocolError
 from secgemini_jupyter.models import (
     ROOT,
@@ -205,6 +206,16 @@ def test_an_unreadable_stored_message_shows_its_text() -> None:
     first, second, third = session.read_messages()
     assert (first.id, third.id) == ("d00d00000010", "b")
     assert (second.message_type, second.content, second.created_at) == ("other", "[1]", 0.0)
+
+
+@pytest.mark.parametrize("odd", [b"[1]", frame(new=1), frame(title="\ud800"), frame(**{"~unknown": {"a": 1}})])
+def test_a_session_is_read_alike_whether_or_not_all_its_messages_fit(odd: bytes) -> None:
+    times = b'"create_time": 1.5, "update_time": 2.5'
+    plain, mixed = (b'{"id": "s", %s, "messages": [%s, %s]}' % (times, frame(), other) for other in (frame(), odd))
+    assert type(models.read_session(plain).messages[0]) is Message  # read at once, not one by one
+    assert models.read_session(plain).read_messages() == [read_message(frame())] * 2
+    assert models.read_session(mixed).read_messages() == [read_message(frame()), read_stored_message(odd)]
+    assert without_messages(models.read_session(plain)) == without_messages(models.read_session(mixed))
 
 
 def test_a_session_with_a_message_that_no_strict_reader_takes_is_read() -> None:

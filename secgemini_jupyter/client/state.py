@@ -247,7 +247,9 @@ class SessionState:
 
 
 def without_messages(session: PublicSession, count: int | None = None) -> PublicSession:
-    return msgspec.structs.replace(session, messages=[], num_messages=session.num_messages if count is None else count)
+    fields = {name: getattr(session, name) for name in PublicSession.__struct_fields__}
+    changes = {"messages": [], "num_messages": session.num_messages if count is None else count}
+    return PublicSession(**fields | changes)
 
 
 class SessionView:

@@ -20,6 +20,7 @@ from secgemini_jupyter.models import (
     UserInfo,
     read,
     read_json,
+    read_session,
 )
 from secgemini_jupyter.protocol.requests import Request, read_op_result
 
@@ -70,13 +71,13 @@ def register(session: PublicSession) -> Request[OpResult]:
 def get_session(session_id: str) -> Request[PublicSession]:
     """The session with all its messages; null, `{}` and 404 all mean that there is none."""
 
-    def read_session(body: bytes) -> PublicSession:
+    def read_found(body: bytes) -> PublicSession:
         if body.strip() in (b"null", b"{}"):
             raise SessionNotFoundError(
                 f"There is no session {session_id!r}: deleted, expired, or of another key. "
                 "List what there is with list_sessions()."
             )
-        return read(body, PublicSession, "a session")
+        return read_session(body)
 
     return Request(
         method="GET",
@@ -84,7 +85,7 @@ def get_session(session_id: str) -> Request[PublicSession]:
         what="a session",
         params={"session_id": session_id},
         idempotent=True,
-        read=read_session,
+        read=read_found,
     )
 
 

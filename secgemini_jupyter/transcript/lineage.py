@@ -36,7 +36,7 @@ class Lineage:
 
     @classmethod
     def of(cls, messages: Sequence[Message]) -> Lineage:
-        if all(message.parent_id == ROOT for message in messages):  # the service's own shape
+        if [message.parent_id for message in messages].count(ROOT) == len(messages):  # the service's own shape
             return cls([NO_PARENT] * len(messages), [0] * len(messages), frozenset())
         parents = _parents(messages)
         return cls(parents, *_depths(parents))

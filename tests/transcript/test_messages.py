@@ -20,9 +20,10 @@ from pandas.testing import assert_frame_equal
 from secgemini_jupyter.errors import InputError, ProtocolError
 from secgemini_jupyter.models import Message, MessageType, Role, State, read_message, read_stored_message
 from secgemini_jupyter.transcript.columns import conform
-from secgemini_jupyter.transcript.messages import COLUMNS, PROBLEMS, finished, messages_frame
+from secgemini_jupyter.transcript.messages import COLUMNS, finished, messages_frame
 from secgemini_jupyter.transcript.parquet import read_parquet, write_parquet
 from secgemini_jupyter.transcript.restore import turns_of
+from secgemini_jupyter.transcript.rows import PROBLEMS
 from secgemini_jupyter.transcript.turns import frame_of_turns
 
 from . import strategies
@@ -156,6 +157,8 @@ def test_no_content_is_missing_and_an_empty_one_is_empty() -> None:
         (1e300, 0, None, {"created_at": 1e300, "timestamp": 0}),
         (0, 2**70, None, {"timestamp": 2**70}),
         (1760000100.0, 5, "2025-10-09 08:55:00+00:00", {"timestamp": 5}),
+        (0, 10**400, None, {"timestamp": 10**400}),
+        (1760000100.0, 10**400, "2025-10-09 08:55:00+00:00", {"timestamp": 10**400}),
     ],
 )
 def test_times(created_at: Any, timestamp: int, shown: str | None, kept: Any) -> None:
