@@ -46,7 +46,7 @@ def _install(python: Path) -> None:
     try:
         venv.create(FOLDER, with_pip=True, clear=True)
         subprocess.run(
-            [python, "-m", "pip", "install", "--quiet", "--retries", "1", *REQUIREMENTS],
+            [python, "-m", "pip", "install", "--quiet", "--no-compile", "--retries", "1", *REQUIREMENTS],
             check=True, capture_output=True, text=True, timeout=600,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError) as error:

@@ -14,10 +14,11 @@ such a line is, or what one gave; code with another line of ours; none of ours."
 ANSWERING = frozenset({"ask", "fix", "retry", "reconnect", "wait", "help", "models"})
 """Subcommands that leave an answer, or nothing about sessions and people. What all others show is taken out."""
 OWN_CELL = re.compile(r"\s*%%secgemini\b")
-_TIMED = r"(?:%%?\w+[ \t]+(?:-\S+[ \t]+)*)*"  # `%time %secgemini sessions`
-_LINE = re.compile(rf"\s*{_TIMED}(?:[\w, \t]+=[ \t]*)?{_TIMED}%secgemini\b[ \t]*(\w*)")
+# `%time %secgemini sessions`. Nothing is given back (`*+`): a line of a thousand magics is else read a million times.
+_TIMED = r"(?:%%?+(?!secgemini\b)\w++[ \t]++(?:-\S++[ \t]++)*+)*+"
+_LINE = re.compile(rf"\s*+{_TIMED}(?:[\w, \t]++=[ \t]*+)?{_TIMED}%secgemini\b[ \t]*(\w*)")
 # As %automagic lets it be typed.
-_BARE_LINE = re.compile(r"\s*secgemini[ \t]+(cache|config|files|history|jobs|sessions|usage)\b(?![ \t]*=)")
+_BARE_LINE = re.compile(r"\s*+secgemini[ \t]+(cache|config|files|history|jobs|sessions|usage)\b(?![ \t]*=)")
 _CALL = re.compile(r"run_line_magic\(\s*[\"']secgemini[\"']\s*,\s*[\"']\s*(\w*)")
 _TRANSCRIPT = re.compile(r"(?:-f|--format)[ \t=]*raw\b")
 _QUIET_LINE = re.compile(r"\s*(?:#.*|%load_ext\s.*|%reload_ext\s.*|%config\s.*|%%(?:time|timeit|capture)\b.*)?")

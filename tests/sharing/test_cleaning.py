@@ -196,6 +196,9 @@ def test_a_message_of_ours_names_no_session(source: str, said: str, left: str) -
         (["%secgemini"], "listing"),
         (["secgemini history"], "listing"),
         (["%secgemini ask who"], "ours"),
+        (["%time -q %secgemini sessions"], "listing"),
+        (["x = %time %secgemini sessions", "x"], "mixed"),
+        (["%secgemini_tools sessions"], ""),
         (["%secgemini ask -f raw who"], "listing"),
         (["if True:\n    %secgemini files"], "mixed"),
         (["a, b = %secgemini history", "b"], "mixed"),
@@ -214,7 +217,7 @@ def test_a_cell_tells_by_its_source_what_it_shows(sources: list[str], kind: str)
 
 
 def test_a_hostile_source_takes_no_time_to_read() -> None:
-    for source in ("%a " * 20_000, "%a " + "-x " * 20_000, "a, " * 20_000, "a " * 20_000 + "=", " " * 60_000 + "x"):
+    for source in ("%a " * 200_000, "%a " + "-x " * 200_000, "a, " * 200_000, "a " * 200_000 + "=", " " * 600_000 + "x"):
         assert Sources().kind(source) == ""
 
 
