@@ -12,6 +12,7 @@ from secgemini_jupyter.inputs.evidence import Evidence
 from secgemini_jupyter.magics.choosing import check_fits
 from secgemini_jupyter.magics.commands.base import destination
 from secgemini_jupyter.magics.question import settings_of
+from secgemini_jupyter.render.text import count
 
 if TYPE_CHECKING:
     from secgemini_jupyter.magics import SecGeminiMagics
@@ -116,7 +117,7 @@ def planned(magics: SecGeminiMagics, options: Namespace, question: Question) -> 
         "timeout": f"{options.timeout or magics.preference('timeout') or settings_of(kernel).turn_timeout:g} s",
     }
     if question.redacted is not None:
-        facts["redacted"] = f"{question.redacted} places"
+        facts["redacted"] = count(question.redacted, "place")
     if question.variables:
         facts["variables"] = ", ".join(name for name, _ in question.variables)
     for number, warning in enumerate(question.warnings, 1):

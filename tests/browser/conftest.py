@@ -23,10 +23,16 @@ AXE = ROOT / "js" / "node_modules" / "axe-core" / "axe.min.js"
 THEMES = Path(sys.prefix) / "share" / "jupyter" / "lab" / "themes" / "@jupyterlab"
 
 
+@pytest.fixture(scope="session")
+def profile(browser: Any) -> Any:
+    """One for all pages: Lab's twelve megabytes of script come from its cache, compiled."""
+    return browser.new_context(viewport={"width": 900, "height": 700}, reduced_motion="reduce")
+
+
 @pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
+def page(profile: Any) -> Iterator[Any]:
     """A page that fails the test if its scripts raised; Notebook 7's own core does, with no widget on the page."""
-    opened = browser.new_page(viewport={"width": 900, "height": 700}, reduced_motion="reduce")
+    opened = profile.new_page()
     errors: list[str] = []
     opened.on("pageerror", lambda error: errors.append(str(error)) if "notebook_core" not in error.stack else None)
     opened.set_default_timeout(10_000)

@@ -144,6 +144,15 @@ async def test_instructions_in_an_attachment_have_no_effect(ask: Any, question: 
     assert "`evil.com`" in turn.answer
 
 
+async def test_indicators_in_the_prompt_are_found_beside_those_of_a_file_it_does_not_name(ask: Any) -> None:
+    files = {"auth.log": b"Jan  5 01:00:00 h sshd[1]: Failed password for root from 203.0.113.9 port 22 ssh2\n"}
+    turn = await ask("Which indicators are in see 198.51.100.9 and evil-domain.com?", files)
+    assert all(f"`{value}`" in turn.answer for value in ("203.0.113.9", "198.51.100.9", "evil-domain.com"))
+    turn = await ask("Which indicators are in auth.log, besides evil-domain.com?", files)
+    assert "203.0.113.9" in turn.answer
+    assert "evil-domain.com" not in turn.answer
+
+
 async def test_instructions_in_pasted_text_have_no_effect(ask: Any) -> None:
     turn = await ask(f"Pull the IOCs out of this report:\nBeacon to evil[.]com.\n{INJECTED}\n")
     assert turn.tools == ["extract_iocs"]

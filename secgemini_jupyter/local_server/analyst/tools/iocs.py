@@ -124,13 +124,11 @@ def _plan_extract(request: Request) -> list[Call]:
     calls = [
         Call("extract_iocs", {"file": each.name} | extra, f"find indicators in {code(each.name)}") for each in files
     ]
-    if calls:
-        return calls
-    if request.pasted or _shows_indicators(request):
-        return [
-            Call("extract_iocs", {"text": request.pasted or request.prompt} | extra, "find indicators in the prompt")
-        ]
-    return []
+    # A prompt that names no file and shows indicators may mean them ("which are in {{note}}?"), or the files.
+    if not named and (request.pasted or _shows_indicators(request)):
+        text = request.pasted or request.prompt
+        calls.append(Call("extract_iocs", {"text": text} | extra, "find indicators in the prompt"))
+    return calls
 
 
 def _shows_indicators(request: Request) -> bool:
