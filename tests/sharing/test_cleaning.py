@@ -217,7 +217,13 @@ def test_a_cell_tells_by_its_source_what_it_shows(sources: list[str], kind: str)
 
 
 def test_a_hostile_source_takes_no_time_to_read() -> None:
-    for source in ("%a " * 200_000, "%a " + "-x " * 200_000, "a, " * 200_000, "a " * 200_000 + "=", " " * 600_000 + "x"):
+    for source in (
+        "%a " * 200_000,
+        "%a " + "-x " * 200_000,
+        "a, " * 200_000,
+        "a " * 200_000 + "=",
+        " " * 600_000 + "x",
+    ):
         assert Sources().kind(source) == ""
 
 
