@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -97,6 +98,16 @@ def test_the_notebook_of_cells_runs_and_shows_what_it_says() -> None:
         "(True, True, ",
     ):
         assert fact in done.stdout, fact
+
+
+@pytest.mark.kernel
+def test_the_notebook_of_many_sessions_asks_across_them_with_each_reader() -> None:
+    done = run("scripts/demo.py", "notebooks/06_many_sessions.ipynb", SEC_GEMINI_API_KEY="not-to-be-used")
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    for fact in ("70 sessions, ", "saved    70", "12 sessions", "owner_of    5", "KeyError: 'hnhmrkw.myftp.biz'"):
+        assert fact in done.stdout, fact
+    assert re.search(r"│ \d{4}-\d\d-\d\d ┆ \d+ +┆ \d+ +┆ 0 ", done.stdout), "Polars, by day"
+    assert re.search(r"domain  hnhmrkw\[\.\]myftp\[\.\]biz +12\n", done.stdout)
 
 
 @pytest.mark.kernel
