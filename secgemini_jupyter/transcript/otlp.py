@@ -20,7 +20,7 @@ from typing import Any
 from secgemini_jupyter._version import __version__
 from secgemini_jupyter.render.text import one_line
 from secgemini_jupyter.transcript.document import Transcript
-from secgemini_jupyter.transcript.messages import LATEST_NS
+from secgemini_jupyter.transcript.rows import LATEST_NS
 from secgemini_jupyter.transcript.tool_calls import Call, calls_of
 from secgemini_jupyter.transcript.turns import TurnSlice, time_of
 from secgemini_jupyter.transcript.usage import in_and_out, models_of
