@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -98,6 +100,75 @@ def test_the_notebook_of_cells_runs_and_shows_what_it_says() -> None:
         "(True, True, ",
     ):
         assert fact in done.stdout, fact
+
+
+def executed(name: str) -> list[Any]:
+    """The code cells of a notebook that `run` left in build/; none wrote a warning."""
+    cells = [c for c in nbformat.read(ROOT / "build" / name, as_version=4).cells if c.cell_type == "code"]
+    assert not [out.text for cell in cells for out in cell.outputs if out.get("name") == "stderr"]
+    return cells
+
+
+@pytest.mark.kernel
+def test_the_notebook_of_transcripts_finds_what_the_logs_hold() -> None:
+    done = run("scripts/demo.py", "notebooks/04_transcript_analysis.ipynb", SEC_GEMINI_API_KEY="not-to-be-used")
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    shown = {}
+    for cell in executed("transcript_analysis.ipynb"):
+        data = [output.get("data", {}) for output in cell.outputs]
+        said = " ".join(each.get("text/html") or each.get("text/plain", "") for each in data)
+        shown[cell.source.splitlines()[-1]] = " ".join(re.sub("<[^>]*>", " ", said).split())
+        if ".plot." in cell.source:
+            assert [each for each in data if "image/png" in each and 'alt="' in each["text/html"]], cell.source
+    for line, facts in {
+        'joined[["defanged"': ["hnhmrkw[.]myftp[.]biz True 12 27 2013-09-15 23:44:37+00:00 8"],
+        'unseen[["type"': ["type defanged in_prompt 55 domain secgemini[.]google False"],
+        "told.merge": ["16464 udp 202 202 23:44:59 23:48:22 202 202", "443 tcp 37 3 23:44:28 23:44:32 37 3"],
+        'techniques[["id"': ["T1189 Drive-by Compromise", "Disable or Modify Tools", "T1685"],
+        "[(each[": ["('T1685', 4)"],
+        'hits[["turn_index"': ["23:45:00 UDP 16464 to two hundred strangers"],
+        "history.secgemini.usage(by=": ["turns_without_usage 6", "cost_estimate 0.0"],
+        "history.secgemini.verify()": ["nothing was changed"],
+        "edited.secgemini.verify()": ["1 changed", "edited: the content of message 7"],
+    }.items():
+        text = next(text for source, text in reversed(shown.items()) if source.startswith(line))
+        for fact in facts:
+            assert fact in text
+
+
+@pytest.mark.kernel
+def test_the_notebook_of_a_report_leaves_a_whole_case() -> None:
+    case = ROOT / "notebooks" / "case-guyspy"
+    shutil.rmtree(case, ignore_errors=True)
+    done = run("scripts/demo.py", "notebooks/05_incident_report.ipynb", SEC_GEMINI_API_KEY="not-to-be-used")
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert executed("incident_report.ipynb")
+    for fact in (
+        "nothing was changed",
+        "edited: entry 3 in line 3",
+        "the log ends with entry 9, the kept head is of entry 12",
+    ):
+        assert fact in done.stdout, fact
+    report = (case / "report.md").read_text("utf-8")
+    for fact in (
+        "059569c79e483cc35b683d7ef48b9c7a5ca03f3f21a1f90c86b30d953dcb00e7",
+        "From 23:44:40 the browser got a PDF of 6,538 bytes, 13 times",
+        "sent UDP to port 16464 of 202 addresses, 62 of which",
+        "Written by the analyst.",
+    ):
+        assert fact in report, fact
+    assert "Drive-by download on" in (case / "report.html").read_text("utf-8")
+    assert (case / "report.docx").read_bytes().startswith(b"PK")
+    bundle = json.loads((case / "indicators.stix.json").read_text("utf-8"))
+    assert [each["pattern"] for each in bundle["objects"] if each["type"] == "indicator"] == [
+        "[ipv4-addr:value = '108.59.9.32']",
+        "[domain-name:value = 'hnhmrkw.myftp.biz']",
+        "[file:hashes.MD5 = '0522a976acd4a45133a76345602dda28']",
+        "[file:hashes.'SHA-1' = '2dc2bba051da35b1acf983ba5f81bbe885df4ad5']",
+        "[file:hashes.MD5 = 'f41826e027bdc0d357a60a56dcdf50c8']",
+        "[file:hashes.'SHA-1' = '8af45f862cf4c74963053cd9e30b231634b5842c']",
+    ]
+    shutil.rmtree(case)
 
 
 @pytest.mark.kernel

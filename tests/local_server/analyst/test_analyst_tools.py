@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secgemini_jupyter.local_server.analyst.planner import request_of, split_prompt
-from secgemini_jupyter.local_server.analyst.tool import Attached, FileOrText, ToolFailure
+from secgemini_jupyter.local_server.analyst.tool import Attached, FileOrText, ToolFailure, Wish
 from secgemini_jupyter.local_server.analyst.toolbox import tools
 from secgemini_jupyter.local_server.analyst.tools.cvss_scores import CvssArguments, cvss_score
 from secgemini_jupyter.local_server.analyst.tools.decoding import MAX_BYTES, DecodeArguments, decode
@@ -211,6 +211,12 @@ def test_a_log_is_a_table_whatever_its_fields_are_called() -> None:
     assert sql('SELECT host, "id.orig_h", line_, HOST_, n, count(*) FROM log GROUP BY 1')["rows"] == [
         ["a", "10.0.0.1", 7, "b", "99999999999999999999", 3]
     ]
+
+
+def test_a_number_of_a_query_is_shown_as_it_is() -> None:
+    """A port is no 16,464, and a time no 1,379,288,699.08."""
+    result = sql("SELECT 16464 AS port, 1379288699.5 AS ts, host FROM log LIMIT 1")
+    assert tools()["log_sql"].answer(result, Wish()).splitlines()[-1] == "| 16464 | 1379288699.5 | `a` |"
 
 
 def test_optional_columns_are_compared_with_the_logs_fields_without_case() -> None:

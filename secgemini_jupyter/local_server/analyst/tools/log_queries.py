@@ -12,7 +12,7 @@ import msgspec
 
 from secgemini_jupyter.local_server.analyst.logs.formats import Row
 from secgemini_jupyter.local_server.analyst.logs.reading import open_log
-from secgemini_jupyter.local_server.analyst.text import code, count, table
+from secgemini_jupyter.local_server.analyst.text import Plain, code, count, table
 from secgemini_jupyter.local_server.analyst.tool import Call, FileOrText, Request, Tool, ToolFailure, Wish
 
 MAX_ROWS = 500
@@ -201,8 +201,13 @@ def _answer(result: dict[str, Any], wish: Wish) -> str:
     return (
         f"**{number} {'row' if len(rows) == 1 else 'rows'}** from {code(result['source'])} "
         f"({count(result['loaded_rows'], 'row')} searched{', cut at the limit' if result['is_cut'] else ''}).\n\n"
-        + table(headers, [[row[i] for i in filled] for row in rows], limit=30)
+        + table(headers, [[_shown(row[i]) for i in filled] for row in rows], limit=30)
     )
+
+
+def _shown(value: Any) -> Any:
+    """Numbers as they are: nobody knows which of them count something, and a port is no 16,464."""
+    return Plain(value) if isinstance(value, int | float) else value
 
 
 TOOLS = (
