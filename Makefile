@@ -13,7 +13,8 @@ lab: $(VENV)/.installed  ## open the quickstart in JupyterLab
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/01_quickstart.ipynb
 
 # Most tests wait for kernels, servers and browsers: more run at once than there are cores. A file's tests stay together.
-test: check js-check browser  ## everything CI runs
+test: $(VENV)/.installed  ## everything CI runs
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target check js-check browser peer
 	$(BIN)/python -m pytest -m "not browser" -n 4 --dist loadfile
 	$(BIN)/python -m pytest -m browser -n 2 --dist loadfile
 
@@ -25,7 +26,10 @@ check: $(VENV)/.installed
 js-check: $(VENV)/.installed
 	cd js && npm run --silent check && npm test --silent
 
-.PHONY: browser
+.PHONY: browser peer
+peer: $(VENV)/.installed  ## the official SDK in an environment of its own, for the interop tests, which say why where it is missing
+	-@$(BIN)/python scripts/official_sdk.py >/dev/null
+
 browser:  ## Chromium for the browser tests, where it is missing and we may install it
 	@command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null || \
 	command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
