@@ -347,8 +347,8 @@ class TranscriptAccessor:
 
 def _register() -> None:
     current = getattr(pd.DataFrame, NAME, None)
-    if getattr(current, "__module__", None) == __name__:
-        delattr(pd.DataFrame, NAME)  # a reload: pandas warns of a name that is taken
+    if getattr(current, "__module__", "").startswith(f"{__package__}."):
+        delattr(pd.DataFrame, NAME)  # by `lazy_accessor`, or a reload: pandas warns of a name that is taken
     pd.api.extensions.register_dataframe_accessor(NAME)(TranscriptAccessor)
 
 

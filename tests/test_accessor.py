@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -181,6 +183,23 @@ def test_a_method_names_the_columns_that_it_misses(history: pd.DataFrame) -> Non
         history.drop(columns=["actor", "turn_index"]).secgemini.turns()
     with pytest.raises(InputError, match="Row 2 is no message"):
         history.assign(extra=[None, None, "[1", None, None, None, None]).secgemini.tree()
+
+
+def test_a_table_has_an_accessor_that_is_loaded_when_it_is_used() -> None:
+    code = """
+import sys, warnings
+warnings.simplefilter("error")
+import pandas as pd
+from secgemini_jupyter.client.histories import history
+from secgemini_jupyter.models import Message, MessageType, PublicSession
+tables = [history(PublicSession(id=name), [Message(message_type=MessageType.QUERY, content="x")]) for name in "ab"]
+assert "secgemini_jupyter.accessor" not in sys.modules
+assert not hasattr(pd.DataFrame({"a": [1]}), "secgemini")
+assert [len(table.secgemini.turns()) for table in (*tables, tables[0])] == [1, 1, 1]
+assert pd.DataFrame.secgemini.__name__ == "TranscriptAccessor"
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
 
 
 def test_a_reload_registers_again_without_a_warning(history: pd.DataFrame) -> None:

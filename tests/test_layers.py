@@ -11,7 +11,7 @@ import pytest
 PACKAGE = "secgemini_jupyter"
 ROOT = Path(__file__).parent.parent / PACKAGE
 
-# `accessor` stands before its users: `client` registers it in `history()`; and after what it leads on to.
+# `accessor` stands before its users: `client` has it registered in `history()`; and after what it leads on to.
 ORDER = (
     "_version",
     "errors",
@@ -29,6 +29,7 @@ ORDER = (
     "plots",
     "widgets",
     "accessor",
+    "lazy_accessor",
     "local_server",
     "embedded",
     "client",

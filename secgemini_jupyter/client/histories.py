@@ -35,10 +35,11 @@ def history(
     info: PublicSession, messages: Sequence[Message], is_verified: Callable[[PublicSessionFile], bool] = lambda _: False
 ) -> pd.DataFrame:
     """What `history` gives; its attributes name the model and the attachments, which no message does."""
-    import secgemini_jupyter.accessor  # noqa: F401  # registers `df.secgemini`
+    from secgemini_jupyter import lazy_accessor
     from secgemini_jupyter.transcript.messages import messages_frame
     from secgemini_jupyter.transcript.sessions import Attached, noted
 
+    lazy_accessor.register()
     table = messages_frame(messages, session_id=info.id)
     if info.model.model_string:
         table.attrs["models"] = {info.id: info.model.model_string}
@@ -119,9 +120,10 @@ class Histories(Reading["pd.DataFrame"]):
         """One table of all. It warns if sessions are missing, and its `attrs["left_out"]` says which, and why."""
         import pandas as pd
 
-        import secgemini_jupyter.accessor  # noqa: F401  # registers `df.secgemini`
+        from secgemini_jupyter import lazy_accessor
         from secgemini_jupyter.transcript.messages import messages_frame
 
+        lazy_accessor.register()
         frames = [self._found[session_id] for session_id in self.ids if session_id in self._found]
         empty = messages_frame([], session_id="")
         table = pd.concat([each for each in frames if len(each)] or [empty], ignore_index=True)

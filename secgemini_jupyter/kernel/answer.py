@@ -144,9 +144,10 @@ class Answer:
         Raises:
             ProtocolError: with `strict`, where rows have problems.
         """
-        import secgemini_jupyter.accessor  # noqa: F401  # registers `df.secgemini`
+        from secgemini_jupyter import lazy_accessor
         from secgemini_jupyter.transcript.messages import finished, messages_frame
 
+        lazy_accessor.register()
         table = messages_frame(
             self._slice.messages,
             session_id=self.response.session_id,

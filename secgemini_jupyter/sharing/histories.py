@@ -62,8 +62,9 @@ def read_history(
         ProtocolError: with `strict`; it names the rows.
         InputError: the file cannot be read, is cut off, or is no transcript; it names the line or the columns.
     """
-    import secgemini_jupyter.accessor  # noqa: F401  # registers `df.secgemini`
+    from secgemini_jupyter import lazy_accessor
 
+    lazy_accessor.register()
     path = Path(path)
     kind = "folder" if path.is_dir() else kind_of(path)
     if sessions is not None and kind != "folder":

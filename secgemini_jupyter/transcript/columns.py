@@ -187,8 +187,8 @@ def array(dtype: Dtype, values: Iterable[Any]) -> Any:
         return _times(items)
     if dtype in ("Int32", "Int64"):
         return _integers(items, 32 if dtype == "Int32" else 64)
-    if dtype == "boolean" and set(map(type, items)) == {bool}:
-        return pd.arrays.BooleanArray(np.fromiter(items, np.bool_, len(items)), np.zeros(len(items), np.bool_))
+    if dtype == "boolean" and isinstance(items, np.ndarray):
+        return pd.arrays.BooleanArray(items, np.zeros(len(items), np.bool_))
     if dtype == "string":  # pandas would make an array of objects first, in four times the time
         return pd.array(np.fromiter(items, object, len(items)), dtype=pandas_dtype(dtype), copy=False)
     return pd.array(items, dtype=pandas_dtype(dtype))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, get_args
 
 from secgemini_jupyter.errors import ProtocolError
 from secgemini_jupyter.models import Message
@@ -19,17 +18,7 @@ __all__ = ["COLUMNS", "SCHEMA", "Source", "finished", "messages_frame"]
 SCHEMA = "messages/1"
 
 Source = Literal["live", "history", "cache", "local", "notebook"]
-
-
-def each(name: str) -> Callable[[Rows], Iterable[Any]]:
-    """The values of one field, as they are."""
-    read = attrgetter(name)
-    return lambda rows: map(read, rows.messages)
-
-
-def tokens(name: str) -> Callable[[Rows], Any]:
-    """One counter of the usage; missing where the message carries none."""
-    return lambda rows: rows.counters[name]
+SOURCES = Category(get_args(Source))
 
 
 # The first eight are those that a wide table shows. `turn_index` counts the queries up to and with the message:
@@ -37,35 +26,35 @@ def tokens(name: str) -> Callable[[Rows], Any]:
 COLUMNS: dict[str, Column[Rows]] = {
     "turn_index": Column("Int32", lambda rows: rows.turns),
     "created_at": Column("time", lambda rows: rows.times()),
-    "actor": Column("string", each("actor")),
+    "actor": Column("string", lambda rows: [message.actor for message in rows.messages]),
     "message_type": Column(TYPES, lambda rows: rows.types),
     "state": Column(STATES, lambda rows: rows.states),
-    "title": Column("string", each("title")),
+    "title": Column("string", lambda rows: rows.titles),
     "content": Column("string", lambda rows: rows.texts),
     "status_code": Column("Int32", lambda rows: rows.statuses),
-    "status_message": Column("string", each("status_message")),
+    "status_message": Column("string", lambda rows: [message.status_message for message in rows.messages]),
     "is_error": Column("boolean", lambda rows: rows.errors()),
     "role": Column(ROLES, lambda rows: rows.roles),
     "mime_type": Column("string", lambda rows: rows.mime_types),
     "is_binary": Column("boolean", lambda rows: rows.binary),
     "content_bytes": Column("Int64", lambda rows: rows.digests[0]),
     "content_sha256": Column("string", lambda rows: rows.digests[1]),
-    "prompt_tokens": Column("Int64", tokens("prompt_tokens")),
-    "generated_tokens": Column("Int64", tokens("generated_tokens")),
-    "total_tokens": Column("Int64", tokens("total_tokens")),
-    "cached_tokens": Column("Int64", tokens("cached_token_count")),
-    "thoughts_tokens": Column("Int64", tokens("thoughts_token_count")),
-    "tool_use_prompt_tokens": Column("Int64", tokens("tool_use_prompt_token_count")),
-    "session_id": Column("string", lambda rows: [rows.session_id] * len(rows.messages)),
-    "message_index": Column("Int32", lambda rows: range(len(rows.messages))),
-    "message_id": Column("string", each("id")),
-    "parent_id": Column("string", each("parent_id")),
+    "prompt_tokens": Column("Int64", lambda rows: rows.counters["prompt_tokens"]),
+    "generated_tokens": Column("Int64", lambda rows: rows.counters["generated_tokens"]),
+    "total_tokens": Column("Int64", lambda rows: rows.counters["total_tokens"]),
+    "cached_tokens": Column("Int64", lambda rows: rows.counters["cached_token_count"]),
+    "thoughts_tokens": Column("Int64", lambda rows: rows.counters["thoughts_token_count"]),
+    "tool_use_prompt_tokens": Column("Int64", lambda rows: rows.counters["tool_use_prompt_token_count"]),
+    "session_id": Column("string", lambda rows: rows.alike("string", rows.session_id)),
+    "message_index": Column("Int32", lambda rows: rows.positions()),
+    "message_id": Column("string", lambda rows: [message.id for message in rows.messages]),
+    "parent_id": Column("string", lambda rows: [message.parent_id for message in rows.messages]),
     "turn_id": Column("string", lambda rows: rows.turn_ids()),
-    "wire_turn": Column("string", each("turn")),
-    "group_id": Column("string", each("group")),
+    "wire_turn": Column("string", lambda rows: [message.turn for message in rows.messages]),
+    "group_id": Column("string", lambda rows: [message.group for message in rows.messages]),
     "depth": Column("Int32", lambda rows: rows.lineage.depths),
     "received_at": Column("time", lambda rows: rows.received()),
-    "source": Column(Category(get_args(Source)), lambda rows: [rows.source] * len(rows.messages)),
+    "source": Column(SOURCES, lambda rows: rows.alike(SOURCES, rows.source)),
     "problems": Column("string", lambda rows: rows.problems()),
     "extra": Column("string", lambda rows: rows.extras()),
 }
