@@ -45,7 +45,7 @@ live: $(VENV)/.installed  ## needs a key, not part of test: every API call once 
 bench: $(VENV)/.installed  ## our client, the official SDK and raw httpx/websockets, side by side
 	$(BIN)/python -m benchmarks
 
-matrix: $(VENV)/.installed  ## slow, not part of test: the kernel tests under ipykernel 6.29, 7.0 and the latest, those of tables with pandas 2.2
+matrix: $(VENV)/.installed  ## slow, not part of test: the kernel tests under ipykernel 6.29, 7.0 and the latest, those of tables with pandas 2.2, the hand-over to msticpy
 	$(BIN)/python scripts/matrix.py
 
 lock: $(VENV)/.installed  ## write constraints.txt anew from pyproject.toml
@@ -60,4 +60,4 @@ $(VENV)/.installed: constraints.txt pyproject.toml scripts/build_hook.py $(JS)
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-official .venv-ipykernel-* .venv-pandas-* build js/node_modules secgemini_jupyter/widgets/static
+	rm -rf $(VENV) .venv-official .venv-ipykernel-* .venv-pandas-* .venv-msticpy build js/node_modules secgemini_jupyter/widgets/static

@@ -1,7 +1,9 @@
-"""`make matrix`: the kernel tests of the magics under several versions of ipykernel, those of tables with pandas 2.2.
+"""`make matrix`: the kernel tests of the magics under several versions of ipykernel, those of tables with pandas 2.2,
+the hand-over to msticpy with msticpy.
 
 Each has an environment of its own: `.venv-ipykernel-*` holds one ipykernel and what it brings along, as
-`.venv-pandas-2.2` holds that pandas; all else comes from `.venv`. Arguments go on to pytest:
+`.venv-pandas-2.2` holds that pandas and `.venv-msticpy` msticpy (600 MB); all else comes from `.venv`. Arguments go on
+to pytest:
 
     python scripts/matrix.py                            # all versions, each with its tests
     python scripts/matrix.py --only 6.29 -- -k jobs -x
@@ -22,6 +24,7 @@ VERSIONS = {
     "7.0": ("ipykernel==7.0.*", "ipython==9.*"),
     "latest": ("ipykernel",),
     "pandas-2.2": ("pandas==2.2.*",),
+    "msticpy": ("msticpy==3.*",),
 }
 """What is installed for each: the oldest ipykernel that we support comes with what was new at its time."""
 TESTS = ("-m", "kernel", "-n", "2", "--dist", "loadfile", "tests/magics")
@@ -34,6 +37,7 @@ TABLES = (
     "tests/test_accessor.py",
     "tests/sharing/test_histories.py",
 )
+HAND_OVER = ("tests/interop/test_msticpy.py",)
 
 
 def main() -> int:
@@ -45,7 +49,7 @@ def main() -> int:
     for name in options.only or VERSIONS:
         python = interpreter(name)
         print(f"{label(name)}: {installed(python)}", flush=True)
-        tests = options.pytest or (TABLES if name.startswith("pandas") else TESTS)
+        tests = options.pytest or {"pandas-2.2": TABLES, "msticpy": HAND_OVER}.get(name, TESTS)
         if subprocess.run([python, "-m", "pytest", "-q", *tests], cwd=ROOT, check=False).returncode:
             failed.append(label(name))
     print(f"Failed with {', '.join(failed)}." if failed else "All passed.")
@@ -53,7 +57,7 @@ def main() -> int:
 
 
 def label(name: str) -> str:
-    return name if name.startswith("pandas") else f"ipykernel-{name}"
+    return name if name.startswith(("pandas", "msticpy")) else f"ipykernel-{name}"
 
 
 def interpreter(name: str) -> Path:

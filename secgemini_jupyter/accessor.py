@@ -74,7 +74,8 @@ class TranscriptAccessor:
     def timeline(self) -> pd.DataFrame:
         """One row an event (prompt, thought, tool call, answer, error): when, how long, by whom, and what on one line.
 
-        msticpy draws it: `mp_plot.timeline(time_column="started_at", source_columns=["label"], group_by="kind")`.
+        msticpy draws it: `mp_plot.timeline(time_column="started_at", source_columns=["label"], group_by="kind")`. Of
+        other tables, make a text of the category to group by: `.astype({"where": "string"})`.
         """
         return timeline_frame(turns_of(self._table))
 
@@ -207,6 +208,11 @@ class TranscriptAccessor:
         """The indicators of compromise in prompts, answers, tool results and steps: one row for each of a session.
 
         `value` is exact, to be joined with other tables on `type` and `value`; `defanged` is what may be shown.
+
+        msticpy's pivots take the rows of one type: `mp_pivot.run(IpAddress.util.ip_type, column="value", join="left")`;
+        add `left_on="value", right_on="url"` for `Url.util.url_components`. Its own names of the types are
+        `iocs["type"].replace(transcript.iocs.MSTICPY_TYPES)`: `IoCType` beside `Observable` in what `mp.ioc_extract`
+        gives, and the `ioc_type_col` of `TILookup().lookup_iocs(…, ioc_col="value")`.
 
         Args:
             files: attachments whose names shall be looked at too: `session.files`, a table of files, or names.

@@ -182,6 +182,15 @@ def test_the_notebook_of_many_sessions_asks_across_them_with_each_reader() -> No
 
 
 @pytest.mark.kernel
+def test_the_notebook_that_hands_over_runs_without_msticpy() -> None:
+    """With it: tests/interop/test_msticpy.py."""
+    done = run("scripts/demo.py", "notebooks/07_hand_over.ipynb", SEC_GEMINI_API_KEY="not-to-be-used")
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    for fact in ("\npip install msticpy secgemini-jupyter", "execute_tool extract_iocs", "\n(True, False)"):
+        assert fact in done.stdout, fact
+
+
+@pytest.mark.kernel
 def test_demo_fails_when_a_cell_fails(tmp_path: Path) -> None:
     cells = [nbformat.v4.new_code_cell("%load_ext secgemini_jupyter"), nbformat.v4.new_code_cell("%%secgemini\n  ")]
     broken = tmp_path / "broken.ipynb"

@@ -18,10 +18,15 @@ if TYPE_CHECKING:
 
     from secgemini_jupyter.indicators import Indicator
 
-__all__ = ["COLUMNS", "SCHEMA", "SIGHTING_COLUMNS", "Seen", "iocs_frame", "sightings_frame"]
+__all__ = ["COLUMNS", "MSTICPY_TYPES", "SCHEMA", "SIGHTING_COLUMNS", "Seen", "iocs_frame", "sightings_frame"]
 
 SCHEMA = "iocs/1"
 SIGHTING_SCHEMA = "sightings/1"
+MSTICPY_TYPES = {
+    "domain": "dns", "onion": "dns", "md5": "md5_hash", "sha1": "sha1_hash", "sha256": "sha256_hash",
+    "sha512": "file_hash", "unix_path": "linux_path",
+}  # fmt: skip
+"""What msticpy 3.0 calls a `type` by another name; `ipv4`, `ipv6`, `url`, `email`, `windows_path` are the same."""
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 from secgemini_jupyter.models import Message, MessageType
 from secgemini_jupyter.render.steps import Step, Steps
-from secgemini_jupyter.transcript.columns import Category, Column, frame, is_time, seconds_between
+from secgemini_jupyter.transcript.columns import Column, frame, is_time, seconds_between
 from secgemini_jupyter.transcript.labels import content_gist, gist, tool_gist
 from secgemini_jupyter.transcript.turns import TurnSlice
 
@@ -59,11 +59,12 @@ def each(name: str) -> Callable[[Sequence[Event]], Iterable[Any]]:
     return lambda events: map(read, events)
 
 
+# `kind` is no category: msticpy groups by it, and fails at a label without rows.
 COLUMNS: dict[str, Column[Sequence[Event]]] = {
     "started_at": Column("time", each("started_at")),
     "ended_at": Column("time", each("ended_at")),
     "duration_s": Column("Float64", lambda events: (seconds_between(e.started_at, e.ended_at) for e in events)),
-    "kind": Column(Category(get_args(Kind)), each("kind")),
+    "kind": Column("string", each("kind")),
     "actor": Column("string", each("message.actor")),
     "label": Column("string", each("label")),
     "is_error": Column("boolean", each("is_error")),

@@ -22,7 +22,7 @@ from .frames import message, turn
 
 DTYPES = {
     "started_at": "datetime64[us, UTC]", "ended_at": "datetime64[us, UTC]", "duration_s": "Float64",
-    "kind": "category", "actor": "string", "label": "string", "is_error": "boolean", "turn_index": "Int32",
+    "kind": "string", "actor": "string", "label": "string", "is_error": "boolean", "turn_index": "Int32",
     "message_id": "string", "session_id": "string", "turn_id": "string",
 }  # fmt: skip
 
