@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from secgemini_jupyter.transcript.dataset import Saved
 
-__all__ = ["CONCURRENCY", "Histories", "Saving", "history", "session_ids"]
+__all__ = ["CONCURRENCY", "Histories", "Reading", "Saving", "history", "session_ids"]
 
 CONCURRENCY = 8
 """Sessions that are read at a time, where the caller does not say: a service has other users."""

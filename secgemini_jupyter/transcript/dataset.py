@@ -7,10 +7,13 @@ no column of the file, as these readers add one. Categories are plain texts ther
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +32,7 @@ from secgemini_jupyter.transcript.columns import (
     frame,
     pandas_dtype,
 )
-from secgemini_jupyter.transcript.messages import COLUMNS, SCHEMA
+from secgemini_jupyter.transcript.messages import COLUMNS, SCHEMA, messages_frame
 from secgemini_jupyter.transcript.parquet import check_pyarrow, check_size, size_of, unreadable
 
 if TYPE_CHECKING:
@@ -39,6 +42,10 @@ __all__ = ["Saved", "partition", "prepare", "read", "read_file", "saved_frame", 
 
 KEY = "session_id"
 FILE = "messages.parquet"
+NOTES = "PANDAS_ATTRS"
+"""Where pandas keeps a table's `attrs`."""
+READERS = 4
+"""Files that are read at a time."""
 MAX_NAME = 255
 """Bytes of a file's name, on most file systems."""
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
@@ -119,6 +126,9 @@ def write(table: pd.DataFrame, folder: Path, session_id: str) -> Saved:
     Raises:
         InputError: it cannot be written.
     """
+    import pyarrow as pa
+    from pyarrow import parquet as pq
+
     place = folder / partition(session_id)
     path = place / FILE
     try:
@@ -127,12 +137,16 @@ def write(table: pd.DataFrame, folder: Path, session_id: str) -> Saved:
         raise InputError(f"{str(place)!r} cannot be made: {error.strerror}. Check the folder.") from None
     if place.is_symlink() or path.is_symlink():  # what it leads to is not ours to replace
         raise InputError(f"{str(place)!r} leads elsewhere. Remove the link.")
-    kept = table.drop(columns=KEY)
-    kept.attrs = _attrs_of(table.attrs, session_id)
+    schema = _schema()
+    columns = [pa.array(table[each.name].array, type=each.type, from_pandas=True) for each in schema]
+    notes = json.dumps(_attrs_of(table.attrs, session_id))
     with replacing(path) as file:
-        kept.to_parquet(file, index=False, schema=_schema())
+        # Arrow would write its schema too, with all metadata in it: as much again as 50 messages take.
+        with pq.ParquetWriter(file, schema, store_schema=False) as writer:
+            writer.write_table(pa.table(columns, schema=schema))
+            writer.add_key_value_metadata({**_for_pandas(), NOTES: notes})
         size = file.tell()
-    return Saved(session_id, path, len(kept), size)
+    return Saved(session_id, path, len(table), size)
 
 
 def write_all(table: pd.DataFrame, path: str | os.PathLike[str]) -> list[Saved]:
@@ -161,14 +175,14 @@ def read(folder: Path, sessions: Iterable[str] | None = None) -> pd.DataFrame:
             or all are more than fits into memory.
     """
     check_pyarrow()
-    found = _partitions(folder)
+    wanted = None if sessions is None else dict.fromkeys(sessions)
+    found = _partitions(folder, wanted)
     shown = repr(one_line(str(folder), 200))
-    if sessions is not None:
-        wanted = list(dict.fromkeys(sessions))
+    if wanted is not None:
         if missing := [session_id for session_id in wanted if session_id not in found]:
             raise InputError(
                 f"{shown} does not hold {len(missing)} of {len(wanted)} sessions: "
-                f"{one_line(', '.join(missing), 100)}. It has {len(found)}."
+                f"{one_line(', '.join(missing), 100)}. Leave them out."
             )
         found = {session_id: found[session_id] for session_id in wanted}
     elif not found:
@@ -221,12 +235,15 @@ def _read(files: Mapping[str, Path], shown: str) -> pd.DataFrame:
         notes.append(_notes(metadata))
         _checked_session(notes[-1], session_id, path)
     schema = _schema(dictionaries=True)
-    tables = []
-    for path in files.values():
+
+    def read_one(path: Path) -> Any:
         with _opened(path) as file, pq.ParquetFile(file, read_dictionary=_TEXTS) as source:
             # Texts that repeat take their place once, however many rows say them.
-            part = source.read(columns=schema.names).select(schema.names)
-            tables.append(pa.table([_as(part[each.name], each.type, pa) for each in schema], schema=schema))
+            part = source.read(columns=schema.names)
+            return pa.table([_as(part[each.name], each.type, pa) for each in schema], schema=schema)
+
+    with ThreadPoolExecutor(READERS) as pool:
+        tables = list(pool.map(read_one, files.values()))
     lengths = [len(part) for part in tables]
     whole = pa.concat_tables(tables or [schema.empty_table()]).unify_dictionaries()
     codes = pa.array(np.repeat(np.arange(len(files), dtype=np.int32), lengths))
@@ -244,6 +261,17 @@ _TEXTS = [
 ]
 
 
+@cache
+def _for_pandas() -> dict[str, str]:
+    """What pandas writes to a file's metadata, to have its dtypes again."""
+    import pyarrow as pa
+
+    table = messages_frame([], session_id="").drop(columns=KEY)
+    written = pa.Table.from_pandas(table, schema=_schema(), preserve_index=False).schema.metadata
+    return {"pandas": written[b"pandas"].decode()}
+
+
+@cache
 def _schema(*, dictionaries: bool = False) -> Any:
     """What a file holds; the same in all, whatever wrote them: readers take the first file's for all."""
     import pyarrow as pa
@@ -263,23 +291,30 @@ def _as(values: Any, kind: Any, pa: Any) -> Any:
     return values.cast(kind.value_type).dictionary_encode() if pa.types.is_dictionary(kind) else values.cast(kind)
 
 
-def _partitions(folder: Path) -> dict[str, Path]:
-    """The files by session, in the order of the folders' names. What begins with `.` or `_` no reader looks at."""
+def _partitions(folder: Path, wanted: Container[str] | None = None) -> dict[str, Path]:
+    """The files by session, in the order of the folders' names; of those `wanted`, where they are told.
+
+    What begins with `.` or `_` no reader looks at. A folder without a file is what a write that was cut off left.
+    """
     shown = repr(one_line(str(folder), 200))
     found: dict[str, Path] = {}
     try:
         for place in _seen(folder):
             session_id = _session_named(place.name)
-            inside = _seen(place.path) if session_id and place.is_dir(follow_symlinks=False) else None
-            strange = place if inside is None else next((each for each in inside if not _is_ours(each)), None)
-            if session_id is None or inside is None or strange is not None or session_id in found:
-                name = one_line(os.path.relpath((strange or place).path, folder), 100)
+            strange: os.DirEntry[str] | None = place
+            if session_id is not None and place.is_dir(follow_symlinks=False) and session_id not in found:
+                if wanted is not None and session_id not in wanted:
+                    continue
+                inside = _seen(place.path)
+                strange = next((each for each in inside if not _is_ours(each)), None)
+                if inside:
+                    found[session_id] = Path(inside[0].path)
+            if strange is not None:
+                name = one_line(os.path.relpath(strange.path, folder), 100)
                 raise InputError(
                     f"{shown} cannot be read as a dataset: {name!r} is no {KEY}=ID/{FILE}, a link, or there twice. "
                     "Remove it, or give another folder."
                 )
-            if inside:
-                found[session_id] = Path(inside[0].path)
     except OSError as error:
         raise InputError(f"{shown} cannot be read: {error.strerror}. Check the folder.") from None
     return found
@@ -326,7 +361,9 @@ def _attrs_of(attrs: Mapping[Any, Any], session_id: str) -> dict[Any, Any]:
 
 def _attrs_of_all(sessions: Sequence[str], notes: Sequence[Mapping[str, Any]]) -> dict[Any, Any]:
     """The way back, as `client.histories()` has them. A file speaks for its own session."""
-    newest = max(notes, key=lambda noted: str(noted.get("generated_at")), default={})
+    newest = max(
+        notes, key=lambda noted: str(noted.get("generated_at")), default=messages_frame([], session_id="").attrs
+    )
     merged = {name: newest[name] for name in ("secgemini_schema", "producer", "generated_at") if name in newest}
     for name in _NOTES:
         by_session = [noted.get(name) for noted in notes]
@@ -339,7 +376,7 @@ def _attrs_of_all(sessions: Sequence[str], notes: Sequence[Mapping[str, Any]]) -
 def _notes(metadata: Any) -> dict[str, Any]:
     """What pandas calls `attrs`; a file may say anything there."""
     try:
-        found = read_json((metadata.metadata or {}).get(b"PANDAS_ATTRS", b"{}"), "attrs")
+        found = read_json((metadata.metadata or {}).get(NOTES.encode(), b"{}"), "attrs")
     except ProtocolError:
         return {}
     return found if isinstance(found, dict) else {}

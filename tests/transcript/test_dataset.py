@@ -84,7 +84,9 @@ def test_chosen_sessions_come_in_the_order_asked_for_and_others_are_not_opened(t
     assert_frame_equal(read_history(two, sessions=["b", "a", "b"]), table_of("b", "a"))
     saved = table_of("b").secgemini.to_parquet_dataset(two)
     assert read_history(two, sessions=saved)["session_id"].unique().tolist() == ["b"]
-    assert "does not hold 1 of 2 sessions: x. It has 3" in refused(two, sessions=["a", "x"])
+    assert_frame_equal(read_history(two, sessions=[]), messages_frame([], session_id=""))
+    assert read_history(two, sessions=[]).attrs["secgemini_schema"] == "messages/1"
+    assert "does not hold 1 of 2 sessions: x. Leave" in refused(two, sessions=["a", "x"])
     assert "one text" in refused(two, sessions="a")
     assert "no folder" in refused(two / "session_id=a" / "messages.parquet", sessions=["a"])
 
@@ -160,6 +162,16 @@ def test_other_readers_see_the_ids_as_they_are(
     assert reader(strange, "a/b c") == (set(STRANGE), 12)
     table_of("0123", "45").secgemini.to_parquet_dataset(tmp_path / "digits")
     assert reader(tmp_path / "digits", "0123") == ({"0123", "45"}, 12)
+
+
+def test_pandas_has_our_dtypes_texts_in_the_place_of_categories(two: Path) -> None:
+    table = pd.read_parquet(two)
+    expected = table_of("a", "b")
+    for name, dtype in expected.drop(columns="session_id").dtypes.items():
+        assert str(table[name].dtype) in ({str(dtype), "str"} if dtype == "category" else {str(dtype)}), name
+    alone = pd.read_parquet(two / "session_id=a" / "messages.parquet")
+    assert alone.attrs["session_id"] == "a"
+    assert alone.attrs["models"] == {"a": "m"}
 
 
 # --- writing ---
@@ -266,7 +278,7 @@ def test_a_link_out_of_the_folder_is_neither_read_nor_written_through(two: Path,
     (two / name).symlink_to(other / name)
     before = (other / "session_id=c" / "messages.parquet").read_bytes()
     assert f"'{name}' is no" in refused(two)
-    assert f"'{name}' is no" in refused(two, sessions=["a"])
+    assert f"'{name}' is no" in refused(two, sessions=["a", "c"])
     with pytest.raises(InputError, match="is no"):
         table_of("c").head(1).secgemini.to_parquet_dataset(two)
     with pytest.raises(InputError, match="leads elsewhere"):
