@@ -305,7 +305,7 @@ class TranscriptAccessor:
 
         Args:
             special: keep private, loopback, documentation and other special addresses, and internal names.
-            hosts: keep hosts that were first seen in a URL or mail address.
+            hosts: keep hosts that were seen in URLs or mail addresses alone.
         """
         from secgemini_jupyter.transcript.stix import to_stix
 

@@ -155,6 +155,8 @@ def test_the_notebook_of_a_report_leaves_a_whole_case() -> None:
         "From 23:44:40 the browser got a PDF of 6,538 bytes, 13 times",
         "sent UDP to port 16464 of 202 addresses, 62 of which",
         "Written by the analyst.",
+        "Chosen by the analyst.",
+        "| T1189 | Drive-by Compromise | 1 |",
     ):
         assert fact in report, fact
     assert "Drive-by download on" in (case / "report.html").read_text("utf-8")

@@ -65,14 +65,18 @@ LONG_CODE = 24
 """Characters of inline code that stay together."""
 
 
-def markdown_html(text: str, *, defang: bool = True, limit: int = MAX_CHARS) -> Html:
+def markdown_html(text: str, *, defang: bool = True, breaks: bool = True, limit: int = MAX_CHARS) -> Html:
     """`text` as HTML that holds the allow-list of `html.sanitize` and nothing else.
 
     A text longer than `limit` characters, or nested deeper than people read, is cut or flattened, and the
     result says so. Never raises for what the text says.
+
+    Args:
+        breaks: line breaks count: answers quote logs, and Sec-Gemini's own page shows them so. Else they are blanks, as
+            in prose that was written in an editor.
     """
     shown, notes = _within_limits(text, limit)
-    rendered = html.sanitize(_parser().render(shown, {"defang": defang}))
+    rendered = html.sanitize(_parser().render(shown, {"defang": defang, "breaks": breaks}))
     if not notes:
         return rendered
     return html.join(rendered, html.tag("div", f"[{'; '.join(notes)}]", style=html.QUIET))
@@ -140,8 +144,7 @@ def _flattened(line: str, *, in_fence: bool) -> str:
 def _parser() -> MarkdownIt:
     from markdown_it import MarkdownIt
 
-    # Line breaks count: answers quote logs, and Sec-Gemini's own page shows them so.
-    parser = MarkdownIt("commonmark", {"html": False, "breaks": True, "maxNesting": 100})
+    parser = MarkdownIt("commonmark", {"html": False, "maxNesting": 100})
     parser.enable(["table", "strikethrough"])
     parser.core.ruler.before("inline", "set_apart", _set_apart)
     parser.core.ruler.push("untrusted", _rewrite)
@@ -151,6 +154,7 @@ def _parser() -> MarkdownIt:
         "fence": _fence,
         "code_block": _fence,
         "code_inline": lambda _, tokens, index, *__: _inline_code(tokens[index].content),
+        "softbreak": lambda *given: "<br />\n" if given[-1].get("breaks", True) else "\n",
         "table_open": lambda *_: f'<div style="{html.SCROLL}"><table>',
         "table_close": lambda *_: "</table></div>",
     }.items():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from secgemini_jupyter.render.text import safe_text
 from secgemini_jupyter.transcript.columns import Category, Column, frame
-from secgemini_jupyter.transcript.sightings import FileName, Sighting, Where, sightings
+from secgemini_jupyter.transcript.sightings import FileName, Sighting, Where, of_itself, sightings
 from secgemini_jupyter.transcript.turns import TurnSlice
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ class Seen:
 
     @property
     def indicator(self) -> Indicator:
-        return self.first.indicator
+        """A host that was first said in a URL, and later by itself, is a host by itself."""
+        return of_itself([sighting.indicator for sighting in self.sightings])
 
     @property
     def count(self) -> int:

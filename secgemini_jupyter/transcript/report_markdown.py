@@ -12,7 +12,7 @@ from secgemini_jupyter.transcript.answers import answer_markdown
 from secgemini_jupyter.transcript.document import Transcript
 from secgemini_jupyter.transcript.markdown import escaped, fenced
 from secgemini_jupyter.transcript.pages import facts
-from secgemini_jupyter.transcript.reports import COMPARED, Mention, Report
+from secgemini_jupyter.transcript.reports import Mention, Report
 from secgemini_jupyter.transcript.templating import Written, defanged_markdown, filled
 from secgemini_jupyter.transcript.turns import TurnSlice
 
@@ -39,11 +39,11 @@ def values(report: Report) -> dict[str, Any]:
             ("#", "Name", "Size", "Type", "SHA-256", "Compared"),
             [
                 (str(number), each.file.name, size(each.file.size), each.file.mime_type, each.file.sha256,
-                 COMPARED[each.is_verified])
+                 each.compared)
                 for number, each in enumerate(report.evidence, 1)
             ],
         ),
-        "evidence_note": "SHA-256 as the service reports it, compared with the bytes that were sent from this machine.",
+        "evidence_note": report.evidence_note,
         "findings": _findings(report),
         "findings_note": report.findings_note,
         "indicators": _table(("Type", "Value", *mentions), map(_mention, report.indicators)),

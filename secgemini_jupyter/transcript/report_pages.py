@@ -12,7 +12,7 @@ from secgemini_jupyter.render.payloads import render_message
 from secgemini_jupyter.render.text import defanged, one_line, size
 from secgemini_jupyter.transcript import pages
 from secgemini_jupyter.transcript.pages import grid, said
-from secgemini_jupyter.transcript.reports import COMPARED, Evidence, Mention, Report
+from secgemini_jupyter.transcript.reports import Evidence, Mention, Report
 from secgemini_jupyter.transcript.sheet import CSS
 from secgemini_jupyter.transcript.templating import filled
 
@@ -32,10 +32,10 @@ def values(report: Report) -> dict[str, Any]:
         "report": report,
         "title": report.title,
         "kind": report.kind,
-        "scope": markdown_html(report.scope) if report.scope.strip() else "",
+        "scope": markdown_html(report.scope, breaks=False) if report.scope.strip() else "",
         "facts": pages.facts_html(transcript, [("Activity log", report.head)]),
         "evidence": _evidence(report.evidence) if report.evidence else "",
-        "evidence_note": "SHA-256 as the service reports it, compared with the bytes that were sent from this machine.",
+        "evidence_note": report.evidence_note,
         "findings": _findings(report),
         "findings_note": report.findings_note,
         "indicators": _mentions(report.indicators, "Type", "Value") if report.indicators else "",
@@ -50,7 +50,7 @@ def values(report: Report) -> dict[str, Any]:
 
 def _findings(report: Report) -> Html:
     if report.findings is not None:
-        return markdown_html(report.findings)
+        return markdown_html(report.findings, breaks=False)
     results = report.answered.results if report.answered else []
     return join(*[render_message(message).html for message in results])
 
@@ -60,7 +60,7 @@ def _evidence(evidence: Sequence[Evidence]) -> Html:
         [("#", "number"), ("Name", ""), ("Size", "number"), ("Type", ""), ("SHA-256", "hash"), ("Compared", "words")],
         [
             (str(number), said(one_line(each.file.name, 300)), size(each.file.size),
-             said(one_line(each.file.mime_type, 80)), said(one_line(each.file.sha256, 128)), COMPARED[each.is_verified])
+             said(one_line(each.file.mime_type, 80)), said(one_line(each.file.sha256, 128)), each.compared)
             for number, each in enumerate(evidence, 1)
         ],
     )  # fmt: skip

@@ -28,16 +28,38 @@ __all__ = ["Event", "Evidence", "Mention", "Report", "report"]
 
 MAX_ROWS = 1_000
 """Indicators, and steps of the investigation, that are listed."""
-COMPARED = {True: "same as sent from here", False: "not compared here", None: "not known"}
+PLACES = {
+    "findings": "in_findings",
+    "prompt": "in_prompt",
+    "answer": "in_answer",
+    "tool result": "in_tool_result",
+    "file name": "in_file_name",
+}
+"""Where something was mentioned, and the column that says so."""
 WORDS = {"ok": "Answered", "error": "Failed", "incomplete": "No end yet", "interrupted": "Interrupted"}
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """An attachment, and whether its hash was that of the bytes sent from here; None where that is not known."""
+    """An attachment, and whether its hash was that of the bytes sent from here; None where that is not known.
+
+    Attributes:
+        sent: SHA-256 before it was sent, and when it was, as this machine's activity log has it.
+    """
 
     file: PublicSessionFile
     is_verified: bool | None = None
+    sent: tuple[str, str] | None = None
+
+    @property
+    def compared(self) -> str:
+        if self.sent is not None:
+            sha256, at = self.sent
+            when = f", {at}" if at else ""
+            return (
+                f"same as sent from here{when}" if sha256 == self.file.sha256 else f"sent from here as {sha256}{when}"
+            )
+        return {True: "same as sent from here", False: "not sent from here", None: "not known"}[self.is_verified]
 
 
 @dataclass(frozen=True)
@@ -69,6 +91,7 @@ class Report:
     Attributes:
         scope, findings: Markdown; findings are a person's, None for the last answer.
         head: the activity log's head, or why there is none.
+        chosen: rows of `iocs()` that are listed; None for all indicators that were mentioned.
     """
 
     transcript: Transcript
@@ -77,6 +100,7 @@ class Report:
     findings: str | None = None
     evidence: Sequence[Evidence] = ()
     head: str = ""
+    chosen: pd.DataFrame | None = None
     template: str | os.PathLike[str] = "incident"
     made: float = 0.0
 
@@ -150,7 +174,9 @@ class Report:
 
     @cached_property
     def indicators(self) -> list[Mention]:
-        """Those of all turns and of the attachments' names, in order of their first mention."""
+        """Those that were chosen, else those of all turns and of attachments' names, as they were first mentioned."""
+        if self.chosen is not None:
+            return [_mention(row, str(row["type"]), str(row["value"])) for row in self.chosen.to_dict("records")]
         from secgemini_jupyter.transcript.iocs import iocs_frame
         from secgemini_jupyter.transcript.sightings import FileName
 
@@ -161,14 +187,23 @@ class Report:
 
     @cached_property
     def techniques(self) -> list[Mention]:
-        """ATT&CK techniques that were named by id."""
+        """ATT&CK techniques that were named by id: first those of a person's findings, then those of the turns."""
         from secgemini_jupyter.transcript.techniques import techniques_frame
 
-        table = techniques_frame(self.transcript.turns).head(MAX_ROWS)
-        return [_mention(row, str(row["id"]), _text(row["name"])) for row in table.to_dict("records")]
+        written = Message(message_type=MessageType.QUERY, content=self.findings or "")
+        own = techniques_frame([TurnSlice(0, [written])]).assign(in_prompt=False, in_findings=True)
+        told = techniques_frame(self.transcript.turns)
+        rows = _together([*own.to_dict("records"), *told.to_dict("records")])
+        return [_mention(row, str(row["id"]), _text(row["name"])) for row in rows[:MAX_ROWS]]
+
+    @property
+    def evidence_note(self) -> str:
+        return "SHA-256 as the service reports it, compared with the bytes that were sent from this machine."
 
     @property
     def indicators_note(self) -> str:
+        if self.chosen is not None:
+            return "Chosen by the analyst. Values are defanged here and exact in the session's data."
         cut = f" The first {MAX_ROWS:,} are listed." if len(self.indicators) == MAX_ROWS else ""
         return f"A mention is no verdict. Values are defanged here and exact in the session's data.{cut}"
 
@@ -193,10 +228,9 @@ class Report:
 
     def __repr__(self) -> str:
         turns = count(len(self.transcript.turns), "turn")
-        endings = " or ".join(f"{one_line(self.title, 40)}.{each}" for each in self.formats)
-        return (
-            f"<Report {one_line(self.title, 60)!r}: {turns}. .save('report.{self.formats[0]}') writes it as {endings}>"
-        )
+        endings = ("html", "md", "docx") if self.template == "incident" else self.formats
+        names = " or ".join(f"'report.{each}'" for each in endings)
+        return f"<Report {one_line(self.title, 60)!r}: {turns}. .save() writes it: {names}>"
 
 
 def report(
@@ -205,6 +239,7 @@ def report(
     title: str | None = None,
     scope: str | None = None,
     findings: str | None = None,
+    indicators: pd.DataFrame | None = None,
     files: Sequence[PublicSessionFile] = (),
     template: str | os.PathLike[str] = "incident",
 ) -> Report:
@@ -214,6 +249,7 @@ def report(
         title: the session's name if left out.
         scope: what was investigated, as Markdown; the session's description if left out.
         findings: yours, as Markdown. If left out, the last answer, and the report says that nobody checked it.
+        indicators: rows of `df.secgemini.iocs()` that you chose; all that were mentioned if left out.
         files: the attachments of a table, as `session.files` gives them; a session brings its own.
         template: `incident`, or a Jinja2 file that ends in `.html.j2` or `.md.j2`. A template is trusted code.
 
@@ -226,6 +262,8 @@ def report(
     import pandas as pd
 
     template_format(template)
+    if indicators is not None and not {"type", "value"} <= {*getattr(indicators, "columns", ())}:
+        raise InputError("indicators= takes rows of df.secgemini.iocs(): it needs the columns type and value.")
     evidence = [Evidence(file) for file in files]
     head = ""
     if isinstance(source, pd.DataFrame):
@@ -241,6 +279,7 @@ def report(
         findings=findings,
         evidence=evidence,
         head=head,
+        chosen=indicators,
         template=template,
         made=time.time(),
     )
@@ -248,6 +287,8 @@ def report(
 
 def _of_session(session: InteractiveSession) -> tuple[Transcript, list[Evidence], str]:
     import inspect
+
+    import pandas as pd
 
     if inspect.iscoroutinefunction(session.refresh):
         raise InputError("This session is asynchronous: pass await session.history(), and files=session.files.")
@@ -257,23 +298,40 @@ def _of_session(session: InteractiveSession) -> tuple[Transcript, list[Evidence]
         head = session.head()
     except InputError as error:
         head = f"none: {error}"
-    evidence = [Evidence(file, session.is_verified(file)) for file in session.files]
+    log = session.activity()
+    sent = {
+        (row["name"], row["sha256_server"]): (row["sha256"], "" if pd.isna(row["at"]) else utc(row["at"].timestamp()))
+        for row in log[log["activity"] == "file_attached"].to_dict("records")
+        if isinstance(row["sha256"], str)
+    }
+    evidence = [Evidence(file, session.is_verified(file), sent.get((file.name, file.sha256))) for file in session.files]
     return Transcript.of_session(session, session.messages), evidence, head
+
+
+def _together(rows: Sequence[dict[Any, Any]]) -> list[dict[Any, Any]]:
+    """Techniques that were named in several places, or in several sessions, once each."""
+    import pandas as pd
+
+    found: dict[str, dict[Any, Any]] = {}
+    for row in rows:
+        by = _text(row["revoked_by"])
+        flags = f"revoked by {by}" if by else "deprecated" if row["status"] == "deprecated" else ""
+        kept = found.setdefault(row["id"], {**row, "count": 0, "flags": flags})
+        kept["count"] += row["count"]
+        kept |= {name: True for name in PLACES.values() if row.get(name) is True}
+        if pd.isna(kept["first_seen"]):
+            kept["first_seen"] = row["first_seen"]
+    return list(found.values())
 
 
 def _mention(row: dict[Any, Any], kind: str, value: str) -> Mention:
     import pandas as pd
 
-    places = {
-        "prompt": "in_prompt",
-        "answer": "in_answer",
-        "tool result": "in_tool_result",
-        "file name": "in_file_name",
-    }
-    where = ", ".join(word for word, column in places.items() if row.get(column) is True)
+    where = ", ".join(word for word, column in PLACES.items() if row.get(column) is True)
     seen = row.get("first_seen")
     first = "" if seen is None or pd.isna(seen) else utc(seen.timestamp())
-    return Mention(kind, value, int(row["count"]), first, where or "steps", _text(row.get("flags")))
+    count = row.get("count", 1)
+    return Mention(kind, value, 1 if pd.isna(count) else int(count), first, where or "steps", _text(row.get("flags")))
 
 
 def _text(value: Any) -> str:

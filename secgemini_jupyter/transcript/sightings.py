@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
     from secgemini_jupyter.indicators import Indicator
 
-__all__ = ["FileName", "Sighting", "Where", "file_names", "sightings"]
+__all__ = ["PARTS", "FileName", "Sighting", "Where", "file_names", "of_itself", "sightings"]
+
+PARTS = frozenset({"from_url", "from_email"})
+"""Flags of a host that was only part of something else."""
 
 Where = Literal["prompt", "answer", "tool_result", "file_name", "other"]
 """`other`: thinking, calls, progress, errors."""
@@ -109,7 +112,12 @@ def counted(indicators: Iterable[Indicator]) -> Iterator[tuple[Indicator, int]]:
     found: dict[tuple[str, str], list[Indicator]] = {}
     for indicator in indicators:
         found.setdefault((indicator.type, indicator.value), []).append(indicator)
-    return ((same[0], len(same)) for same in found.values())
+    return ((of_itself(same), len(same)) for same in found.values())
+
+
+def of_itself(same: Sequence[Indicator]) -> Indicator:
+    """The first that is more than the host part of a URL or mail address, if there is one."""
+    return next((each for each in same if not PARTS & set(each.flags)), same[0])
 
 
 def file_names(files: Any, *, session_id: str = "") -> list[FileName]:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from secgemini_jupyter.errors import InputError
 from secgemini_jupyter.indicators import extract
 from secgemini_jupyter.render.text import one_line
+from secgemini_jupyter.transcript.sightings import PARTS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +33,6 @@ IDENTITY_CREATED = "2026-01-01T00:00:00.000Z"
 _SPECIAL = frozenset(
     "private loopback documentation link_local multicast unspecified shared broadcast reserved internal".split()
 )
-_PARTS = frozenset({"from_url", "from_email"})
 _HIVES = {
     "HKLM": "HKEY_LOCAL_MACHINE", "HKCU": "HKEY_CURRENT_USER", "HKCR": "HKEY_CLASSES_ROOT", "HKU": "HKEY_USERS",
     "HKCC": "HKEY_CURRENT_CONFIG",
@@ -93,7 +93,7 @@ def stix_bundle(
 
     Args:
         special: keep private, loopback, documentation and other special addresses, and internal names.
-        hosts: keep a host that was first seen in a URL or mail address.
+        hosts: keep a host that was seen in URLs or mail addresses alone.
         now: Unix seconds, for rows of which no time is known.
 
     Raises:
@@ -123,7 +123,7 @@ def _is_wanted(row: dict[str, Any], *, special: bool, hosts: bool) -> bool:
     kind, flags = str(row["type"]), set(str(row["flags"] or "").split())
     if kind not in PATTERNS and kind != "cve":
         return False
-    if not hosts and flags & _PARTS:
+    if not hosts and flags & PARTS:
         return False
     return special or not (flags & _SPECIAL or (kind in ("url", "email") and _is_special_host(str(row["value"]))))
 
@@ -165,7 +165,7 @@ def _description(row: dict[str, Any], session: str) -> str:
 
 
 def _is_special_host(value: str) -> bool:
-    return any(set(found.flags) & _SPECIAL for found in extract(value) if set(found.flags) & _PARTS)
+    return any(set(found.flags) & _SPECIAL for found in extract(value) if set(found.flags) & PARTS)
 
 
 def _sendable(value: str) -> str:

@@ -18,7 +18,7 @@ from secgemini_jupyter.render.tables import Table
 from secgemini_jupyter.render.text import count, defanged, one_line, safe_text, size, utc
 from secgemini_jupyter.transcript.document import Transcript
 from secgemini_jupyter.transcript.pages import facts
-from secgemini_jupyter.transcript.reports import COMPARED, Mention, Report
+from secgemini_jupyter.transcript.reports import Mention, Report
 from secgemini_jupyter.transcript.turns import TurnSlice
 
 if TYPE_CHECKING:
@@ -65,17 +65,17 @@ def report_docx(report: Report) -> bytes:
     document.facts([*facts(report.transcript), ("Activity log", report.head)])
     if report.scope.strip():
         document.heading("Scope", 1)
-        document.markdown(report.scope)
+        document.markdown(report.scope, breaks=False)
     document.heading("Evidence", 1)
     rows = [
-        (each.file.name, size(each.file.size), each.file.mime_type, each.file.sha256, COMPARED[each.is_verified])
+        (each.file.name, size(each.file.size), each.file.mime_type, each.file.sha256, each.compared)
         for each in report.evidence
     ]
     document.table(("Name", "Size", "Type", "SHA-256", "Compared"), rows, "No attachments.")
     document.heading("Findings", 1)
     document.text(report.findings_note)
     if report.findings is not None:
-        document.markdown(report.findings)
+        document.markdown(report.findings, breaks=False)
     elif report.answered:
         document.results(report.answered.messages)
     document.heading("Indicators", 1)
@@ -180,7 +180,7 @@ class Document:
         run = self._document.add_paragraph().add_run(_said(_cut(text).rstrip("\n")))
         run.font.name, run.font.size = "Consolas", Pt(9)
 
-    def markdown(self, text: str) -> None:
+    def markdown(self, text: str, *, breaks: bool = True) -> None:
         """Headings, paragraphs, lists, tables and code of a Markdown text; links are their words."""
         rows: list[list[str]] = []
         lists: list[str] = []
@@ -201,15 +201,15 @@ class Document:
             elif token.type == "heading_open":
                 self._inline(inner, None, is_bold=True)
             elif token.type == "paragraph_open":
-                self._inline(inner, lists[-1] if lists else None)
+                self._inline(inner, lists[-1] if lists else None, breaks=breaks)
 
-    def _inline(self, inline: Token | None, style: str | None, *, is_bold: bool = False) -> None:
+    def _inline(self, inline: Token | None, style: str | None, *, is_bold: bool = False, breaks: bool = True) -> None:
         paragraph = self._document.add_paragraph(style=style)
         strong = 0
         target = ""
         for token in (inline.children if inline else None) or ():
             strong += {"strong_open": 1, "strong_close": -1}.get(token.type, 0)
-            words = "\n" if token.type in ("softbreak", "hardbreak") else token.content
+            words = {"softbreak": "\n" if breaks else " ", "hardbreak": "\n"}.get(token.type, token.content)
             if token.type == "link_open" and token.markup != "autolink":
                 target = str(token.attrs.get("href", ""))
             elif token.type == "link_close" and target:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import sys
@@ -13,6 +14,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 import secgemini_jupyter
+import secgemini_jupyter.accessor
 from secgemini_jupyter.client.sync import SecGemini
 from secgemini_jupyter.errors import InputError
 from secgemini_jupyter.transcript.document import Transcript
@@ -55,6 +57,28 @@ def test_findings_of_a_person_take_the_place_of_the_answer() -> None:
     assert "not checked" not in whole.to_html()
 
 
+def test_a_person_s_prose_is_not_broken_where_its_lines_end() -> None:
+    whole = made(scope="One\nhost.", findings="1. Taken\n   over.\n\nNext:  \nisolate it.")
+    page = whole.to_html()
+    for words in (">One\nhost.<", ">Taken\nover.<", "Next:<br>\nisolate it."):
+        assert words in page, words
+
+
+def test_indicators_that_were_chosen_are_listed_alone() -> None:
+    said = message("query", "query", "evil.com and ads.example.net, 45.83.64.9", id="q", at=0)
+    table = messages_frame([said], session_id="s")
+    iocs = table.secgemini.iocs()
+    whole = report(table, indicators=iocs[iocs["value"] == "evil.com"])
+    assert [each.value for each in whole.indicators] == ["evil.com"]
+    listed = whole.to_markdown().partition("## Indicators")[2].partition("## Timeline")[0]
+    assert "evil\\[.\\]com" in listed
+    assert "ads" not in listed
+    assert "Chosen by the analyst." in listed
+    assert [each.count for each in report(table, indicators=iocs[["type", "value"]]).indicators] == [1, 1, 1]
+    with pytest.raises(InputError, match=r"rows of df\.secgemini\.iocs\(\)"):
+        report(table, indicators=table)
+
+
 def test_events_that_an_answer_told_are_in_the_timeline() -> None:
     told = json.dumps({"title": "Attack", "events": [{"timestamp": "2025-10-09T02:11:09Z", "event": "first logon"}]})
     messages = [*turn()[:10], message("result", "agent_done", told, id="t", at=5, mime_type="sec-gemini/timeline")]
@@ -69,12 +93,15 @@ def test_techniques_are_named() -> None:
     whole = made(Transcript(turns=turn_slices([said])))
     assert "Command and Scripting Interpreter" in Reader(whole.to_html()).text
     assert "| T1059 | Command and Scripting Interpreter |" in whole.to_markdown()
+    found = made(Transcript(turns=turn_slices([said])), findings="T1562.001, then T1059. Once more T1059.").techniques
+    assert [(each.kind, each.count, each.where, each.note) for each in found] == [
+        ("T1562.001", 1, "findings", "revoked by T1685"),
+        ("T1059", 3, "findings, prompt", ""),
+    ]
 
 
 @pytest.mark.parametrize("is_local", [True, False, None])
 def test_it_says_who_was_asked(is_local: bool | None) -> None:
-    import dataclasses
-
     whole = made(dataclasses.replace(ordinary(), is_local=is_local))
     assert ("not Sec-Gemini" in whole.to_html()) == (is_local is True)
     assert ("with Sec-Gemini" in whole.to_markdown()) == (is_local is False)
@@ -132,10 +159,15 @@ def test_a_session_gives_a_report(local_service: LocalService) -> None:
         session.attach_file("a.log", b"one\n")
         session.query("45.83.64.9 did what?")
         text = secgemini_jupyter.report(session).to_markdown()
+    with SecGemini(local_service.key, base_url=local_service.http, websocket_url=local_service.ws) as client:
+        later = report(client.resume_session(session.id)).evidence[0]
     assert text.startswith("# triage\n")
     assert "From the help desk." in text
     assert "| 1 | a.log | 4 B |" in text
-    assert "same as sent from here" in text
+    sent = r"same as sent from here, \d{4}-\d\d-\d\d [\d:]{8} UTC"
+    assert re.search(sent, text)
+    assert re.fullmatch(sent, later.compared), "another process reads it in the activity log"
+    assert dataclasses.replace(later, sent=("ab", "")).compared == "sent from here as ab"
     assert "45[.]83[.]64[.]9 did what?" in text
     assert re.search(r"^- Activity log: \S", text, re.MULTILINE)
 

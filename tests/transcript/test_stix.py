@@ -77,6 +77,15 @@ def test_what_everybody_has_is_kept_on_request() -> None:
     assert "[domain-name:value = 'login.evil-bank.com']" in patterns(stix_bundle(iocs(), hosts=True))
 
 
+def test_a_host_of_a_url_that_is_also_said_by_itself_is_written() -> None:
+    """First in a URL, then alone: in the same message, or in a later one."""
+    url = "https://login.evil-bank.com/a"
+    by_itself = "[domain-name:value = 'login.evil-bank.com']"
+    assert by_itself not in patterns(stix_bundle(iocs(url)))
+    assert by_itself in patterns(stix_bundle(iocs(f"{url} of login.evil-bank.com")))
+    assert by_itself in patterns(stix_bundle(iocs(url, again="Block login.evil-bank.com.")))
+
+
 def test_a_mention_is_no_verdict_and_says_when() -> None:
     bundle = stix_bundle(iocs("45.83.64.9", again="45.83.64.9 again"))
     indicator = bundle["objects"][1]
