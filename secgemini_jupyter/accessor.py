@@ -74,8 +74,9 @@ class TranscriptAccessor:
     def timeline(self) -> pd.DataFrame:
         """One row an event (prompt, thought, tool call, answer, error): when, how long, by whom, and what on one line.
 
-        msticpy draws it: `mp_plot.timeline(time_column="started_at", source_columns=["label"], group_by="kind")`. Of
-        other tables, make a text of the category to group by: `.astype({"where": "string"})`.
+        msticpy draws it: import `msticpy.vis.mp_pandas_plot`, then
+        `mp_plot.timeline(time_column="started_at", source_columns=["label"], group_by="kind")`. Of other tables, make
+        a text of the category to group by: `.astype({"where": "string"})`.
         """
         return timeline_frame(turns_of(self._table))
 

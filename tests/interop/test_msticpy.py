@@ -35,8 +35,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from bokeh.models import GlyphRenderer
     from msticpy.datamodel import entities
-    from msticpy.init import mp_pandas_accessors  # noqa: F401  # registers `df.mp`, `df.mp_plot`
-    from msticpy.init.pivot import Pivot
+    from msticpy.init import mp_pandas_accessors  # noqa: F401  # registers `df.mp`
+    from msticpy.init.pivot import Pivot  # registers `df.mp_pivot`, `df.mp_plot`
     from msticpy.transform.iocextract import IoCExtract
 
 

@@ -16,12 +16,14 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from secgemini_jupyter import accessor  # noqa: F401  # registers `df.secgemini`
+from secgemini_jupyter import (
+    accessor,  # noqa: F401  # registers `df.secgemini`
+    read_history,
+)
 from secgemini_jupyter.errors import InputError
 from secgemini_jupyter.models import Message
 from secgemini_jupyter.tools import denial
 from secgemini_jupyter.transcript.document import Transcript
-from secgemini_jupyter.transcript.jsonl import read_jsonl
 from secgemini_jupyter.transcript.messages import messages_frame
 from secgemini_jupyter.transcript.otlp import to_otlp
 from secgemini_jupyter.transcript.turns import turn_slices
@@ -168,7 +170,8 @@ def test_a_file_is_whole_or_not_there_and_is_no_transcript(tmp_path: Path) -> No
     with pytest.raises(InputError, match="cannot be written"):
         table.secgemini.to_otlp(tmp_path / "nowhere" / "a.jsonl")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jsonl", "a.otlp.jsonl"]
-    assert read_jsonl(tmp_path / "a.jsonl")[0].content is None
+    with pytest.raises(InputError, match="is no transcript"):
+        read_history(tmp_path / "a.jsonl")
 
 
 def test_a_hostile_transcript_stays_data() -> None:
