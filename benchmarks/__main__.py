@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from benchmarks.activity import measure_activity
+from benchmarks.exports import measure_exports
 from benchmarks.importing import import_times, load_ext_times
 from benchmarks.magics import measure_magics
 from benchmarks.plan import OURS, ROWS, Aim, Row
@@ -64,6 +65,8 @@ def main() -> int:
         results["rows"] |= measure_magics(quick=options.quick)
     if not options.only or "activity" in options.only:
         results["rows"] |= measure_activity()
+    if not options.only or "exports" in options.only:
+        results["rows"] |= measure_exports(official, quick=options.quick)
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=1), "utf-8")
     print(f"\nAll samples: {RESULTS.relative_to(ROOT)}")
@@ -74,7 +77,9 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="leave out the rows that take long")
     parser.add_argument(
-        "only", nargs="*", help="rows whose name contains one of these words; `import`, `widgets`, `magics`, `activity`"
+        "only",
+        nargs="*",
+        help="rows whose name contains one of these words; `import`, `widgets`, `magics`, `activity`, `exports`",
     )
     return parser.parse_args()
 

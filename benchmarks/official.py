@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from sec_gemini import SecGemini  # type: ignore[import-not-found]
+from sec_gemini.models.public import PublicSession  # type: ignore[import-not-found]
 
 from benchmarks.worker import Sample, Service, Task, delays, main, open_files, repeated, stopwatch, stream_sample
 
@@ -51,6 +53,20 @@ def history(service: Service, session_id: str) -> Sample:
     return watch.sample(rows=len(table))
 
 
+def export(_service: Service, argument: dict[str, str]) -> Sample:
+    """What its user would write: the SDK exports nothing."""
+    messages = PublicSession.model_validate_json(Path(argument["body"]).read_bytes()).messages
+    path = Path(argument["path"])
+    with stopwatch() as watch:
+        if path.suffix == ".jsonl":
+            with path.open("w", encoding="utf-8") as file:
+                file.writelines(message.model_dump_json() + "\n" for message in messages)
+        else:
+            table = pd.DataFrame([message.model_dump() for message in messages])
+            table.to_csv(path) if path.suffix == ".csv" else table.to_html(path)
+    return watch.sample(file_mb=path.stat().st_size / 1e6)
+
+
 def create(service: Service, times: int) -> Sample:
     return repeated(times, lambda: client(service).create_session("benchmark"))
 
@@ -79,6 +95,7 @@ SIDES: dict[str, dict[str, Task]] = {
         "stream": stream,
         "arrival": arrival,
         "history": history,
+        "export": export,
         "create": create,
         "attach": attach,
         "list": list_sessions,

@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -13,6 +14,10 @@ import pandas as pd
 import secgemini_jupyter.transcript.messages  # noqa: F401  # loaded before the clock runs, as is pandas
 from benchmarks.worker import Sample, Service, Task, delays, main, open_files, repeated, stopwatch, stream_sample
 from secgemini_jupyter import AsyncInteractiveSession, AsyncSecGemini, InteractiveSession, SecGemini, Settings
+from secgemini_jupyter.models import read_session
+from secgemini_jupyter.transcript import exports
+from secgemini_jupyter.transcript.document import Transcript
+from secgemini_jupyter.transcript.turns import turn_slices
 
 
 def settings(service: Service) -> Settings:
@@ -93,6 +98,15 @@ async def history_async(service: Service, session_id: str) -> Sample:
         return watch.sample(rows=len(table))
 
 
+def export(_service: Service, argument: dict[str, str]) -> Sample:
+    """What `session.export(path)` does with the messages that it read."""
+    session = read_session(Path(argument["body"]).read_bytes())
+    messages, path = session.read_messages(), Path(argument["path"])
+    with stopwatch() as watch:
+        exports.export(Transcript(turns=turn_slices(messages, session_id=session.id), session_id=session.id), path)
+    return watch.sample(file_mb=path.stat().st_size / 1e6)
+
+
 def create(service: Service, times: int) -> Sample:
     def once() -> None:
         with client(service) as secgemini:
@@ -164,6 +178,7 @@ SIDES: dict[str, dict[str, Task]] = {
         "stream": stream,
         "arrival": arrival,
         "history": history,
+        "export": export,
         "create": create,
         "attach": attach,
         "list": list_sessions,

@@ -22,9 +22,10 @@ ROOT = Path(__file__).resolve().parent.parent
 WORKERS = {"async": "ours", "sync": "ours", "official": "official", "raw": "bare", "lean": "bare"}
 
 # pandas imports pyarrow (30 MB) where it is there: it is in the developers' environment, but not in a default install.
-WITHOUT_PYARROW = """
+WORKER = """
 import runpy, sys
-sys.modules["pyarrow"] = None
+if {hide}:
+    sys.modules["pyarrow"] = None
 runpy.run_module("benchmarks.{worker}", run_name="__main__", alter_sys=True)
 """
 
@@ -94,11 +95,11 @@ def register(service: Service) -> str:
     return session_id
 
 
-def work(python: str, side: str, task: str, argument: object, service: Service) -> Sample:
-    """One task of one side, in a fresh process."""
+def work(python: str, side: str, task: str, argument: object, service: Service, *, hide: bool = True) -> Sample:
+    """One task of one side, in a fresh process; `hide`: without pyarrow."""
     # The service on standard input: its key is nobody else's business, and all may read our arguments.
     run = subprocess.run(
-        [python, "-c", WITHOUT_PYARROW.format(worker=WORKERS[side]), side, task, json.dumps(argument)],
+        [python, "-c", WORKER.format(worker=WORKERS[side], hide=hide), side, task, json.dumps(argument)],
         cwd=ROOT, input=json.dumps(vars(service)), capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     if run.returncode:

@@ -44,10 +44,18 @@ def to_csv(table: pd.DataFrame) -> str:
 
 
 def _cells(column: pd.Series[Any]) -> Iterable[Any]:
-    for value, is_missing in zip(column.astype(object), column.isna(), strict=True):
-        if is_missing:
-            yield ""
-        elif isinstance(value, datetime):
-            yield value.isoformat(timespec="microseconds")
-        else:
-            yield value if isinstance(value, Number) else neutral(str(value))
+    items = column.astype(object).where(column.notna(), None).tolist()
+    if column.dtype.kind == "M" or set(map(type, items)) <= {str, type(None)}:  # most say the same again and again
+        known = {item: _cell(item) for item in set(items)}
+        return map(known.__getitem__, items)
+    return map(_cell, items)
+
+
+def _cell(value: Any) -> Any:
+    if value is None:
+        return ""
+    if isinstance(value, (int, float)):  # quicker to tell than a Number of another kind
+        return value
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="microseconds")
+    return value if isinstance(value, Number) else neutral(str(value))
