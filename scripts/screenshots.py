@@ -53,6 +53,7 @@ def main() -> int:
         for log in DATA.glob("*.log"):
             shutil.copy(log, lab.root)
         talk(lab, browser.new_page(viewport={"width": 1000, "height": 1400}, device_scale_factor=1.5))
+        report(lab, browser.new_page(viewport={"width": 940, "height": 1175}, device_scale_factor=1.25))
         browser.close()
     return 0
 
@@ -103,6 +104,17 @@ def talk(lab: Any, page: Any) -> None:
             "height": bottom["y"] + bottom["height"] - top + 8,
         },
     )
+
+
+def report(lab: Any, page: Any) -> None:
+    """The report that the notebook writes: its page, opened from the file, light."""
+    import nbformat
+
+    shutil.copytree(DATA, lab.root / "data")
+    case: Any = nbformat.read(ROOT / "notebooks" / "05_incident_report.ipynb", as_version=4)  # type: ignore[no-untyped-call]
+    lab.show(page, case).run_all()
+    page.goto((lab.root / "case-guyspy" / "report.html").as_uri())
+    page.screenshot(path=IMAGES / "report-light.png")
 
 
 def opened(lab: Any, page: Any, cells: tuple[str, ...], theme: str) -> Any:

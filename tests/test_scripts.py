@@ -152,8 +152,8 @@ def test_the_notebook_of_a_report_leaves_a_whole_case() -> None:
     report = (case / "report.md").read_text("utf-8")
     for fact in (
         "059569c79e483cc35b683d7ef48b9c7a5ca03f3f21a1f90c86b30d953dcb00e7",
-        "From 23:44:40 the browser got a PDF of 6,538 bytes, 13 times",
-        "sent UDP to port 16464 of 202 addresses, 62 of which",
+        "From 23:44:40 the browser got a PDF of 6,538 bytes, 13 times:",
+        "sent UDP to port 16464 of 202 addresses, 62",
         "Written by the analyst.",
         "Chosen by the analyst.",
         "| T1189 | Drive-by Compromise | 1 |",

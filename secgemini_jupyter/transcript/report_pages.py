@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -60,22 +61,29 @@ def _evidence(evidence: Sequence[Evidence]) -> Html:
         [("#", "number"), ("Name", ""), ("Size", "number"), ("Type", ""), ("SHA-256", "hash"), ("Compared", "words")],
         [
             (str(number), said(one_line(each.file.name, 300)), size(each.file.size),
-             said(one_line(each.file.mime_type, 80)), said(one_line(each.file.sha256, 128)), each.compared)
+             said(one_line(each.file.mime_type, 80)), said(one_line(each.file.sha256, 128)), _dated(each.compared))
             for number, each in enumerate(evidence, 1)
         ],
     )  # fmt: skip
 
 
+def _dated(text: str) -> Html:
+    """Days stay together: a browser would break them at their hyphens."""
+    parts = re.split(r"(\d{4}-\d\d-\d\d)", one_line(text, 200))
+    return join(*[tag("span", part, class_="day") if at % 2 else said(part) for at, part in enumerate(parts)])
+
+
 def _mentions(mentions: Iterable[Mention], kind: str, value: str) -> Html:
-    return grid(
-        [(kind, "short"), (value, ""), ("Count", "number"), ("First mentioned", "words"), ("In", "words"),
-         ("Remarks", "words")],
-        [
-            (said(each.kind), said(one_line(each.value, 500)), f"{each.count:,}", each.first_seen, each.where,
-             said(each.note.replace("_", " ")))
-            for each in mentions
-        ],
-    )  # fmt: skip
+    """Without the columns that have nothing to say."""
+    columns = [(kind, "short"), (value, ""), ("Count", "number"), ("First mentioned", "words"), ("In", "words"),
+               ("Remarks", "words")]  # fmt: skip
+    rows = [
+        (said(each.kind), said(one_line(each.value, 500)), f"{each.count:,}", _dated(each.first_seen), each.where,
+         said(each.note.replace("_", " ")))
+        for each in mentions
+    ]  # fmt: skip
+    told = [number for number in range(len(columns)) if any(row[number] for row in rows)]
+    return grid([columns[number] for number in told], [[row[number] for number in told] for row in rows])
 
 
 def _timeline(report: Report) -> Html:

@@ -191,7 +191,7 @@ class Report:
         from secgemini_jupyter.transcript.techniques import techniques_frame
 
         written = Message(message_type=MessageType.QUERY, content=self.findings or "")
-        own = techniques_frame([TurnSlice(0, [written])]).assign(in_prompt=False, in_findings=True)
+        own = techniques_frame([TurnSlice(0, [written])]).assign(in_prompt=False, in_findings=True, first_seen=None)
         told = techniques_frame(self.transcript.turns)
         rows = _together([*own.to_dict("records"), *told.to_dict("records")])
         return [_mention(row, str(row["id"]), _text(row["name"])) for row in rows[:MAX_ROWS]]
@@ -229,8 +229,8 @@ class Report:
     def __repr__(self) -> str:
         turns = count(len(self.transcript.turns), "turn")
         endings = ("html", "md", "docx") if self.template == "incident" else self.formats
-        names = " or ".join(f"'report.{each}'" for each in endings)
-        return f"<Report {one_line(self.title, 60)!r}: {turns}. .save() writes it: {names}>"
+        more = "".join(f", .{each}" for each in endings[1:])
+        return f"<Report {one_line(self.title, 60)!r}: {turns}; .save('report.{endings[0]}'){more}>"
 
 
 def report(

@@ -32,6 +32,7 @@ min-width:11ch}
 .grid .number{text-align:right;white-space:nowrap;min-width:0}
 .grid .words{overflow-wrap:break-word;min-width:0}
 .grid .short{white-space:nowrap;overflow-wrap:normal;min-width:0}
+.grid .day{white-space:nowrap}
 .grid .hash{font:11.5px/1.5 ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace;min-width:25ch}
 .contents{margin:0;padding:0;list-style:none;font-size:14px}
 .contents li{display:flex;gap:12px;padding:2px 0}

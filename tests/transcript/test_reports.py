@@ -93,11 +93,12 @@ def test_techniques_are_named() -> None:
     whole = made(Transcript(turns=turn_slices([said])))
     assert "Command and Scripting Interpreter" in Reader(whole.to_html()).text
     assert "| T1059 | Command and Scripting Interpreter |" in whole.to_markdown()
-    found = made(Transcript(turns=turn_slices([said])), findings="T1562.001, then T1059. Once more T1059.").techniques
-    assert [(each.kind, each.count, each.where, each.note) for each in found] == [
-        ("T1562.001", 1, "findings", "revoked by T1685"),
-        ("T1059", 3, "findings, prompt", ""),
+    whole = made(Transcript(turns=turn_slices([said])), findings="T1562.001, then T1059. Once more T1059.")
+    assert [(each.kind, each.count, each.first_seen, each.where, each.note) for each in whole.techniques] == [
+        ("T1562.001", 1, "", "findings", "revoked by T1685"),
+        ("T1059", 3, "2025-10-09 08:55:00 UTC", "findings, prompt", ""),
     ]
+    assert "First mentioned" not in made(findings="T1059").to_html().partition("techniques that were")[2]
 
 
 @pytest.mark.parametrize("is_local", [True, False, None])
