@@ -141,6 +141,9 @@ def _cast(values: pd.Series[Any], dtype: Dtype) -> Any:
         # By reference: pandas would copy a text for each row that says it.
         texts = [*values.cat.categories.astype(object), pd.NA]
         return pd.array(np.array(texts, dtype=object)[values.cat.codes], dtype=pandas_dtype(dtype))
+    if isinstance(dtype, Category) and isinstance(values.dtype, pd.CategoricalDtype):
+        # For `astype` a category with the same labels in another order is the same.
+        return values.cat.set_categories(pandas_dtype(dtype).categories, ordered=False)
     return values.astype(pandas_dtype(dtype))
 
 
