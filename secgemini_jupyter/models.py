@@ -214,6 +214,14 @@ class Message(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=T
         return self.status_code >= 400 and self.message_type is not MessageType.LOCAL_TOOL_RESULT
 
     @property
+    def seconds(self) -> float:
+        """`created_at`, else `timestamp`: Unix seconds, 0 where there is none. Nobody checked that they are a time."""
+        try:
+            return self.created_at or float(self.timestamp)
+        except OverflowError:  # a whole number of more than 308 digits
+            return math.inf
+
+    @property
     def text(self) -> str | None:
         """The content of a message of a text type; None for a binary one."""
         return (self.content or "") if is_text(self.mime_type) else None

@@ -69,7 +69,7 @@ def _is_progress(message: Message) -> bool:
 
 def _who(message: Message) -> str:
     """Actor, type, title, time, and the status of a failure."""
-    seconds = message.created_at or float(message.timestamp)
+    seconds = message.seconds
     parts = [message.actor, str(message.message_type).replace("_", " "), message.title or ""]
     if message.status_code not in (200, 206):
         parts.append(f"{message.status_code} {message.status_message}")

@@ -34,7 +34,7 @@ class Event:
 
     @property
     def started_at(self) -> float | None:
-        seconds = self.message.created_at or float(self.message.timestamp)
+        seconds = self.message.seconds
         return seconds if seconds and is_time(seconds) else None
 
     @property

@@ -184,7 +184,7 @@ def frame_of_turns(turns: Sequence[TurnSlice], *, session_id: str | None = None)
 
 def time_of(message: Message) -> float | None:
     """Unix seconds; None where no time is known."""
-    seconds = message.created_at or float(message.timestamp)
+    seconds = message.seconds
     return seconds if seconds and is_time(seconds) else None
 
 

@@ -88,7 +88,7 @@ def _value(text: str) -> str:
 
 
 def _time(message: Message) -> str:
-    seconds = message.created_at or float(message.timestamp)
+    seconds = message.seconds
     if not EARLIEST <= seconds < LATEST or not seconds:
         return ""
     whole, thousandths = divmod(round(seconds * 1000), 1000)

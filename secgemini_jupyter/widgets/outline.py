@@ -103,7 +103,7 @@ def _is_answer(message: Message) -> bool:
 
 
 def _message(message: Message) -> Html:
-    seconds = message.created_at or float(message.timestamp)
+    seconds = message.seconds
     when = f" · {utc(seconds)[11:19]}" if seconds else ""
     status = f" {message.status_code}" if message.is_error else ""
     who = f"{heading(message)}{status} · {gist(message.actor, 60) or '?'}{when}"

@@ -11,19 +11,22 @@ import pytest
 from secgemini_jupyter import accessor  # noqa: F401  # registers `df.secgemini`
 from secgemini_jupyter.errors import InputError
 from secgemini_jupyter.transcript import exports
+from secgemini_jupyter.transcript.document import Transcript
 from secgemini_jupyter.transcript.exports import ENDINGS, checked, ending, export
 from secgemini_jupyter.transcript.jsonl import read_jsonl
 from secgemini_jupyter.transcript.messages import messages_frame
+from secgemini_jupyter.transcript.turns import turn_slices
 from tests.transcript.documents import hostile, ordinary
-from tests.transcript.frames import turn
+from tests.transcript.frames import message, turn
 
 
 @pytest.mark.parametrize("kind", ENDINGS)
 def test_every_ending_writes_a_private_file(tmp_path: Path, kind: str) -> None:
     path = checked(tmp_path / f"a{kind.upper()}", overwrite=False)
-    for transcript in (ordinary(), hostile()):
+    late = [message("query", "query", "When is this? " * 40, id="a", at=0, created_at=0, timestamp=10**400)]
+    for transcript in (ordinary(), hostile(), Transcript(turns=turn_slices(late, session_id="s"))):
         assert export(transcript, path) == path
-        assert path.stat().st_size > 500
+        assert path.stat().st_size > 300
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
 
