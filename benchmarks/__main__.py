@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from benchmarks.activity import measure_activity
+from benchmarks.dataset import measure_dataset
 from benchmarks.exports import measure_exports
 from benchmarks.importing import import_times, load_ext_times
 from benchmarks.magics import measure_magics
@@ -37,7 +38,8 @@ FIGURES = {  # unit in the table, factor, digits
 
 def main() -> int:
     options = arguments()
-    official = None if options.only and set(options.only) <= {"widgets", "magics", "activity"} else official_python()
+    alone = {"widgets", "magics", "activity", "dataset"}
+    official = None if options.only and set(options.only) <= alone else official_python()
     interpreters = dict.fromkeys(("async", "sync", "raw", "lean"), sys.executable)
     if official:
         interpreters["official"] = official
@@ -65,6 +67,8 @@ def main() -> int:
         results["rows"] |= measure_magics(quick=options.quick)
     if not options.only or "activity" in options.only:
         results["rows"] |= measure_activity()
+    if not options.only or "dataset" in options.only:
+        results["rows"] |= measure_dataset()
     if not options.only or "exports" in options.only:
         results["rows"] |= measure_exports(official, quick=options.quick)
     RESULTS.parent.mkdir(exist_ok=True)
@@ -79,7 +83,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "only",
         nargs="*",
-        help="rows whose name contains one of these words; `import`, `widgets`, `magics`, `activity`, `exports`",
+        help="rows whose name contains one of these words; "
+        "`import`, `widgets`, `magics`, `activity`, `dataset`, `exports`",
     )
     return parser.parse_args()
 
