@@ -8,7 +8,15 @@ test("sizes count in thousands", () => {
 });
 
 test("durations are short, and nonsense is nothing", () => {
-  expect([0.26, 48.2, 125, Number.NaN, -1].map(duration)).toEqual(["0.3 s", "48 s", "2 min 05 s", "", ""]);
+  expect([0, 0.04, 0.26, 48.2, 125, Number.NaN, -1].map(duration)).toEqual([
+    "0.0 s",
+    "40 ms",
+    "0.3 s",
+    "48 s",
+    "2 min 05 s",
+    "",
+    "",
+  ]);
 });
 
 test("counts have their noun", () => {

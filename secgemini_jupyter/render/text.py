@@ -88,9 +88,11 @@ def name_and_size(name: str, bytes_: int | None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`0.3 s`, `48 s`, `2 min 05 s`. Nonsense (negative, NaN) is nothing."""
+    """`40 ms`, `0.3 s`, `48 s`, `2 min 05 s`. Nonsense (negative, NaN) is nothing."""
     if not 0 <= seconds < 1e7:
         return ""
+    if 0 < seconds < 0.0995:
+        return f"{max(seconds * 1000, 1):.0f} ms"
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)

@@ -55,7 +55,9 @@ def test_amounts_are_written_as_people_read_them() -> None:
     assert [size(n) for n in (0, 999, 2_000, 6_100, 84_000_000, 5 * 10**12)] == [
         "0 B", "999 B", "2.0 kB", "6.1 kB", "84.0 MB", "5000 GB",
     ]  # fmt: skip
-    assert [duration(s) for s in (0.04, 0.31, 9.99, 48, 125)] == ["0.0 s", "0.3 s", "10 s", "48 s", "2 min 05 s"]
+    assert [duration(s) for s in (0, 1e-9, 0.04, 0.0996, 0.31, 9.99, 48, 125)] == [
+        "0.0 s", "1 ms", "40 ms", "0.1 s", "0.3 s", "10 s", "48 s", "2 min 05 s",
+    ]  # fmt: skip
     assert [duration(s) for s in (-1.0, float("nan"), float("inf"))] == ["", "", ""]
     assert utc(0) == "1970-01-01 00:00:00 UTC"
     assert utc(1e99) == "1e+99"

@@ -11,9 +11,10 @@ export function size(bytes: number): string {
   return `${amount.toFixed(1)} GB`;
 }
 
-/** Seconds as `0.3 s`, `48 s`, `2 min 05 s`; nonsense is nothing. */
+/** Seconds as `40 ms`, `0.3 s`, `48 s`, `2 min 05 s`; nonsense is nothing. */
 export function duration(seconds: number): string {
   if (!(seconds >= 0 && seconds < 1e7)) return "";
+  if (seconds > 0 && seconds < 0.0995) return `${Math.max(seconds * 1000, 1).toFixed(0)} ms`;
   if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
   return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
