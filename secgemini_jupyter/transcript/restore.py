@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from secgemini_jupyter.errors import InputError, ProtocolError
-from secgemini_jupyter.models import Message, Usage, read_json, read_message
+from secgemini_jupyter.models import Message, MessageType, Role, State, Usage, read_json, read_message
 from secgemini_jupyter.transcript.columns import check_columns
 from secgemini_jupyter.transcript.messages import COLUMNS
 from secgemini_jupyter.transcript.turns import TurnSlice
@@ -60,13 +60,53 @@ def turns_of(table: pd.DataFrame) -> list[TurnSlice]:
 def rows_of(table: pd.DataFrame) -> Iterator[tuple[str, int, Message]]:
     needed = [*_FIELDS, *_TOKENS, *_OTHERS]
     check_columns(table, needed, known=COLUMNS)
-    values = [_plain(table, name) for name in needed]
-    for position, row in enumerate(zip(*values, strict=True)):
+    columns = {name: _plain(table, name) for name in needed}
+    whole = _whole(columns)
+    for position, row in enumerate(zip(*columns.values(), strict=True)):
+        if whole[position]:
+            yield _quick(*row)
+            continue
         given = dict(zip(needed, row, strict=True))
         try:
             yield given["session_id"] or "", int(given["turn_index"] or 0), _message(given)
         except (ProtocolError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"Row {position} is no message ({error}). Use a table that history() made.") from None
+
+
+def _whole(columns: dict[str, list[Any]]) -> list[bool]:
+    """Which rows hold all that a message needs as it is, and nothing besides: nothing is to be read there."""
+    texts = [name for name, column in COLUMNS.items() if column.dtype == "string" and name in columns]
+    labels = {"role": Role, "message_type": MessageType, "state": State}
+    numbers = [*_TOKENS, "status_code", "turn_index"]
+    kinds = dict.fromkeys(texts, str) | dict.fromkeys(numbers, int) | dict.fromkeys(labels, str) | {"created_at": float}
+    if not all(set(map(type, columns[name])) <= {kind, type(None)} for name, kind in kinds.items()):
+        return [False] * len(columns["content"])
+    for name, enum in labels.items():
+        members = {label: None if label is None else enum(label) for label in set(columns[name])}
+        columns[name] = [members[label] for label in columns[name]]
+    required = [columns[name] for name in (*_FIELDS, "created_at") if name not in _NULLABLE]
+    lacking = [None in row for row in zip(*required, strict=True)]
+    return [
+        extra is None and not binary and not lacks
+        for extra, binary, lacks in zip(columns["extra"], columns["is_binary"], lacking, strict=True)
+    ]
+
+
+def _quick(*row: Any) -> tuple[str, int, Message]:
+    """The message of a row that `_whole` names. The same as `_message`, which looks at each field."""
+    (
+        message_id, parent_id, turn, group, actor, role, message_type, state, title, content, mime_type, status_code,
+        status_message, prompt, generated, total, cached, thoughts, tool_use, session_id, turn_index, created_at, *_,
+    ) = row  # fmt: skip
+    usage = None
+    if not (prompt is generated is total is cached is thoughts is tool_use is None):
+        usage = Usage(prompt or 0, generated or 0, total or 0, cached or 0, thoughts or 0, tool_use or 0)
+    message = Message(
+        id=message_id, parent_id=parent_id, turn=turn, group=group, actor=actor, role=role,
+        timestamp=math.floor(created_at), created_at=created_at, message_type=message_type, title=title, state=state,
+        content=content, mime_type=mime_type, status_code=status_code, status_message=status_message, usage=usage,
+    )  # fmt: skip
+    return session_id or "", turn_index or 0, message
 
 
 def _plain(table: pd.DataFrame, name: str) -> list[Any]:
@@ -79,8 +119,11 @@ def _plain(table: pd.DataFrame, name: str) -> list[Any]:
         missing = stamps.isna().tolist()
         ticks = stamps.astype("int64").tolist()
         return [None if lost else tick / 1e6 for tick, lost in zip(ticks, missing, strict=True)]
+    lacking = column.isna()
+    if lacking.all():
+        return [None] * len(column)
     items = column.astype(object)
-    return list(items.where(items.notna(), None))
+    return (items.where(~lacking, None) if lacking.any() else items).tolist()
 
 
 def _message(row: dict[str, Any]) -> Message:

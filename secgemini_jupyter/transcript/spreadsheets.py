@@ -8,8 +8,6 @@ reading: JSON Lines and Parquet have the exact texts.
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterable
 from datetime import datetime
@@ -35,27 +33,26 @@ def neutral(text: str) -> str:
 
 def to_csv(table: pd.DataFrame) -> str:
     """`table` as CSV (RFC 4180), its index left out: texts in quotes and neutral, numbers as they are, ISO times."""
-    written = io.StringIO()
-    writer = csv.writer(written, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\r\n")
-    writer.writerow([neutral(str(name)) for name in table.columns])
-    columns = [_cells(table.iloc[:, position]) for position in range(table.shape[1])]
-    writer.writerows(zip(*columns, strict=True))
-    return written.getvalue()
+    columns = [[_cell(str(name)), *_cells(table.iloc[:, position])] for position, name in enumerate(table.columns)]
+    return "".join([f"{line}\r\n" for line in map(",".join, zip(*columns, strict=True))]) or "\r\n"
 
 
-def _cells(column: pd.Series[Any]) -> Iterable[Any]:
+def _cells(column: pd.Series[Any]) -> Iterable[str]:
     items = column.astype(object).where(column.notna(), None).tolist()
-    if column.dtype.kind == "M" or set(map(type, items)) <= {str, type(None)}:  # most say the same again and again
+    kinds = set(map(type, items)) - {type(None)}
+    # Most columns say the same again and again. Of two types equal values are not written alike: 1 and True.
+    if column.dtype.kind == "M" or any(kinds <= {kind} for kind in (str, int, bool)):
         known = {item: _cell(item) for item in set(items)}
         return map(known.__getitem__, items)
     return map(_cell, items)
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: Any) -> str:
     if value is None:
-        return ""
-    if isinstance(value, (int, float)):  # quicker to tell than a Number of another kind
-        return value
+        return '""'
+    if isinstance(value, (int, float, Number)):  # of the first two it is known sooner
+        return str(value)
     if isinstance(value, datetime):
-        return value.isoformat(timespec="microseconds")
-    return value if isinstance(value, Number) else neutral(str(value))
+        return f'"{value.isoformat(timespec="microseconds")}"'
+    text = neutral(str(value)).replace('"', '""')
+    return f'"{text}"'
