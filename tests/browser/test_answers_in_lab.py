@@ -147,7 +147,7 @@ def answers(document: nbformat.NotebookNode) -> list[str]:
         if "secgemini" in output.get("metadata", {}) and "text/html" in output.data
     ]
     plain = [html.replace(" · rate it: %secgemini feedback up|down", "") for html in found]
-    plain = [re.sub(r"\d+(\.\d)? s\b|\d+ min \d+ s", "N s", html) for html in plain]
+    plain = [re.sub(r"\d+(\.\d)? m?s\b|\d+ min \d+ s", "N s", html) for html in plain]
     return [re.sub(r"session [\w-]+, turn", "session NAME, turn", html) for html in plain]
 
 

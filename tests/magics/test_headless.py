@@ -84,7 +84,7 @@ def answers(document: nbformat.NotebookNode) -> list[str]:
         for output in cell.get("outputs", [])
         if "text/html" in output.get("data", {})
     ]
-    timeless = [re.sub(r"\d+(\.\d)? s\b|\d+ min \d+ s", "N s", html) for html in found]
+    timeless = [re.sub(r"\d+(\.\d)? m?s\b|\d+ min \d+ s", "N s", html) for html in found]
     return [re.sub(r"session [\w-]+, turn", "session NAME, turn", html) for html in timeless]
 
 
