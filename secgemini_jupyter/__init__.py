@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from secgemini_jupyter import lazy_accessor
 from secgemini_jupyter._version import __version__
 
 if TYPE_CHECKING:
@@ -129,3 +130,6 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     from secgemini_jupyter.magics import unload
 
     unload(shell)
+
+
+lazy_accessor.register_where_pandas_is()

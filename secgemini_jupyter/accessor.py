@@ -24,6 +24,7 @@ from secgemini_jupyter.transcript.iocs import iocs_frame, sightings_frame
 from secgemini_jupyter.transcript.jsonl import to_jsonl, write_jsonl
 from secgemini_jupyter.transcript.messages import COLUMNS
 from secgemini_jupyter.transcript.restore import check_columns, messages_of, turns_of
+from secgemini_jupyter.transcript.search import spellings
 from secgemini_jupyter.transcript.sessions import attached_in, files_frame
 from secgemini_jupyter.transcript.sightings import FileName, file_names
 from secgemini_jupyter.transcript.tables import table_frame
@@ -188,7 +189,7 @@ class TranscriptAccessor:
         return verify_transcript(self._table, head)
 
     def search(self, text: str, *, regex: bool = False, case: bool = False) -> pd.DataFrame:
-        """The rows whose content or title holds `text`.
+        """The rows whose content or title holds `text`, which may be typed as it is shown: defanged.
 
         Raises:
             InputError: `text` is empty, or no regular expression although `regex` says so.
@@ -196,7 +197,9 @@ class TranscriptAccessor:
         if not text:
             raise InputError("Nothing to search for: pass the text that the content or title shall hold.")
         try:
-            pattern = re.compile(text if regex else re.escape(text), 0 if case else re.IGNORECASE)
+            pattern = re.compile(
+                text if regex else "|".join(map(re.escape, spellings(text))), 0 if case else re.IGNORECASE
+            )
         except re.error as error:
             raise InputError(f"{text!r} is no regular expression ({error}). Leave out regex=True?") from None
         columns = [self._table[name].astype(object) for name in ("content", "title") if name in self._table.columns]

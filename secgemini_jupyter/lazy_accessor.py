@@ -10,7 +10,13 @@ if TYPE_CHECKING:
 
     from secgemini_jupyter.accessor import TranscriptAccessor
 
-__all__ = ["register"]
+__all__ = ["register", "register_where_pandas_is"]
+
+
+def register_where_pandas_is() -> None:
+    """The same, if pandas is loaded already: a table that pandas itself read back is a transcript too."""
+    if hasattr(sys.modules.get("pandas"), "DataFrame"):
+        register()
 
 
 def register() -> None:

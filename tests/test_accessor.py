@@ -94,6 +94,7 @@ def test_search_finds_text_in_content_and_title(history: pd.DataFrame) -> None:
     assert history.secgemini.search("plan").index.tolist() == [1]
     assert history.secgemini.search("plan", case=True).empty
     assert history.secgemini.search("CVE-[0-9]+", regex=True).index.tolist() == [2]
+    assert history.secgemini.search("bad[.]example").index.tolist() == [0, 1, 2]
     assert history.secgemini.search("[").index.tolist() == [0]
     assert history[["message_type", "content"]].secgemini.search("welcome").index.tolist() == [5]
     assert_frame_equal(history.secgemini.search("nothing"), history.iloc[:0])
@@ -197,6 +198,29 @@ assert "secgemini_jupyter.accessor" not in sys.modules
 assert not hasattr(pd.DataFrame({"a": [1]}), "secgemini")
 assert [len(table.secgemini.turns()) for table in (*tables, tables[0])] == [1, 1, 1]
 assert pd.DataFrame.secgemini.__name__ == "TranscriptAccessor"
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["import pandas as pd, secgemini_jupyter"],
+        ["%load_ext secgemini_jupyter", "import pandas as pd"],
+        ["import secgemini_jupyter, pandas as pd", "%load_ext secgemini_jupyter"],
+    ],
+)
+def test_a_table_that_pandas_read_back_has_the_accessor(cells: list[str]) -> None:
+    code = f"""
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+for cell in {cells!r}:
+    shell.run_cell(cell).raise_error()
+import sys
+assert "secgemini_jupyter.accessor" not in sys.modules
+table = shell.user_ns["pd"].DataFrame({{"message_type": ["query"], "content": ["x"]}})
+assert len(table.secgemini.search("x")) == 1
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr

@@ -77,6 +77,15 @@ def test_loading_the_extension_is_light() -> None:
     heavy = {"pandas", "numpy", "httpx", "websockets", "msgspec", "anywidget", "ipywidgets", "starlette", "uvicorn"}
     modules = loaded_modules(code)
     assert not {name.split(".")[0] for name in modules} & heavy
-    light = ("_version", "errors", "keeper", "magics", "magics.choices", "magics.interrupts", "magics.lines")
+    light = (
+        "_version",
+        "errors",
+        "keeper",
+        "lazy_accessor",
+        "magics",
+        "magics.choices",
+        "magics.interrupts",
+        "magics.lines",
+    )
     ours = {name for name in modules if name.startswith("secgemini_jupyter.")}
     assert ours == {f"secgemini_jupyter.{name}" for name in light}

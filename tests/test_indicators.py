@@ -123,6 +123,13 @@ def test_what_is_special_about_a_value_is_flagged(text: str, flag: str) -> None:
     assert flag in flags(text)
 
 
+@pytest.mark.parametrize("text", ["http://ads.evil.com/if?enc=…SAAA", "(see hxxp://evil[.]com/long/pa…)"])
+def test_a_url_that_somebody_shortened_is_flagged(text: str) -> None:
+    url, host = extract(text)
+    assert "shortened" in url.flags
+    assert "shortened" not in host.flags
+
+
 def test_defang_changes_network_indicators_alone() -> None:
     text = "http://evil.com/a.exe, a@evil.org, 10.0.0.5, [2001:db8::1]:443; run setup.py 4.7.2 in /etc/cron.d/x"
     assert defang(text) == (

@@ -29,7 +29,8 @@ class Indicator:
         original: as the text has it.
         start: offset of `original` in the text.
         flags: what is special: for addresses loopback, private, documentation, …; `network` for CIDR;
-            `port:N`; `from_url`, `from_email` for the host part of one; `defanged`; `no_checksum` (eth).
+            `port:N`; `from_url`, `from_email` for the host part of one; `defanged`; `no_checksum` (eth);
+            `shortened` for a URL with an ellipsis (…) in it, which whoever wrote it put there.
     """
 
     type: str
@@ -225,7 +226,8 @@ def _find_urls(work: str, _plain: Plain) -> Iterator[_Found]:
         kind, name = host
         start = match.start()
         flags = address_flags(name) if kind in ("ipv4", "ipv6") else ()
-        yield "url", f"{scheme.lower()}://{rest}", start, start + len(url), ()
+        shortened = ("shortened",) if "…" in rest else ()
+        yield "url", f"{scheme.lower()}://{rest}", start, start + len(url), shortened
         if kind != "host":
             first = start + len(scheme) + 3 + authority.start(1)
             if kind == "ipv6":

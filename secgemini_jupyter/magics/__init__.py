@@ -11,7 +11,7 @@ from IPython.core.completer import context_matcher
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from traitlets import Bool, Enum, Float, Int, TraitError, Unicode
 
-from secgemini_jupyter import keeper
+from secgemini_jupyter import keeper, lazy_accessor
 from secgemini_jupyter.errors import SecGeminiError, SettingsError
 from secgemini_jupyter.magics.choices import FORMATS, MODES, SHOWS
 from secgemini_jupyter.magics.interrupts import Interrupted, Interrupts
@@ -110,7 +110,8 @@ class SecGeminiMagics(Magics):
         return self._completion.match(context)
 
     def cell_ran(self, result: ExecutionResult) -> None:
-        """IPython's hook after each cell."""
+        """IPython's hook after each cell, which may have loaded pandas."""
+        lazy_accessor.register_where_pandas_is()
         if not result.success:
             self.failures.add(result)
 

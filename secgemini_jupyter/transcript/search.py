@@ -7,16 +7,18 @@ from collections.abc import Sequence
 from secgemini_jupyter.indicators.spelling import Plain
 from secgemini_jupyter.models import Message, is_text
 
-__all__ = ["positions_with"]
+__all__ = ["positions_with", "spellings"]
+
+
+def spellings(text: str) -> list[str]:
+    """`text` as it is, and with its defanging marks undone: what is shown is defanged, and is typed as it is shown."""
+    return list(dict.fromkeys((text, Plain(text).text)))
 
 
 def positions_with(messages: Sequence[Message], text: str) -> list[int]:
-    """Positions of the messages whose content or title holds `text`, without regard to case.
-
-    What is shown is defanged, and may be typed as it is shown: `text` is also looked for with its marks undone.
-    """
-    needles = {text.casefold(), Plain(text).text.casefold()}
-    needle, other = needles.pop(), needles.pop() if needles else None
+    """Positions of the messages whose content or title holds `text`, in any of its `spellings`, whatever the case."""
+    needle, *others = (each.casefold() for each in spellings(text))
+    other = others[0] if others else None
     readable: dict[str | None, bool] = {}
     found = []
     for position, message in enumerate(messages):

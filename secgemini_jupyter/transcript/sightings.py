@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from secgemini_jupyter.errors import InputError
 from secgemini_jupyter.models import Message, MessageType, PublicSessionFile, State
 from secgemini_jupyter.render.steps import tool_object
+from secgemini_jupyter.settings import KEY_PAGE
 from secgemini_jupyter.transcript.turns import TurnSlice, time_of
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ def sightings(turns: Iterable[TurnSlice], files: Iterable[FileName] = ()) -> Ite
                 continue
             seen_at, where = time_of(message), where_said(message)
             for indicator, count in counted(extract(text)):
+                if where == "answer" and _is_own(indicator):
+                    continue
                 yield Sighting(indicator, turn.session_id, turn.index, message.id, seen_at, where, count)
     for file in files:
         # `mail_from_203.0.113.9.eml`: `_` stands where a text has a space, and the extension is no top-level domain.
@@ -76,6 +79,11 @@ def sightings(turns: Iterable[TurnSlice], files: Iterable[FileName] = ()) -> Ite
             found = extract(stem)
         for indicator, _count in counted(found):
             yield Sighting(indicator, file.session_id, None, None, file.attached_at, "file_name")
+
+
+def _is_own(indicator: Indicator) -> bool:
+    """Whether it is the page to which the local analyst sends people for a key."""
+    return indicator.value == KEY_PAGE or ("from_url" in indicator.flags and KEY_PAGE.split("/")[2] == indicator.value)
 
 
 def said(message: Message) -> str | None:

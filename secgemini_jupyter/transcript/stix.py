@@ -89,7 +89,8 @@ def stix_bundle(
 ) -> dict[str, Any]:
     """The rows of `df.secgemini.iocs()`, all or those that were chosen, as a STIX 2.1 bundle.
 
-    CVEs become vulnerabilities; what has no place in the standard (paths, wallets, weaknesses, techniques) is left out.
+    CVEs become vulnerabilities; what has no place in the standard (paths, wallets, weaknesses, techniques) is left out,
+    and so is a URL that somebody shortened with an ellipsis: it matches nothing.
 
     Args:
         special: keep private, loopback, documentation and other special addresses, and internal names.
@@ -123,7 +124,7 @@ def _is_wanted(row: dict[str, Any], *, special: bool, hosts: bool) -> bool:
     kind, flags = str(row["type"]), set(str(row["flags"] or "").split())
     if kind not in PATTERNS and kind != "cve":
         return False
-    if not hosts and flags & PARTS:
+    if "shortened" in flags or (not hosts and flags & PARTS):
         return False
     return special or not (flags & _SPECIAL or (kind in ("url", "email") and _is_special_host(str(row["value"]))))
 

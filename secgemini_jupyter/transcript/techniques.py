@@ -85,7 +85,15 @@ def techniques_frame(turns: Sequence[TurnSlice]) -> pd.DataFrame:
 
 
 def mentions(turns: Iterable[TurnSlice]) -> list[Seen]:
-    return all_seen(found for sighting in sightings(turns) if (found := technique_in(sighting)))
+    """Each technique, with its sightings: one for each message, where an id that leads to its own page counts once."""
+    found: dict[tuple[object, ...], Sighting] = {}
+    for sighting in sightings(turns):
+        if technique := technique_in(sighting):
+            place = (technique.session_id, technique.turn_index, technique.message_id, technique.indicator.value)
+            before = found.setdefault(place, technique)
+            if technique.count > before.count:
+                found[place] = technique
+    return all_seen(found.values())
 
 
 def technique_in(sighting: Sighting) -> Sighting | None:

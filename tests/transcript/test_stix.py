@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from secgemini_jupyter import accessor  # noqa: F401  # registers `df.secgemini`
 from secgemini_jupyter.errors import InputError
+from secgemini_jupyter.settings import KEY_PAGE
 from secgemini_jupyter.transcript.iocs import iocs_frame
 from secgemini_jupyter.transcript.messages import messages_frame
 from secgemini_jupyter.transcript.stix import PATTERNS, stix_bundle, to_stix
@@ -75,6 +76,11 @@ def test_what_everybody_has_is_kept_on_request() -> None:
         assert any(f"'{value}'" in pattern for pattern in kept), value
     assert len(kept) == len(patterns(stix_bundle(iocs()))) + 7
     assert "[domain-name:value = 'login.evil-bank.com']" in patterns(stix_bundle(iocs(), hosts=True))
+
+
+def test_what_somebody_shortened_and_the_page_for_keys_are_no_pattern() -> None:
+    told = f"http://ads.evil-bank.com/if?enc=…SAAA and http://evil-bank.org/whole. Get a key at {KEY_PAGE}"
+    assert patterns(stix_bundle(iocs("hello", again=told))) == ["[url:value = 'http://evil-bank.org/whole']"]
 
 
 def test_a_host_of_a_url_that_is_also_said_by_itself_is_written() -> None:

@@ -71,6 +71,15 @@ def test_pages_of_attack_are_mentions_and_other_ids_are_not(text: str, ids: list
     assert found["id"].tolist() == ids
 
 
+def test_an_id_that_leads_to_its_page_is_one_mention() -> None:
+    page = "[T1003](https://attack.mitre.org/techniques/T1003/)"
+    said = [
+        message("query", "query", f"{page}, T1003", id="q", at=0, role="user", actor="user"),
+        message("result", "agent_done", f"{page} or {page}", id="a", at=1),
+    ]
+    assert history(said).secgemini.techniques()["count"].tolist() == [4]
+
+
 def test_the_table_tells_the_data_s_version_date_and_notice_in_json_values() -> None:
     attrs = history().secgemini.techniques().attrs
     assert (attrs["attack_version"], attrs["attack_date"]) == (catalog().version, catalog().date)

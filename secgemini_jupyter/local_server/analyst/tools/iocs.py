@@ -141,6 +141,7 @@ _FLAG_WORDS = {
     "documentation": "reserved for documentation",
     "link_local": "link-local",
     "no_checksum": "no checksum to verify",
+    "shortened": "shortened where it was written",
     "network": "a network",
     "defanged": "",
 }
