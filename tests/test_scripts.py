@@ -180,7 +180,7 @@ def test_the_notebook_of_many_sessions_asks_across_them_with_each_reader() -> No
     for fact in ("70 sessions, ", "saved    70", "12 sessions", "owner_of    5", "KeyError: 'hnhmrkw.myftp.biz'"):
         assert fact in done.stdout, fact
     assert re.search(r"│ \d{4}-\d\d-\d\d ┆ \d+ +┆ \d+ +┆ 0 ", done.stdout), "Polars, by day"
-    assert re.search(r"domain  hnhmrkw\[\.\]myftp\[\.\]biz +12\n", done.stdout)
+    assert re.search(r"domain +hnhmrkw\[\.\]myftp\[\.\]biz +12\n", done.stdout)
 
 
 @pytest.mark.kernel
