@@ -37,14 +37,12 @@ def history(
     """What `history` gives; its attributes name the model and the attachments, which no message does."""
     from secgemini_jupyter import lazy_accessor
     from secgemini_jupyter.transcript.messages import messages_frame
-    from secgemini_jupyter.transcript.sessions import Attached, noted
+    from secgemini_jupyter.transcript.sessions import Attached, note
 
     lazy_accessor.register()
     table = messages_frame(messages, session_id=info.id)
-    if info.model.model_string:
-        table.attrs["models"] = {info.id: info.model.model_string}
     files = [Attached(info.id, index, file, is_verified(file)) for index, file in enumerate(info.files)]
-    table.attrs["files"] = {info.id: noted(files)}
+    note(table, info.id, info.model.model_string, files)
     return table
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from secgemini_jupyter.models import Message, PublicSessionFile
 from secgemini_jupyter.render.answer import Facts
 from secgemini_jupyter.render.text import one_line
+from secgemini_jupyter.transcript.sessions import Attached, attached_in, note
 from secgemini_jupyter.transcript.turns import TurnSlice, turn_slices
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Transcript", "facts_of"]
 
+LOCAL = "local-"
+"""What the names of the local service's models begin with."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Transcript:
@@ -27,7 +31,7 @@ class Transcript:
     Attributes:
         is_local: whether the local service answered; None where that is not known.
         retained: whether the service keeps prompts and answers; None where that is not known.
-        files: the attachments, in order.
+        attached: the attachments, in order; None where that is not known.
         table: the same messages as a table, if they come from one.
     """
 
@@ -39,7 +43,7 @@ class Transcript:
     host: str = ""
     is_local: bool | None = None
     retained: bool | None = None
-    files: Sequence[PublicSessionFile] = ()
+    attached: Sequence[Attached] | None = None
     table: pd.DataFrame | None = None
 
     @classmethod
@@ -54,21 +58,41 @@ class Transcript:
             host=session.host,
             is_local=session.is_local,
             retained=session.can_log,
-            files=session.files,
+            attached=[
+                Attached(session.id, index, file, session.is_verified(file)) for index, file in enumerate(session.files)
+            ],
         )
 
     @classmethod
     def of_table(cls, table: pd.DataFrame, name: str = "") -> Transcript:
-        """What `history()` gave, filtered or put together since.
+        """What `history()` gave, filtered or put together since, with what it noted of models and attachments.
 
         Raises:
             InputError: a column is missing, or holds something else.
         """
         from secgemini_jupyter.transcript.restore import turns_of
+        from secgemini_jupyter.transcript.usage import models_of
 
         turns = turns_of(table)
-        ids = {turn.session_id for turn in turns}
-        return cls(turns=turns, name=name, session_id=ids.pop() if len(ids) == 1 else "", table=table)
+        ids = list(dict.fromkeys(turn.session_id for turn in turns))
+        noted = table.attrs.get("files")
+        attached = attached_in(noted) if isinstance(noted, dict) and noted.keys() >= {*ids} else None
+        known = models_of(table)
+        models = [str(known[each]) for each in ids if each in known]
+        are_local = bool(ids) and len(models) == len(ids) and all(each.startswith(LOCAL) for each in models)
+        return cls(
+            turns=turns,
+            name=name,
+            session_id=ids[0] if len(ids) == 1 else "",
+            model=", ".join(dict.fromkeys(models)),
+            is_local=are_local or None,  # no model's name proves that Sec-Gemini answered
+            attached=attached and [each for each in attached if not ids or each.session_id in ids],
+            table=table,
+        )
+
+    @property
+    def files(self) -> list[PublicSessionFile]:
+        return [each.file for each in self.attached or ()]
 
     @property
     def title(self) -> str:
@@ -93,7 +117,12 @@ class Transcript:
     def to_frame(self) -> pd.DataFrame:
         from secgemini_jupyter.transcript.messages import messages_frame
 
-        return messages_frame(self.messages, session_id=self.session_id) if self.table is None else self.table
+        if self.table is not None:
+            return self.table
+        table = messages_frame(self.messages, session_id=self.session_id)
+        if self.attached is not None:
+            note(table, self.session_id, self.model, self.attached)
+        return table
 
 
 def facts_of(transcript: Transcript, turn: TurnSlice) -> Facts:

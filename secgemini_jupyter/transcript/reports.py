@@ -16,6 +16,7 @@ from secgemini_jupyter.models import Message, MessageType, PublicSessionFile
 from secgemini_jupyter.render.steps import Steps
 from secgemini_jupyter.render.text import count, one_line, utc
 from secgemini_jupyter.transcript.document import Transcript
+from secgemini_jupyter.transcript.sessions import Attached, files_in
 from secgemini_jupyter.transcript.templating import Format, template_format
 from secgemini_jupyter.transcript.turns import TurnSlice
 
@@ -198,6 +199,10 @@ class Report:
 
     @property
     def evidence_note(self) -> str:
+        if self.transcript.attached is None:
+            return "Whether files were attached is not known."
+        if not self.evidence:
+            return "No attachments."
         return "SHA-256 as the service reports it, compared with the bytes that were sent from this machine."
 
     @property
@@ -240,7 +245,7 @@ def report(
     scope: str | None = None,
     findings: str | None = None,
     indicators: pd.DataFrame | None = None,
-    files: Sequence[PublicSessionFile] = (),
+    files: Sequence[PublicSessionFile] | pd.DataFrame | None = None,
     template: str | os.PathLike[str] = "incident",
 ) -> Report:
     """A report of a session, read afresh, or of a table that `history()` gave, filtered or put together since.
@@ -250,11 +255,13 @@ def report(
         scope: what was investigated, as Markdown; the session's description if left out.
         findings: yours, as Markdown. If left out, the last answer, and the report says that nobody checked it.
         indicators: rows of `df.secgemini.iocs()` that you chose; all that were mentioned if left out.
-        files: the attachments of a table, as `session.files` gives them; a session brings its own.
+        files: the attachments of a table, as `session.files` or `df.secgemini.files()` gives them; what `history()`
+            noted if left out. A session brings its own.
         template: `incident`, or a Jinja2 file that ends in `.html.j2` or `.md.j2`. A template is trusted code.
 
     Raises:
-        InputError: neither a session nor such a table, or there is no such template.
+        InputError: neither a session nor such a table, `indicators` or `files` are something else, or there is no such
+            template.
 
     Example:
         >>> report(session, findings="Two accounts were taken over.").save("report.html")  # doctest: +SKIP
@@ -264,10 +271,12 @@ def report(
     template_format(template)
     if indicators is not None and not {"type", "value"} <= {*getattr(indicators, "columns", ())}:
         raise InputError("indicators= takes rows of df.secgemini.iocs(): it needs the columns type and value.")
-    evidence = [Evidence(file) for file in files]
     head = ""
     if isinstance(source, pd.DataFrame):
-        transcript = replace(Transcript.of_table(source), files=tuple(files))
+        transcript = Transcript.of_table(source)
+        if files is not None:
+            transcript = replace(transcript, attached=_attached(files, transcript))
+        evidence = [Evidence(each.file, each.is_verified or None) for each in transcript.attached or ()]
     elif hasattr(source, "is_verified") and hasattr(source, "history"):
         transcript, evidence, head = _of_session(source)
     else:
@@ -283,6 +292,22 @@ def report(
         template=template,
         made=time.time(),
     )
+
+
+def _attached(files: Sequence[PublicSessionFile] | pd.DataFrame, transcript: Transcript) -> Sequence[Attached]:
+    """What the caller says was attached; verified where `history()` noted that, too."""
+    import pandas as pd
+
+    if isinstance(files, pd.DataFrame):
+        return files_in(files)
+    if not isinstance(files, Sequence) or not all(isinstance(file, PublicSessionFile) for file in files):
+        raise InputError("files= takes session.files, or the table that df.secgemini.files() gives.")
+    noted = transcript.attached or ()
+    verified = {(each.file.name, each.file.sha256) for each in noted if each.is_verified}
+    return [
+        Attached(transcript.session_id, index, file, (file.name, file.sha256) in verified)
+        for index, file in enumerate(files)
+    ]
 
 
 def _of_session(session: InteractiveSession) -> tuple[Transcript, list[Evidence], str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from secgemini_jupyter.models import ModelInfo, PublicSessionFile, State, Usage
 from secgemini_jupyter.render.text import safe_text
-from secgemini_jupyter.transcript.columns import OTHER, Category, Column, frame
+from secgemini_jupyter.transcript.columns import OTHER, Category, Column, check_columns, frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +22,8 @@ __all__ = [
     "Attached",
     "attached_in",
     "files_frame",
+    "files_in",
+    "note",
     "noted",
     "sessions_frame",
 ]
@@ -152,8 +154,40 @@ def files_frame(files: Sequence[Attached]) -> pd.DataFrame:
     return frame(FILE_COLUMNS, files, schema=FILE_SCHEMA)
 
 
+def files_in(table: pd.DataFrame) -> list[Attached]:
+    """The attachments in a table that `files_frame` made.
+
+    Raises:
+        InputError: a column is missing.
+    """
+    check_columns(table, ("name", "size", "mime_type", "sha256_server"))
+    rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    return [
+        Attached(
+            str(row.get("session_id") or ""),
+            position,
+            PublicSessionFile(
+                name=str(row["name"] or ""),
+                size=int(row["size"] or 0),
+                sha256=str(row["sha256_server"] or ""),
+                mime_type=str(row["mime_type"] or ""),
+                content_type_label=row.get("content_type_label"),
+            ),
+            row.get("sha256_match") is True,
+        )
+        for position, row in enumerate(rows)
+    ]
+
+
+def note(table: pd.DataFrame, session_id: str, model: str, files: Iterable[Attached]) -> None:
+    """Write into the table's `attrs` what no message says: the model and the attachments."""
+    if model:
+        table.attrs["models"] = {session_id: model}
+    table.attrs["files"] = {session_id: noted(files)}
+
+
 def noted(files: Iterable[Attached]) -> list[dict[str, Any]]:
-    """As JSON values, for a table's `attrs`."""
+    """As JSON values."""
     return [
         {
             "name": each.file.name,

@@ -71,7 +71,8 @@ def report_docx(report: Report) -> bytes:
         (each.file.name, size(each.file.size), each.file.mime_type, each.file.sha256, each.compared)
         for each in report.evidence
     ]
-    document.table(("Name", "Size", "Type", "SHA-256", "Compared"), rows, "No attachments.")
+    document.table(("Name", "Size", "Type", "SHA-256", "Compared"), rows)
+    document.text(report.evidence_note)
     document.heading("Findings", 1)
     document.text(report.findings_note)
     if report.findings is not None:

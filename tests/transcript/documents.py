@@ -6,6 +6,7 @@ import json
 
 from secgemini_jupyter.models import Message, MessageType, PublicSessionFile, Role, State
 from secgemini_jupyter.transcript.document import Transcript
+from secgemini_jupyter.transcript.sessions import Attached
 from secgemini_jupyter.transcript.turns import turn_slices
 from tests.transcript.frames import turn
 
@@ -33,7 +34,8 @@ def ordinary() -> Transcript:
     """A session of one turn with one attachment."""
     return Transcript(
         turns=turn_slices(turn(), session_id="s1"), name="quiet-honeypot", session_id="s1", model="sec-gemini-stable",
-        host="api.secgemini.google", is_local=False, retained=True, files=[FILE], description="What the help desk saw.",
+        host="api.secgemini.google", is_local=False, retained=True, attached=[Attached("s1", 0, FILE)],
+        description="What the help desk saw.",
     )  # fmt: skip
 
 
@@ -63,5 +65,5 @@ def hostile_messages() -> list[Message]:
 def hostile() -> Transcript:
     return Transcript(
         turns=turn_slices(hostile_messages(), session_id=EVIL), name=EVIL, session_id=EVIL, description=EVIL,
-        model=EVIL, host=EVIL, files=[PublicSessionFile(EVIL, 5, EVIL, EVIL, EVIL)],
+        model=EVIL, host=EVIL, attached=[Attached(EVIL, 0, PublicSessionFile(EVIL, 5, EVIL, EVIL, EVIL))],
     )  # fmt: skip

@@ -15,8 +15,9 @@ from secgemini_jupyter.transcript.document import Transcript
 from secgemini_jupyter.transcript.exports import ENDINGS, checked, ending, export
 from secgemini_jupyter.transcript.jsonl import read_jsonl
 from secgemini_jupyter.transcript.messages import messages_frame
+from secgemini_jupyter.transcript.reading import read_parquet_frame
 from secgemini_jupyter.transcript.turns import turn_slices
-from tests.transcript.documents import hostile, ordinary
+from tests.transcript.documents import FILE, hostile, ordinary
 from tests.transcript.frames import message, turn
 
 
@@ -44,6 +45,14 @@ def test_a_table_is_written_as_its_session_is(tmp_path: Path, kind: str) -> None
 def test_a_table_gives_back_its_messages(tmp_path: Path) -> None:
     messages_frame(turn(), session_id="s1").secgemini.export(tmp_path / "a.jsonl")
     assert [each.content for each in read_jsonl(tmp_path / "a.jsonl")] == [each.content for each in turn()]
+
+
+def test_a_session_s_parquet_keeps_its_model_and_attachments(tmp_path: Path) -> None:
+    table = read_parquet_frame(export(ordinary(), tmp_path / "a.parquet"))
+    assert table.secgemini.files()["sha256_server"].tolist() == [FILE.sha256]
+    assert table.secgemini.usage("model")["model"].tolist() == ["sec-gemini-stable"]
+    again = Transcript.of_table(table)
+    assert (again.files, again.model, again.is_local) == ([FILE], "sec-gemini-stable", None)
 
 
 def test_texts_of_a_table() -> None:

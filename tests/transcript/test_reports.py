@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
@@ -136,7 +137,7 @@ def test_nothing_asked_is_a_report_too() -> None:
     for text in (whole.to_html(), whole.to_markdown()):
         assert "Nothing was asked yet." in text
         assert "There is no answer yet." in text
-        assert "No attachments." in text
+        assert "Whether files were attached is not known." in text
         assert "None were mentioned." in text
 
 
@@ -171,6 +172,32 @@ def test_a_session_gives_a_report(local_service: LocalService) -> None:
     assert dataclasses.replace(later, sent=("ab", "")).compared == "sent from here as ab"
     assert "45[.]83[.]64[.]9 did what?" in text
     assert re.search(r"^- Activity log: \S", text, re.MULTILINE)
+
+
+def test_a_table_of_a_session_says_who_answered_and_what_was_attached(local_service: LocalService) -> None:
+    with SecGemini(local_service.key, base_url=local_service.http, websocket_url=local_service.ws) as client:
+        session = client.create_session("triage")
+        session.query("one")
+        assert "No attachments." in report(session.history()).to_markdown()
+        session.attach_file("a.log", b"one\n")
+        history, files = session.history(), session.files
+    whole = report(history)
+    for text in (whole.to_markdown(), Reader(whole.to_html()).text):
+        assert "with the local service, not Sec-Gemini" in text
+        assert session.model.model_string in text.replace("\\", "")
+    for given in (None, files, history.secgemini.files(), history.secgemini.files()[["name", "size", "mime_type",
+                  "sha256_server", "sha256_match"]]):  # fmt: skip
+        listed = report(history, files=given).to_markdown()
+        assert f"| 1 | a.log | 4 B | text/plain | {files[0].sha256} | same as sent from here |" in listed
+    assert "| not known |" in report(history, files=[msgspec.structs.replace(files[0], sha256="0" * 64)]).to_markdown()
+    assert "No attachments." in report(history, files=[]).to_markdown()
+    assert "a.log" in report(history[history["message_type"] == "result"]).to_html()
+    history.attrs = {}
+    assert "Whether files were attached is not known." in report(history).to_markdown()
+    assert "not Sec-Gemini" not in report(history).to_markdown()
+    for wrong in (["a.log"], "a.log", history):
+        with pytest.raises(InputError, match=r"files= takes session\.files|lacks the columns name"):
+            report(history, files=wrong)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("source", [None, "text", pd.DataFrame({"a": [1]}), Path()])

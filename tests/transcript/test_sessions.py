@@ -15,7 +15,7 @@ from secgemini_jupyter.client.base import ClientCore
 from secgemini_jupyter.client.state import SessionState, SessionView
 from secgemini_jupyter.models import ModelInfo, PublicSession, PublicSessionFile, State, Usage
 from secgemini_jupyter.transcript.parquet import read_parquet, write_parquet
-from secgemini_jupyter.transcript.sessions import Attached, attached_in, files_frame, noted, sessions_frame
+from secgemini_jupyter.transcript.sessions import Attached, attached_in, files_frame, files_in, noted, sessions_frame
 
 from . import strategies
 
@@ -103,6 +103,7 @@ def test_any_files_survive_attributes_and_parquet(
 ) -> None:
     rows = attached(*listed, is_verified=is_verified)
     assert attached_in(json.loads(json.dumps({"s": noted(rows)}))) == rows
+    assert files_in(files_frame(rows)) == rows
     path: Path = tmp_path_factory.mktemp("parquet") / "a.parquet"
     write_parquet(files_frame(rows), path)
     assert_frame_equal(read_parquet(path), files_frame(rows))
