@@ -124,6 +124,20 @@ def test_to_jsonl_gives_messages_in_the_shape_of_the_wire(history: pd.DataFrame,
     assert read_jsonl(tmp_path / "a.jsonl") == MESSAGES
 
 
+def test_the_order_of_rows_does_not_matter(history: pd.DataFrame) -> None:
+    accessor, expected = history.iloc[::-1].secgemini, history.secgemini
+    assert str(accessor.tree()) == str(expected.tree())
+    assert accessor.to_jsonl() == expected.to_jsonl()
+    assert accessor.to_otlp() == expected.to_otlp()
+    widget = history.iloc[::-1].secgemini.visualize(embed=True)
+    widget.select(history.iloc[[2]])
+    assert widget.selection["message_index"].tolist() == [2]
+    bad = history.astype({"message_type": object}).iloc[::-1]
+    bad.iloc[1, list(bad.columns).index("extra")] = "["
+    with pytest.raises(InputError, match="Row 1 is no message"):
+        bad.secgemini.turns()
+
+
 def test_tables_say_where_they_are_from() -> None:
     fence = "| host | port |\n| --- | --- |\n| a | 22 |\n"
     messages = [*MESSAGES, say("query", "List", State.QUERY), say("result", f"One:\n\n{fence}\nTwo:\n\n{fence}")]
@@ -137,7 +151,7 @@ VIEWS = ("turns", "tool_calls", "timeline", "usage", "iocs", "sightings", "techn
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_views_of_parts_and_of_sessions_put_together(view: str) -> None:
-    """What is not there is not needed: rows may be missing, or stand in another order, as may indexes repeat."""
+    """What is not there is not needed: rows may be missing, stand in another order, or twice, as may indexes repeat."""
     asked = say(
         "local_tool_call",
         '{"tool_name": "whois", "tool_args": {"ip": "203.0.113.9 T1059"}}',
@@ -150,7 +164,10 @@ def test_views_of_parts_and_of_sessions_put_together(view: str) -> None:
     assert len(alone[0])
     if view != "techniques":  # one row for each technique of all sessions
         assert_frame_equal(whole, pd.concat(alone, ignore_index=True), check_like=True)
-    for part in (both.iloc[:0], both[both["message_type"] == "end"], both.iloc[::-1], both.sample(5, random_state=1)):
+    assert_frame_equal(getattr(both.iloc[::-1].secgemini, view)(), getattr(pd.concat([two, one]).secgemini, view)())
+    mixed = pd.concat([both.iloc[:1], both.sample(frac=1, random_state=1), two])
+    assert_frame_equal(getattr(mixed.secgemini, view)(), whole)
+    for part in (both.iloc[:0], both[both["message_type"] == "end"], both.sample(5, random_state=1)):
         found = getattr(part.secgemini, view)()
         assert found.dtypes.equals(whole.dtypes)
     assert len(getattr(both.iloc[:0].secgemini, view)()) == 0

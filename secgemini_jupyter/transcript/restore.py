@@ -17,7 +17,7 @@ from secgemini_jupyter.transcript.turns import TurnSlice
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["check_columns", "messages_of", "rows_of", "turns_of"]
+__all__ = ["check_columns", "messages_of", "order_of", "rows_of", "turns_of"]
 
 # Columns that say the same as the message's field: name of the column, name of the field.
 _FIELDS = {
@@ -34,7 +34,7 @@ _OTHERS = ("session_id", "turn_index", "created_at", "is_binary", "content_bytes
 
 
 def messages_of(table: pd.DataFrame) -> list[Message]:
-    """The messages in the rows of `table`, in the order of its rows.
+    """The messages in the rows of `table`, session by session in the order in which they came: see `order_of`.
 
     What the table does not hold is not in them: a binary content is absent, with `content_sha256` and
     `content_bytes` as fields beside it; times are those of the table, in microseconds.
@@ -46,7 +46,7 @@ def messages_of(table: pd.DataFrame) -> list[Message]:
 
 
 def turns_of(table: pd.DataFrame) -> list[TurnSlice]:
-    """The rows of `table` by session and turn, as the table numbers them: rows may be missing.
+    """The rows of `table` by session and turn, as the table numbers them: rows may be missing, and in any order.
 
     Raises:
         InputError: a column is missing, or holds something else.
@@ -60,17 +60,50 @@ def turns_of(table: pd.DataFrame) -> list[TurnSlice]:
 def rows_of(table: pd.DataFrame) -> Iterator[tuple[str, int, Message]]:
     needed = [*_FIELDS, *_TOKENS, *_OTHERS]
     check_columns(table, needed, known=COLUMNS)
-    columns = {name: _plain(table, name) for name in needed}
+    order = order_of(table)
+    ordered = table if order is None else table.iloc[order]
+    columns = {name: _plain(ordered, name) for name in needed}
     whole = _whole(columns)
-    for position, row in enumerate(zip(*columns.values(), strict=True)):
-        if whole[position]:
+    for place, row in enumerate(zip(*columns.values(), strict=True)):
+        if whole[place]:
             yield _quick(*row)
             continue
         given = dict(zip(needed, row, strict=True))
         try:
             yield given["session_id"] or "", int(given["turn_index"] or 0), _message(given)
         except (ProtocolError, TypeError, ValueError, AttributeError) as error:
+            position = place if order is None else order[place]
             raise InputError(f"Row {position} is no message ({error}). Use a table that history() made.") from None
+
+
+def order_of(table: pd.DataFrame) -> Any:
+    """Positions of the rows as the messages came, or None where they are so already: the caller may have sorted them.
+
+    Sessions stay in the order in which they first appear; a message that is there twice is taken once, as where
+    tables were put together. Without `message_index` the rows are taken as they are.
+    """
+    import numpy as np
+    import pandas as pd
+
+    if not {"session_id", "turn_index", "message_index", "message_id"} <= set(table.columns):
+        return None
+    ids = table["session_id"].astype(object)
+    sessions, _ = pd.factorize(ids.where(ids.notna(), "").to_numpy())
+    turns, numbers = (
+        pd.to_numeric(table[name].astype(object), errors="coerce").to_numpy(np.float64, na_value=math.nan)
+        for name in ("turn_index", "message_index")
+    )
+    turns = np.nan_to_num(turns)  # as such rows are read
+    keys = np.stack([sessions, turns, numbers])
+    step = np.diff(keys, axis=1)
+    later = (step[0] > 0) | ((step[0] == 0) & ((step[1] > 0) | ((step[1] == 0) & (step[2] > 0))))
+    if later.all():
+        return None
+    order = np.lexsort(keys[::-1])  # stable; what has lost its number goes last in its turn
+    named = {"id": table["message_id"].astype(str).to_numpy()}
+    places = pd.DataFrame({"session": sessions, "turn": turns, "number": numbers} | named)
+    again = places.iloc[order].duplicated().to_numpy() & ~np.isnan(numbers[order])
+    return order[~again]
 
 
 def _whole(columns: dict[str, list[Any]]) -> list[bool]:

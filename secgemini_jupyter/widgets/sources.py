@@ -117,11 +117,13 @@ class SessionSource:
 
 
 class TableSource:
-    """A table that `history()` made, filtered or put together since: its rows, by session and turn."""
+    """A table that `history()` made, filtered or put together since: its rows, by session and turn, in their order."""
 
     def __init__(self, table: pd.DataFrame) -> None:
-        from secgemini_jupyter.transcript.restore import rows_of
+        from secgemini_jupyter.transcript.restore import order_of, rows_of
 
+        if (given := order_of(table)) is not None:
+            table = table.iloc[given]
         by_turn: dict[str, dict[int, list[tuple[int, Message]]]] = {}
         for row, (session_id, turn, message) in enumerate(rows_of(table)):
             by_turn.setdefault(session_id, {}).setdefault(turn, []).append((row, message))
