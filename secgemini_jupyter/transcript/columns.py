@@ -63,12 +63,13 @@ def frame(columns: Mapping[str, Column[R]], rows: R, *, schema: str, session_id:
     """A table of `columns`; its `attrs` say which schema it has, who made it and when (JSON values only)."""
     import pandas as pd
 
+    made_at = datetime.now(UTC)  # `verify` looks for the turns that were over by then
     arrays: dict[Any, Any] = {name: array(column.dtype, column.read(rows)) for name, column in columns.items()}
     table = pd.DataFrame(arrays, copy=False)
     attrs: dict[Any, Any] = {
         "secgemini_schema": schema,
         "producer": f"secgemini-jupyter {__version__}",
-        "generated_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "generated_at": made_at.isoformat(timespec="microseconds"),
     }
     table.attrs = attrs if session_id is None else attrs | {"session_id": session_id}
     return table

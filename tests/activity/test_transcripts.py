@@ -85,8 +85,7 @@ def test_rows_that_were_removed_moved_or_repeated_are_named(session: Interactive
 
 
 def test_turns_that_were_cut_off_are_told_by_the_log(session: InteractiveSession) -> None:
-    table = session.history()
-    table.attrs["generated_at"] = "2100-01-01T00:00:00+00:00"  # whole seconds: the last turn ended within this one
+    table = session.history()  # within the second in which the last turn ended
     third = rows_of(table, "query")[2]
     cut = table.iloc[:third]
     assert found(cut.secgemini.verify()) == [("removed", "transcript", None)]
