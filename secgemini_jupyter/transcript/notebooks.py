@@ -79,8 +79,6 @@ def _cell(transcript: Transcript, turn: TurnSlice, number: int) -> dict[str, Any
         "error" if turn.status == "error" else "ok" if turn.status == "ok" or not turn.index else "interrupted"
     )
     answer = answer_bundle(turn.messages, facts_of(transcript, turn), status=status)
-    if turn.prompt is None:  # what came before the first prompt has no cell that would have shown it
-        return {"cell_type": "raw", "id": f"turn-{number}", "metadata": {}, "source": _lines(answer.text)}
     data = {mime_type: _lines(text) for mime_type, text in answer.data.items()}
     return {
         "cell_type": "code",
@@ -88,9 +86,15 @@ def _cell(transcript: Transcript, turn: TurnSlice, number: int) -> dict[str, Any
         "id": f"turn-{number}",
         "metadata": {"tags": [SKIP]},
         "outputs": [{"output_type": "display_data", "data": data, "metadata": answer.metadata}],
-        # In a prompt that was sent, braces are braces.
-        "source": _lines(f"%%secgemini{' --raw' if '{{' in turn.prompt else ''}\n{turn.prompt}"),
+        "source": _lines(_source(turn)),
     }
+
+
+def _source(turn: TurnSlice) -> str:
+    if turn.prompt is None:  # no cell of another kind has its text escaped by nbconvert, for LaTeX too
+        return f"# The answer to turn {turn.index}, without its prompt" if turn.index else "# Before the first prompt"
+    # In a prompt that was sent, braces are braces.
+    return f"%%secgemini{' --raw' if '{{' in turn.prompt else ''}\n{turn.prompt}"
 
 
 def _lines(text: str) -> list[str]:

@@ -7,10 +7,11 @@ import json
 import nbformat
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from nbconvert.exporters import MarkdownExporter
 
 from secgemini_jupyter.transcript.document import Transcript
 from secgemini_jupyter.transcript.notebooks import to_notebook
-from secgemini_jupyter.transcript.turns import turn_slices
+from secgemini_jupyter.transcript.turns import TurnSlice, turn_slices
 from tests.transcript.documents import hostile, ordinary
 from tests.transcript.frames import message, turn
 from tests.transcript.test_pages import TAGS, Reader
@@ -79,9 +80,22 @@ def test_a_failure_an_open_end_and_what_came_first() -> None:
     failed = message("error", "undefined", "The quota is used up.", id="e", at=1, status_code=429)
     turns = turn_slices([message("info", "start", "Hello", id="i", at=0), *turn()[:2], failed, *turn("b")[:3]])
     _, first, second, third = json.loads(to_notebook(Transcript(turns=turns)))["cells"]
-    assert first["cell_type"] == "raw"
+    assert first["source"] == ["# Before the first prompt"]
     assert "Failed: The quota is used up." in "".join(second["outputs"][0]["data"]["text/plain"])
     assert "Interrupted." in "".join(third["outputs"][0]["data"]["text/plain"])
+
+
+def test_an_answer_without_its_prompt_is_an_output_too() -> None:
+    """nbconvert escapes outputs, for LaTeX too: of a raw cell it takes the text as it is."""
+    said = message("result", "agent_done", r"\input{/etc/passwd} <img src=x onerror=ran()>", id="r", at=1)
+    text = to_notebook(Transcript(turns=[TurnSlice(2, [said])]))
+    _, cell = json.loads(text)["cells"]
+    assert cell["cell_type"] == "code"
+    assert cell["source"] == ["# The answer to turn 2, without its prompt"]
+    assert r"\input{/etc/passwd}" in "".join(cell["outputs"][0]["data"]["text/plain"])
+    written, _ = MarkdownExporter().from_notebook_node(nbformat.reads(text, as_version=nbformat.NO_CONVERT))
+    assert "onerror=ran()" in written
+    assert "<img" not in written
 
 
 def test_the_tag_is_the_one_that_a_run_leaves_out() -> None:
