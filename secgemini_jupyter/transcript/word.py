@@ -110,7 +110,8 @@ class Document:
             raise InputError("Word documents need python-docx. Run: pip install 'secgemini-jupyter[docx]'.") from None
         self._document = docx.Document()
         about = self._document.core_properties
-        about.title, about.author, about.comments = _said(one_line(title, 200)), "secgemini-jupyter", ""
+        # Word has room for 255 characters, and defanging makes more of them.
+        about.title, about.author, about.comments = _said(one_line(title, 200))[:255], "secgemini-jupyter", ""
         about.created = about.modified = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
         self._document.add_heading(_said(one_line(title, 200)), 0)
 

@@ -94,6 +94,12 @@ def test_hostile_documents_are_text(tmp_path: Path) -> None:
         assert "\u202e" not in words(content)
 
 
+def test_a_title_that_defanging_makes_longer_fits(tmp_path: Path) -> None:
+    content = made(title="1.1.1.1 " * 24).save(tmp_path / "a.docx").read_bytes()
+    assert len(opened(content).core_properties.title) == 255
+    assert opened(content).paragraphs[0].text == ("1[.]1[.]1[.]1 " * 24).strip()
+
+
 @few
 @given(st.lists(any_messages, max_size=4), st.text(max_size=20) | st.just("\ud800\ufffe\x00\x0b"))
 def test_whatever_was_said_it_is_a_document(said: list[Message], name: str) -> None:
