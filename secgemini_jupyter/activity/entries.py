@@ -21,6 +21,8 @@ LOST = "entries_lost"
 """Activity of the entry that tells that others could not be written."""
 LONGEST = 1000
 """Characters of a text in an entry: names come from outside, and a line shall fit into the tail that is read."""
+FURTHEST = 2**53
+"""A number that no log reaches: one that is greater is an edit, and might be too long to write the next one."""
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -56,18 +58,20 @@ def read_entry(line: bytes) -> Entry | None:
     """None for what is no entry: torn, or written over."""
     try:
         fields = json.loads(line, parse_constant=_refuse)
+        if not isinstance(fields, dict):
+            return None
+        rest = {name: value for name, value in fields.items() if name != "hash"}
+        # Some of what can be read cannot be written: 1e999 is infinite, and lists may be nested too deep.
+        spelled, hashed = canonical(fields), canonical(rest)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(fields, dict):
-        return None
     number, previous, digest = (fields.get(name) for name in ("entry", "previous", "hash"))
-    if type(number) is not int or number < 1 or not isinstance(previous, str):
+    if type(number) is not int or not 0 < number < FURTHEST or not isinstance(previous, str):
         return None
     if not isinstance(digest, str) or not _HASH.fullmatch(digest):
         return None
-    rest = {name: value for name, value in fields.items() if name != "hash"}
     # Another spelling of the same values is an edit too: a name that stands twice would hide one of them.
-    is_sound = canonical(fields) == line and hashlib.sha256(canonical(rest)).hexdigest() == digest
+    is_sound = spelled == line and hashlib.sha256(hashed).hexdigest() == digest
     return Entry(number, previous, digest, fields, is_sound)
 
 

@@ -157,33 +157,43 @@ class _Writer:
                 if isinstance(item, Note):
                     by_path.setdefault(item.path, []).append(item)
             for path, notes in by_path.items():
-                try:
-                    cls._write(path, notes)
-                except Exception as error:  # this thread must go on, whatever one entry brought
-                    cls.tell(path.parent, error)
+                cls._write(path, notes)
             for item in items:
                 if isinstance(item, threading.Event):
                     item.set()
 
     @classmethod
     def _write(cls, path: Path, notes: list[Note]) -> None:
-        drafts = [note.draft() for note in notes]
+        """This thread must go on, whatever an entry or the log's end brought: what is not written is counted."""
+        drafts, written = [], []
+        for note in notes:
+            try:
+                drafts.append(note.draft())
+                written.append(note)
+            except Exception as error:
+                cls._lose(path, [note], error)
         lost = cls._lost.get(path)
         if lost:
             details = {"count": lost.count, "activities": lost.activities}
-            drafts.insert(0, Draft(lost.since, {**drafts[0].fields, "activity": LOST, "details": details}))
+            fields = notes[0].recorder_fields() | {"activity": LOST, "details": details}
+            drafts.insert(0, Draft(lost.since, fields))
         try:
             remarks = append(path, drafts)
-        except OSError as error:
-            lost = cls._lost.setdefault(path, _Lost(since=notes[0].at))
-            lost.count += len(notes)
-            for note in notes:
-                lost.activities[note.activity] = lost.activities.get(note.activity, 0) + 1
-            cls.tell(path.parent, error)
+        except Exception as error:
+            cls._lose(path, written, error)
             return
         cls._lost.pop(path, None)
         for remark in remarks:
             log.warning("%s", one_line(remark))
+
+    @classmethod
+    def _lose(cls, path: Path, notes: list[Note], error: Exception) -> None:
+        if notes:
+            lost = cls._lost.setdefault(path, _Lost(since=notes[0].at))
+            lost.count += len(notes)
+            for note in notes:
+                lost.activities[note.activity] = lost.activities.get(note.activity, 0) + 1
+        cls.tell(path.parent, error)
 
     @classmethod
     def tell(cls, folder: Path, error: Exception) -> None:

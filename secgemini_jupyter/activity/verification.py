@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["Finding", "Problem", "Verification", "ascending", "check_lines", "merged", "split_head"]
 
 SHOWN = 20
+WIDEST = 300
+"""Characters of a finding in a repr: ids in a table come from anybody. `to_frame()` has all."""
 
 Problem = Literal["edited", "removed", "reordered", "repeated", "truncated", "rewritten", "torn", "lost", "absent"]
 _REMARKS = frozenset({"torn", "lost", "absent"})
@@ -47,7 +49,8 @@ class Finding:
         return self.problem in _REMARKS
 
     def __str__(self) -> str:
-        return one_line(f"{self.problem}: {self.detail}")
+        said = one_line(f"{self.problem}: {self.detail}")
+        return said if len(said) <= WIDEST else said[: WIDEST - 1] + "…"
 
 
 _COLUMNS: dict[str, Column[Sequence[Finding]]] = {

@@ -99,7 +99,8 @@ def _end(descriptor: int, size: int) -> End:
             lines.pop()
         behind: list[bytes] = []
         for line in reversed(lines):
-            if entry := read_entry(line):
+            # No log has more entries than bytes: a number that says so was put there, and nothing counts on from it.
+            if (entry := read_entry(line)) and entry.number <= size:
                 # What has an end was not cut off: somebody wrote it, and `verify` names it.
                 is_torn = is_open and bool(behind)
                 return End(entry.number, entry.hash, behind[::-1] if is_torn else (), is_open)

@@ -222,6 +222,49 @@ flush()
     assert [finding.problem for finding in result.findings] == ["lost"]
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"entry":2', b'"entry":' + b"9" * 4300),
+        (b'"entry":2', b'"entry":%d' % (2**53 - 1)),
+        (b'"size":2', b'"size":1e999'),
+        (b'"size":2', b'"size":' + b"[" * 900 + b"]" * 900),
+        (b'"size":2', b'"size":%d' % 2**70),
+        (b'"activity"', b'"\\ud800":"\\ud800","activity"'),
+    ],
+)
+def test_no_edit_of_the_last_line_stops_the_log_or_hides_itself(folder: Path, old: bytes, new: bytes) -> None:
+    recorder, path = Recorder("s", "u", "local"), activity.path_of("s")
+    for number in (1, 2):
+        recorder.note("test", {"size": number})
+    assert flush()
+    first, second = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(first + second.replace(old, new))
+    assert not verification_of("s")
+    for number in (3, 4):
+        recorder.note("test", {"size": number})
+        assert flush()
+    result = verification_of("s")
+    assert ("edited", 2) in [(each.problem, each.row) for each in result.problems]
+    assert activity_of("s")["size"].tolist()[-2:] == [3, 4]
+
+
+def test_what_could_not_be_put_into_words_is_counted_as_lost(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    recorder = Recorder("s", "u", "local")
+
+    def unsaid() -> dict[str, Any]:
+        raise RuntimeError("no details")
+
+    for details in ({"size": 1}, unsaid, {"size": float("nan")}, {"size": object()}, {"size": 5}):
+        recorder.note("test", details)
+        assert flush()
+    assert "no details" in caplog.text
+    table = activity_of("s")
+    assert table["activity"].tolist() == ["test", "entries_lost", "entries_lost", "test"]
+    assert [json.loads(each)["count"] for each in table["details"][1:3]] == [1, 2]
+    assert verification_of("s").ok
+
+
 def test_a_folder_that_cannot_be_written_is_told_once_and_nothing_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secgemini_jupyter.activity.entries import GENESIS, canonical, read_entry, seal
-from secgemini_jupyter.activity.verification import Verification, check_lines, split_head
+from secgemini_jupyter.activity.verification import Finding, Verification, check_lines, split_head
 from secgemini_jupyter.errors import InputError
 
 
@@ -190,6 +190,9 @@ def test_what_is_no_head_is_refused(head: Any) -> None:
     [
         b"", b"{}", b"[1]", b"null", b"[" * 100_000, b'{"entry":NaN}', b"1" * 10_000,
         b'{"entry":true,"previous":"","hash":"%s"}' % (b"0" * 64),
+        b'{"entry":1,"previous":"","hash":"%s","x":1e999}' % (b"0" * 64),
+        b'{"entry":1,"previous":"","hash":"%s","x":%s1%s}' % (b"0" * 64, b"[" * 5000, b"]" * 5000),
+        b'{"entry":%s,"previous":"","hash":"%s"}' % (b"9" * 4300, b"0" * 64),
         b'{"entry":1,"previous":"","hash":"x"}', b'{"entry":0,"previous":"","hash":"%s"}' % (b"0" * 64),
     ],
 )  # fmt: skip
@@ -222,3 +225,9 @@ def test_many_findings_are_shown_in_short() -> None:
     assert len(result.findings) > 100
     assert len(repr(result).splitlines()) < 25
     assert len(result.to_frame()) == len(result.findings)
+
+
+def test_what_is_shown_of_a_finding_is_one_short_line() -> None:
+    finding = Finding("edited", "the content of message " + "9" * 10_000)
+    assert len(str(finding)) <= 300
+    assert finding.detail in Verification("", findings=[finding]).to_frame()["detail"].tolist()
