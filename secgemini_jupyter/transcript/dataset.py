@@ -20,20 +20,21 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote_to_bytes
 
 from secgemini_jupyter.disk import UnreadableError, opened, replacing
-from secgemini_jupyter.errors import InputError, ProtocolError
-from secgemini_jupyter.models import read_json
+from secgemini_jupyter.errors import InputError
 from secgemini_jupyter.render.text import one_line
-from secgemini_jupyter.transcript.columns import (
-    Category,
-    Column,
-    arrow_types,
-    check_columns,
-    conform,
-    frame,
-    pandas_dtype,
-)
+from secgemini_jupyter.transcript.columns import Category, Column, check_columns, conform, frame
 from secgemini_jupyter.transcript.messages import COLUMNS, SCHEMA, messages_frame
-from secgemini_jupyter.transcript.parquet import check_pyarrow, check_size, size_of, unreadable
+from secgemini_jupyter.transcript.parquet import (
+    NOTES,
+    arrow_schema,
+    check_pyarrow,
+    check_size,
+    columns_of,
+    frame_of,
+    notes_of,
+    size_of,
+    unreadable,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,14 +43,13 @@ __all__ = ["Saved", "partition", "prepare", "read", "read_file", "saved_frame", 
 
 KEY = "session_id"
 FILE = "messages.parquet"
-NOTES = "PANDAS_ATTRS"
-"""Where pandas keeps a table's `attrs`."""
 READERS = 4
 """Files that are read at a time."""
 MAX_NAME = 255
 """Bytes of a file's name, on most file systems."""
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 """A folder of this name has no value, for readers of such folders."""
+_WRITTEN = {name: column for name, column in COLUMNS.items() if name != KEY}
 _NOTES = ("models", "files")
 """What `attrs` hold by session."""
 
@@ -137,7 +137,7 @@ def write(table: pd.DataFrame, folder: Path, session_id: str) -> Saved:
         raise InputError(f"{str(place)!r} cannot be made: {error.strerror}. Check the folder.") from None
     if place.is_symlink() or path.is_symlink():  # what it leads to is not ours to replace
         raise InputError(f"{str(place)!r} leads elsewhere. Remove the link.")
-    schema = _schema()
+    schema = arrow_schema(_WRITTEN)
     columns = [pa.array(table[each.name].array, type=each.type, from_pandas=True) for each in schema]
     notes = json.dumps(_attrs_of(table.attrs, session_id))
     with replacing(path) as file:
@@ -211,12 +211,11 @@ def session_of(path: Path) -> str | None:
     if KEY in schema.names or "message_type" not in schema.names:
         return None
     named = _session_named(path.absolute().parent.name)
-    return _checked_session(_notes(metadata), named, path)
+    return _checked_session(notes_of(metadata), named, path)
 
 
 def _read(files: Mapping[str, Path], shown: str) -> pd.DataFrame:
     import numpy as np
-    import pandas as pd
     import pyarrow as pa
     from pyarrow import parquet as pq
 
@@ -225,40 +224,29 @@ def _read(files: Mapping[str, Path], shown: str) -> pd.DataFrame:
         with _opened(path) as file:
             metadata = pq.read_metadata(file)
             names = metadata.schema.to_arrow_schema().names
-        counted = size_of(metadata)
+        counted = size_of(metadata, COLUMNS)
         check_size(*counted, repr(one_line(str(path), 200)))
         rows, size = rows + counted[0], size + counted[1]
         check_size(rows, size, shown)
         if KEY in names:
             raise InputError(f"{str(path)!r} has a column {KEY}, which its folder's name tells. Remove the file.")
         check_columns([*names, KEY], COLUMNS)
-        notes.append(_notes(metadata))
+        notes.append(notes_of(metadata))
         _checked_session(notes[-1], session_id, path)
-    schema = _schema(dictionaries=True)
 
     def read_one(path: Path) -> Any:
-        with _opened(path) as file, pq.ParquetFile(file, read_dictionary=_TEXTS) as source:
-            # Texts that repeat take their place once, however many rows say them.
-            part = source.read(columns=schema.names)
-            return pa.table([_as(part[each.name], each.type, pa) for each in schema], schema=schema)
+        with _opened(path) as file:
+            return columns_of(file, _WRITTEN)
 
     with ThreadPoolExecutor(READERS) as pool:
         tables = list(pool.map(read_one, files.values()))
     lengths = [len(part) for part in tables]
-    whole = pa.concat_tables(tables or [schema.empty_table()]).unify_dictionaries()
+    whole = pa.concat_tables(tables or [arrow_schema(_WRITTEN, dictionaries=True).empty_table()]).unify_dictionaries()
     codes = pa.array(np.repeat(np.arange(len(files), dtype=np.int32), lengths))
     whole = whole.append_column(KEY, pa.DictionaryArray.from_arrays(codes, pa.array(list(files), pa.string())))
-    kinds = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
-    table = conform(whole.select(list(COLUMNS)).to_pandas(types_mapper=kinds.get), COLUMNS)
+    table = frame_of(whole, COLUMNS)
     table.attrs = _attrs_of_all(list(files), notes)
     return table
-
-
-_TEXTS = [
-    name
-    for name, column in COLUMNS.items()
-    if name != KEY and (column.dtype == "string" or type(column.dtype) is Category)
-]
 
 
 @cache
@@ -267,28 +255,8 @@ def _for_pandas() -> dict[str, str]:
     import pyarrow as pa
 
     table = messages_frame([], session_id="").drop(columns=KEY)
-    written = pa.Table.from_pandas(table, schema=_schema(), preserve_index=False).schema.metadata
+    written = pa.Table.from_pandas(table, schema=arrow_schema(_WRITTEN), preserve_index=False).schema.metadata
     return {"pandas": written[b"pandas"].decode()}
-
-
-@cache
-def _schema(*, dictionaries: bool = False) -> Any:
-    """What a file holds; the same in all, whatever wrote them: readers take the first file's for all."""
-    import pyarrow as pa
-
-    kinds = arrow_types() | ({"string": pa.dictionary(pa.int32(), pa.string())} if dictionaries else {})
-    kinds["category"] = kinds["string"]
-    columns = {name: str(pandas_dtype(column.dtype)) for name, column in COLUMNS.items() if name != KEY}
-    return pa.schema([(name, kinds[kind]) for name, kind in columns.items()])
-
-
-def _as(values: Any, kind: Any, pa: Any) -> Any:
-    """`values` in the column's own type, where another program wrote the file."""
-    if values.type == kind:
-        return values
-    if pa.types.is_dictionary(values.type):
-        values = values.cast(values.type.value_type)
-    return values.cast(kind.value_type).dictionary_encode() if pa.types.is_dictionary(kind) else values.cast(kind)
 
 
 def _partitions(folder: Path, wanted: Container[str] | None = None) -> dict[str, Path]:
@@ -371,15 +339,6 @@ def _attrs_of_all(sessions: Sequence[str], notes: Sequence[Mapping[str, Any]]) -
             pairs = zip(sessions, by_session, strict=True)
             merged[name] = {key: each[key] for key, each in pairs if isinstance(each, dict) and key in each}
     return merged
-
-
-def _notes(metadata: Any) -> dict[str, Any]:
-    """What pandas calls `attrs`; a file may say anything there."""
-    try:
-        found = read_json((metadata.metadata or {}).get(NOTES.encode(), b"{}"), "attrs")
-    except ProtocolError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _checked_session(notes: Mapping[str, Any], named: str | None, path: Path) -> str | None:
