@@ -37,7 +37,15 @@ def head(path: str | os.PathLike[str]) -> str:
     Raises:
         InputError: the file cannot be read, is no log, or was changed.
     """
-    checked = verify(path)
+    return head_in(content(path), path)
+
+
+def head_in(data: bytes, path: str | os.PathLike[str]) -> str:
+    """
+    Raises:
+        InputError: it has none; the text names `path`.
+    """
+    checked = check_lines(data, subject=str(path))
     if checked.head is None:
         what = str(checked.problems[0]) if checked.problems else "it has no entry"
         raise InputError(f"{str(path)!r} has no head to keep: {what}. verify() says more.")
@@ -64,13 +72,16 @@ class MissingLogError(InputError, FileNotFoundError):
     """There is no such file."""
 
 
-def content(path: str | os.PathLike[str]) -> bytes:
+def content(path: str | os.PathLike[str], *, flags: int = 0) -> bytes:
     """
+    Args:
+        flags: of `os.open`, besides.
+
     Raises:
         InputError: the file cannot be read; `MissingLogError` where there is none.
     """
     try:
-        with opened(path) as file:
+        with opened(path, flags=flags) as file:
             return file.read()
     except FileNotFoundError:
         raise MissingLogError(f"There is no activity log {str(path)!r}.") from None

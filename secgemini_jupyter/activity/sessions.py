@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
-from secgemini_jupyter.activity.log import MissingLogError, content, head, read
+from secgemini_jupyter.activity.log import MissingLogError, content, entries_in, head_in
 from secgemini_jupyter.activity.recorder import flush
 from secgemini_jupyter.activity.verification import Finding, Verification, check_lines
 from secgemini_jupyter.activity.writing import path_of
@@ -13,7 +14,20 @@ from secgemini_jupyter.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["activity_of", "head_of", "verification_of"]
+__all__ = ["activity_of", "content_of", "head_of", "verification_of"]
+
+
+def content_of(session_id: str) -> bytes:
+    """The log as it is on disk.
+
+    Raises:
+        InputError: it cannot be read, or a link stands in its place: nothing is written through one, so what it
+            leads to is another's. `MissingLogError` where there is none.
+    """
+    path = path_of(session_id)
+    if path.is_symlink():
+        raise InputError(f"The activity log {str(path)!r} is a link: nothing was written through it, and none is read.")
+    return content(path, flags=getattr(os, "O_NOFOLLOW", 0))  # one may be put there now
 
 
 def activity_of(session_id: str) -> pd.DataFrame:
@@ -22,7 +36,7 @@ def activity_of(session_id: str) -> pd.DataFrame:
 
     flush()
     try:
-        return read(path_of(session_id))
+        return activity_frame(entries_in(content_of(session_id)))
     except MissingLogError:
         return activity_frame([])
 
@@ -34,7 +48,7 @@ def head_of(session_id: str) -> str:
     """
     flush()
     try:
-        return head(path_of(session_id))
+        return head_in(content_of(session_id), path_of(session_id))
     except MissingLogError as error:
         raise InputError(
             f"{error} Nothing is logged of a session without retention, nor with SECGEMINI_ACTIVITY_LOG=off."
@@ -42,18 +56,21 @@ def head_of(session_id: str) -> str:
 
 
 def verification_of(session_id: str, *, head: str | None = None) -> Verification:
-    """A log that is absent is a remark; with a head that was kept, it was cut off.
+    """A log that is absent or has no entry is a remark; with a head that was kept, it was cut off.
 
     Raises:
-        InputError: `head` is none.
+        InputError: `head` is none, or the log cannot be read.
     """
     flush()
     path = path_of(session_id)
     subject = f"activity log of session {session_id}"
+    missing = f"the log {path} has no entry: nothing was noted on this machine, or it was taken out"
     try:
-        data = content(path)
+        data = content_of(session_id)
     except MissingLogError:
-        nothing = check_lines(b"", subject=subject, session_id=session_id, head=head)
-        absent = Finding("absent", f"there is no log {path}: nothing was noted on this machine", session_id=session_id)
-        return Verification(subject, findings=[absent, *nothing.findings])
-    return check_lines(data, subject=subject, session_id=session_id, head=head)
+        data, missing = b"", f"there is no log {path}: nothing was noted on this machine"
+    checked = check_lines(data, subject=subject, session_id=session_id, head=head)
+    if checked.entries:
+        return checked
+    absent = Finding("absent", missing, session_id=session_id)
+    return Verification(subject, findings=[absent, *checked.findings])

@@ -9,10 +9,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from secgemini_jupyter.activity.entries import Entry, read_entry, sha256
-from secgemini_jupyter.activity.log import MissingLogError, content
-from secgemini_jupyter.activity.sessions import verification_of
+from secgemini_jupyter.activity.log import MissingLogError
+from secgemini_jupyter.activity.sessions import content_of, verification_of
 from secgemini_jupyter.activity.verification import Finding, Problem, Verification, ascending, merged
-from secgemini_jupyter.activity.writing import path_of
 from secgemini_jupyter.errors import InputError
 from secgemini_jupyter.transcript.restore import check_columns, turns_of
 from secgemini_jupyter.transcript.turns import TurnSlice
@@ -67,7 +66,7 @@ class Noted:
     def of(cls, session_id: str) -> Noted:
         noted = cls()
         try:
-            data = content(path_of(session_id))
+            data = content_of(session_id)
         except MissingLogError:
             return noted
         for line in data.split(b"\n"):

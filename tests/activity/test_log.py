@@ -297,9 +297,23 @@ def test_what_is_planted_in_place_of_the_file_is_not_written_to(
     assert flush()
     assert victim.read_text() == "as it was"
     assert "cannot be written" in caplog.text
-    if kind != "symlink":
+    for read in (verification_of, activity_of, head_of):
+        with pytest.raises(InputError, match="is a link" if kind == "symlink" else "cannot be read"):
+            read("s")
+
+
+def test_a_log_without_an_entry_is_told(folder: Path) -> None:
+    path = activity.path_of("s")
+    append(path, [draft()])
+    head = head_of("s")
+    for left in (b"", None):
+        path.unlink() if left is None else path.write_bytes(left)
+        assert [each.problem for each in verification_of("s").findings] == ["absent"]
+        assert [each.problem for each in verification_of("s", head=head).findings] == ["absent", "truncated"]
         with pytest.raises(InputError):
-            activity.verify(path)
+            head_of("s")
+    path.write_bytes(b"something else\n")
+    assert [each.problem for each in verification_of("s").findings] == ["absent", "edited"]
 
 
 def test_what_is_noted_is_written_when_the_process_ends(tmp_path: Path, folder: Path) -> None:
