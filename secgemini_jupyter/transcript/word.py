@@ -22,6 +22,7 @@ from secgemini_jupyter.transcript.reports import Mention, Report
 from secgemini_jupyter.transcript.turns import TurnSlice
 
 if TYPE_CHECKING:
+    from docx.text.paragraph import Paragraph
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
@@ -30,6 +31,8 @@ __all__ = ["report_docx", "to_docx"]
 MAX_TEXT = 50_000
 """Characters of one prompt or result."""
 MAX_ROWS = 500
+MAX_PIECES = 40_000
+"""Paragraphs, runs and cells made of what was answered, in one document: python-docx makes some 3,000 a second."""
 _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -109,17 +112,27 @@ class Document:
         except ImportError:
             raise InputError("Word documents need python-docx. Run: pip install 'secgemini-jupyter[docx]'.") from None
         self._document = docx.Document()
+        self._style_ids: dict[str, str] = {}
+        self._pieces = 0
         about = self._document.core_properties
         # Word has room for 255 characters, and defanging makes more of them.
         about.title, about.author, about.comments = _said(one_line(title, 200))[:255], "secgemini-jupyter", ""
         about.created = about.modified = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
-        self._document.add_heading(_said(one_line(title, 200)), 0)
+        self._paragraph(_said(one_line(title, 200)), "Title")
 
     def heading(self, text: str, level: int) -> None:
-        self._document.add_heading(_said(one_line(text, 200)), level)
+        self._paragraph(_said(one_line(text, 200)), f"Heading {level}")
 
     def text(self, text: str, style: str | None = None) -> None:
-        self._document.add_paragraph(_said(text), style)
+        self._paragraph(_said(text), style)
+
+    def _paragraph(self, text: str = "", style: str | None = None) -> Paragraph:
+        paragraph = self._document.add_paragraph(text)
+        if style is not None:
+            if style not in self._style_ids:
+                self._style_ids[style] = self._document.styles[style].style_id
+            paragraph._p.style = self._style_ids[style]  # by name, python-docx walks over all styles each time
+        return paragraph
 
     def facts(self, rows: Iterable[tuple[str, str]]) -> None:
         for name, value in rows:
@@ -174,7 +187,16 @@ class Document:
     def _table(self, table: Table) -> None:
         if table.title.strip():
             self.text(one_line(table.title, 200))
-        self.table([*table.columns], [["" if cell is None else str(cell) for cell in row] for row in table.rows])
+        if self._has_room(len(table.columns) * min(len(table.rows), MAX_ROWS)):
+            self.table([*table.columns], [["" if cell is None else str(cell) for cell in row] for row in table.rows])
+        else:
+            self.text(f"[{count(len(table.rows), 'row')} in the session's data]")
+
+    def _has_room(self, pieces: int) -> bool:
+        """Whether so many more go in; what does not is one piece, so that no answer makes the others wait for long."""
+        fits = self._pieces + pieces <= MAX_PIECES
+        self._pieces += pieces if fits else 1
+        return fits
 
     def code(self, text: str) -> None:
         from docx.shared import Pt
@@ -186,7 +208,11 @@ class Document:
         """Headings, paragraphs, lists, tables and code of a Markdown text; links are their words."""
         rows: list[list[str]] = []
         lists: list[str] = []
-        for token, inner in _blocks(_parser().parse(_cut(text))):
+        tokens = _parser().parse(_cut(text))
+        if not self._has_room(sum(1 + len(token.children or ()) for token in tokens)):
+            self.text(_cut(text))
+            return
+        for token, inner in _blocks(tokens):
             if token.type in ("bullet_list_open", "ordered_list_open"):
                 lists.append("List Bullet" if token.type.startswith("bullet") else "List Number")
             elif token.type in ("bullet_list_close", "ordered_list_close"):
@@ -206,7 +232,7 @@ class Document:
                 self._inline(inner, lists[-1] if lists else None, breaks=breaks)
 
     def _inline(self, inline: Token | None, style: str | None, *, is_bold: bool = False, breaks: bool = True) -> None:
-        paragraph = self._document.add_paragraph(style=style)
+        paragraph = self._paragraph(style=style)
         strong = 0
         target = ""
         for token in (inline.children if inline else None) or ():
@@ -218,7 +244,8 @@ class Document:
                 words, target = f" ({target})", ""  # where it leads, as text: nothing here can be clicked
             if words:
                 run = paragraph.add_run(_said(words))
-                run.bold = is_bold or strong > 0
+                if is_bold or strong > 0:
+                    run.bold = True
                 if token.type == "code_inline":
                     run.font.name = "Consolas"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 import zipfile
 from pathlib import Path
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from secgemini_jupyter.errors import InputError
 from secgemini_jupyter.models import Message
+from secgemini_jupyter.transcript import word
 from secgemini_jupyter.transcript.document import Transcript
 from secgemini_jupyter.transcript.exports import export
 from secgemini_jupyter.transcript.turns import turn_slices
@@ -98,6 +100,37 @@ def test_a_title_that_defanging_makes_longer_fits(tmp_path: Path) -> None:
     content = made(title="1.1.1.1 " * 24).save(tmp_path / "a.docx").read_bytes()
     assert len(opened(content).core_properties.title) == 255
     assert opened(content).paragraphs[0].text == ("1[.]1[.]1[.]1 " * 24).strip()
+
+
+def test_a_long_list_looks_its_style_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a style's name python-docx walks over all styles: 3,000 items took 40 seconds."""
+    from docx.oxml.styles import CT_Styles
+
+    walks = []
+    found = CT_Styles.default_for
+    monkeypatch.setattr(CT_Styles, "default_for", lambda self, kind: walks.append(kind) or found(self, kind))
+    said = message("result", "agent_done", "- `a` b\n" * 200, id="r", at=1)
+    document = opened(to_docx(Transcript(turns=turn_slices([*turn()[:1], said]))))
+    assert len(walks) < 10
+    assert [each.style.name for each in document.paragraphs].count("List Bullet") == 200
+
+
+def test_what_would_take_long_is_plain_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(word, "MAX_PIECES", 40)
+    table = json.dumps([{"a": number, "b": "x"} for number in range(30)])
+    said = [
+        message("result", "answering", "- one\n- two", id="r1", at=1),
+        message("result", "answering", "- `three`\n" * 20, id="r2", at=2),
+        message("result", "answering", table, id="r3", at=3, mime_type="sec-gemini/table"),
+        message("result", "agent_done", "- four", id="r4", at=4),
+    ]
+    document = opened(to_docx(Transcript(turns=turn_slices([*turn()[:1], *said]))))
+    listed = [each.text for each in document.paragraphs if each.style.name == "List Bullet"]
+    assert listed == ["one", "two", "four"]
+    assert document.tables == []
+    texts = [each.text for each in document.paragraphs]
+    assert ("- `three`\n" * 20).strip() in [each.strip() for each in texts]
+    assert "[30 rows in the session's data]" in texts
 
 
 @few
