@@ -24,6 +24,13 @@ __all__ = ["verify_transcript"]
 _NEEDED = ("session_id", "message_index", "turn_index", "message_id", "message_type", "content", "content_sha256",
            "content_bytes", "is_binary")  # fmt: skip
 
+HASHED_ON_READING = {"file", "notebook"}
+"""Sources of rows whose hashes are no older than the table: they fit whatever was done to the file."""
+UNCOMPARED = (
+    "the hashes were made when the file was read, and this machine has no log of these prompts: "
+    "pass read_history(path, session_id=…) for JSON Lines, or keep transcripts as Parquet"
+)
+
 
 def verify_transcript(table: pd.DataFrame, head: str | Mapping[str, str] | None = None) -> Verification:
     """Check the rows of `table`, and the log of each of its sessions on this machine.
@@ -46,7 +53,11 @@ def verify_transcript(table: pd.DataFrame, head: str | Mapping[str, str] | None 
         log = verification_of(session_id, head=heads.get(session_id))  # writes what is noted, before it is read
         check = Check(session_id)
         check.rows_of_themselves(rows)
-        check.against(Noted.of(session_id), turns.get(session_id, []), rows, read_at)
+        noted, cut = Noted.of(session_id), turns.get(session_id, [])
+        check.against(noted, cut, rows, read_at)
+        is_known = any(turn.query and turn.query.id in noted.prompts for turn in cut)
+        if not is_known and HASHED_ON_READING & set(rows.get("source", ())):
+            check.add("uncompared", UNCOMPARED, None)
         findings = sorted(check.findings, key=lambda found: found.row or 0)
         parts += [log, Verification("", findings=findings)]
     return merged("transcript and activity log", parts)

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from secgemini_jupyter.activity.entries import GENESIS, LOST, REPAIRED, Entry, read_entry, torn
 from secgemini_jupyter.errors import InputError, one_line
@@ -22,7 +22,9 @@ SHOWN = 20
 WIDEST = 300
 """Characters of a finding in a repr: ids in a table come from anybody. `to_frame()` has all."""
 
-Problem = Literal["edited", "removed", "reordered", "repeated", "truncated", "rewritten", "torn", "lost", "absent"]
+Problem = Literal[
+    "edited", "removed", "reordered", "repeated", "truncated", "rewritten", "uncompared", "torn", "lost", "absent"
+]
 _REMARKS = frozenset({"torn", "lost", "absent"})
 Place = Literal["log", "transcript"]
 
@@ -55,7 +57,7 @@ class Finding:
 
 _COLUMNS: dict[str, Column[Sequence[Finding]]] = {
     "problem": Column(
-        Category(("edited", "removed", "reordered", "repeated", "truncated", "rewritten", *sorted(_REMARKS))),
+        Category((*(problem for problem in get_args(Problem) if problem not in _REMARKS), *sorted(_REMARKS))),
         lambda found: map(attrgetter("problem"), found),
     ),
     "where": Column(Category(("log", "transcript")), lambda found: map(attrgetter("where"), found)),
@@ -68,7 +70,7 @@ _COLUMNS: dict[str, Column[Sequence[Finding]]] = {
 
 @dataclass(frozen=True)
 class Verification:
-    """The outcome of a check; true if nothing was changed.
+    """The outcome of a check; true if nothing was changed, and there was something to compare with.
 
     `ok` says that the chain fits in itself. Without a `head` that was kept elsewhere, the file's owner can have cut
     its end off, or written it anew.
@@ -99,13 +101,23 @@ class Verification:
         return repr(self)
 
     def __repr__(self) -> str:
-        verdict = "nothing was changed" if self.ok else f"{len(self.problems)} changed"
-        lines = [one_line(f"{self.subject}: {verdict} ({self.entries} entries read)"), *map(str, self.findings[:SHOWN])]
+        lines = [
+            one_line(f"{self.subject}: {self._verdict} ({self.entries} entries read)"),
+            *map(str, self.findings[:SHOWN]),
+        ]
         if len(self.findings) > SHOWN:
             lines.append(f"… and {len(self.findings) - SHOWN} more: to_frame() has all")
         if self.head:
             lines.append(f"head {self.head}")
         return "\n  ".join(lines)
+
+    @property
+    def _verdict(self) -> str:
+        if changed := sum(finding.problem != "uncompared" for finding in self.problems):
+            return f"{changed} changed"
+        if self.ok:
+            return "nothing was changed"
+        return "not all could be compared" if self.entries else "nothing could be compared"
 
     def to_frame(self) -> pd.DataFrame:
         """One row a finding."""

@@ -42,7 +42,7 @@ def read_history(
 
     What a file is, its content tells, not its name.
 
-    - JSON Lines (`df.secgemini.to_jsonl(path)`): the messages as they came.
+    - JSON Lines (`df.secgemini.to_jsonl(path)`): the messages as they came; `source` is `file`.
     - Parquet of a `history()`, also filtered or put together.
     - A folder of such files, as `client.save_histories(folder)` and `df.secgemini.to_parquet_dataset(folder)` write it:
       session after session, by the folders' names.

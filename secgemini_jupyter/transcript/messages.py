@@ -17,7 +17,7 @@ __all__ = ["COLUMNS", "SCHEMA", "Source", "finished", "messages_frame"]
 
 SCHEMA = "messages/1"
 
-Source = Literal["live", "history", "cache", "local", "notebook"]
+Source = Literal["live", "history", "cache", "file", "notebook"]
 SOURCES = Category(get_args(Source))
 
 
@@ -83,7 +83,7 @@ def messages_frame(
     Args:
         messages: of one session, in order.
         session_id: the session they belong to.
-        source: where they came from.
+        source: where they came from; `file` is JSON Lines, which hold no hashes.
         received_at: Unix seconds at which they arrived: one time for all, or one for each.
         turn_index: the turn of the messages before the first query, where that is not the session's beginning.
     """

@@ -95,7 +95,7 @@ def read_jsonl_frame(path: Path, *, session_id: str) -> pd.DataFrame:
     Raises:
         InputError: a line is no message, or the file is cut off; the error names the line.
     """
-    return messages_frame(messages_in_lines(read_bytes(path), path), session_id=session_id)
+    return messages_frame(messages_in_lines(read_bytes(path), path), session_id=session_id, source="file")
 
 
 def messages_in_lines(data: bytes, path: Path) -> list[Message]:

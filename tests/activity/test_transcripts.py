@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from secgemini_jupyter import activity
+from secgemini_jupyter import activity, read_history
 from secgemini_jupyter.activity.recorder import flush
 from secgemini_jupyter.client.sync import InteractiveSession, SecGemini
 from secgemini_jupyter.errors import InputError
@@ -92,6 +92,27 @@ def test_turns_that_were_cut_off_are_told_by_the_log(session: InteractiveSession
     early = session.history()
     early.attrs["generated_at"] = "2020-01-01T00:00:00+00:00"  # read before they were asked
     assert early.iloc[:third].secgemini.verify()
+
+
+def test_json_lines_are_compared_with_the_log_of_their_session_or_not_at_all(
+    session: InteractiveSession, tmp_path: Path
+) -> None:
+    """A file's own hashes are made as it is read: they fit what was edited, and what was cut off."""
+    path = session.export(tmp_path / "case.jsonl")
+    assert read_history(path, session_id=session.id).secgemini.verify(head=session.head())
+    result = read_history(path).secgemini.verify()
+    assert not result
+    assert found(result) == [("absent", "log", None), ("uncompared", "transcript", None)]
+    assert "nothing could be compared (0 entries read)" in repr(result)
+    assert "session_id=" in repr(result)
+    mixed = pd.concat([session.history(), read_history(path)]).secgemini.verify()
+    assert "not all could be compared" in repr(mixed)
+    lines = path.read_bytes().splitlines(keepends=True)
+    last = session.history()["message_id"].iloc[rows_of(session.history(), "result")[-1]]
+    path.write_bytes(b"".join(line.replace(b"three", b"free") if last.encode() in line else line for line in lines))
+    assert found(read_history(path, session_id=session.id).secgemini.verify())[0][0] == "edited"
+    path.write_bytes(b"".join(lines[: rows_of(session.history(), "query")[2]]))
+    assert found(read_history(path, session_id=session.id).secgemini.verify()) == [("removed", "transcript", None)]
 
 
 def test_the_log_is_checked_too(session: InteractiveSession) -> None:

@@ -46,8 +46,8 @@ def written(path: Path, content: bytes) -> Path:
 def test_json_lines_are_the_table_of_their_messages(tmp_path: Path) -> None:
     path = tmp_path / "triage.jsonl"
     write_jsonl(turn(), path)
-    assert_frame_equal(read_history(path), messages_frame(turn(), session_id="triage"))
-    assert_frame_equal(read_history(path, session_id="s"), messages_frame(turn(), session_id="s"))
+    assert_frame_equal(read_history(path), messages_frame(turn(), session_id="triage", source="file"))
+    assert_frame_equal(read_history(path, session_id="s"), messages_frame(turn(), session_id="s", source="file"))
     assert read_history(path).secgemini.turns()["status"].tolist() == ["ok"]
 
 
@@ -95,7 +95,7 @@ def test_any_messages_come_back_from_json_lines_and_parquet(
 ) -> None:
     assume(not messages or b'"message_type"' in to_jsonl(messages))
     folder = tmp_path_factory.mktemp("files")
-    table = messages_frame(messages, session_id="s")
+    table = messages_frame(messages, session_id="s", source="file")
     write_jsonl(messages, folder / "a.jsonl")
     write_parquet(table, folder / "a.parquet")
     assert_frame_equal(read_history(folder / "a.parquet"), table)
