@@ -65,7 +65,9 @@ LONG_CODE = 24
 """Characters of inline code that stay together."""
 
 
-def markdown_html(text: str, *, defang: bool = True, breaks: bool = True, limit: int = MAX_CHARS) -> Html:
+def markdown_html(
+    text: str, *, defang: bool = True, breaks: bool = True, links: bool = True, limit: int = MAX_CHARS
+) -> Html:
     """`text` as HTML that holds the allow-list of `html.sanitize` and nothing else.
 
     A text longer than `limit` characters, or nested deeper than people read, is cut or flattened, and the
@@ -74,18 +76,20 @@ def markdown_html(text: str, *, defang: bool = True, breaks: bool = True, limit:
     Args:
         breaks: line breaks count: answers quote logs, and Sec-Gemini's own page shows them so. Else they are blanks, as
             in prose that was written in an editor.
+        links: some can be clicked, as decided above; else each is text, with where it leads behind it, as in documents
+            that are handed on.
     """
     shown, notes = _within_limits(text, limit)
-    rendered = html.sanitize(_parser().render(shown, {"defang": defang, "breaks": breaks}))
+    rendered = html.sanitize(_parser().render(shown, {"defang": defang, "breaks": breaks, "links": links}))
     if not notes:
         return rendered
     return html.join(rendered, html.tag("div", f"[{'; '.join(notes)}]", style=html.QUIET))
 
 
-def inline_html(text: str, *, defang: bool = True) -> Html:
+def inline_html(text: str, *, defang: bool = True, links: bool = True) -> Html:
     """One line of Markdown (an error with a command in it, a title), without its paragraph."""
     line = shorten(" ".join(safe_text(text).split()), 2_000)
-    return html.sanitize(_parser().renderInline(line, {"defang": defang}))
+    return html.sanitize(_parser().renderInline(line, {"defang": defang, "links": links}))
 
 
 def _within_limits(text: str, limit: int) -> tuple[str, list[str]]:
@@ -193,11 +197,11 @@ def _bracket_depth(text: str) -> int:
 
 def _rewrite(state: Any) -> None:
     """Headings down, cells aligned, links and images as decided above, indicators defanged."""
-    defang = state.env.get("defang", True)
+    defang, links = state.env.get("defang", True), state.env.get("links", True)
     inline = [token for token in state.tokens if token.type == "inline"]
     mentioned = _hosts_mentioned(inline) if defang else frozenset()
     for token in inline:
-        token.children = list(_children(token.children or (), mentioned, defang=defang))
+        token.children = list(_children(token.children or (), mentioned, defang=defang, links=links))
     column: int = 0
     columns: list[_Column] = []
     for index, token in enumerate(state.tokens):
@@ -260,12 +264,12 @@ def _hosts_mentioned(inline: Sequence[Token]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _children(tokens: Sequence[Token], mentioned: frozenset[str], *, defang: bool) -> Iterator[Token]:
+def _children(tokens: Sequence[Token], mentioned: frozenset[str], *, defang: bool, links: bool) -> Iterator[Token]:
     opened: list[tuple[bool, str, str]] = []
     for index, token in enumerate(tokens):
         if token.type == "link_open":
             url, label = str(token.attrs.get("href", "")), _label(tokens[index + 1 :])
-            host = _clickable(url)
+            host = _clickable(url) if links else ""
             clickable = bool(host) and not (defang and (_NAMES_A_TARGET.search(label) or host in mentioned))
             opened.append((clickable, url, host if clickable else label))
             if clickable:

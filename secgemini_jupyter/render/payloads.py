@@ -61,8 +61,8 @@ class Payload:
     is_transcript: bool = False
 
 
-def render_message(message: Message, *, defang: bool = True) -> Payload:
-    return render_content(message.mime_type, message.content or "", defang=defang)
+def render_message(message: Message, *, defang: bool = True, links: bool = True) -> Payload:
+    return render_content(message.mime_type, message.content or "", defang=defang, links=links)
 
 
 def read_table(mime_type: str | None, content: str) -> Table | None:
@@ -99,11 +99,17 @@ def _plain_type(mime_type: str | None) -> str:
     return (mime_type or "text/plain").partition(";")[0].strip().lower()
 
 
-def render_content(mime_type: str | None, content: str, *, defang: bool = True) -> Payload:
-    """Any content of any MIME type; never raises for what it says."""
+def render_content(mime_type: str | None, content: str, *, defang: bool = True, links: bool = True) -> Payload:
+    """Any content of any MIME type; never raises for what it says.
+
+    Args:
+        links: whether any can be clicked in its Markdown.
+    """
     mime_type = _plain_type(mime_type)
     if mime_type in _MARKDOWN:
-        return _markdown(content, defang=defang)
+        return _markdown(content, defang=defang, links=links)
+    if mime_type == _CANVAS:
+        return _canvas(content, defang=defang, links=links)
     show = _RENDERERS.get(mime_type)
     if show is None and mime_type in _CODE:
         return _code(content, _CODE[mime_type])
@@ -130,9 +136,10 @@ def _note(text: str) -> Payload:
     return Payload(html.tag("div", f"[{text}]", style=html.QUIET), f"[{text}]")
 
 
-def _markdown(content: str, *, defang: bool) -> Payload:
+def _markdown(content: str, *, defang: bool, links: bool) -> Payload:
     text = safe_text(content)
-    return Payload(markdown_html(content, defang=defang), defanged(text) if defang else text, content, is_markdown=True)
+    shown = markdown_html(content, defang=defang, links=links)
+    return Payload(shown, defanged(text) if defang else text, content, is_markdown=True)
 
 
 def _code(code: str, language: str) -> Payload:
@@ -296,20 +303,21 @@ def _svg(content: str, _: bool) -> Payload:
     )
 
 
-def _canvas(content: str, defang: bool) -> Payload:
+def _canvas(content: str, *, defang: bool, links: bool) -> Payload:
     try:
         value = read_json(content, "a canvas") if content.lstrip()[:1] == "{" else None
     except ProtocolError:
         value = None
     if not isinstance(value, dict) or not isinstance(value.get("content"), str):
-        return _markdown(content, defang=defang)
-    body = _markdown(value["content"], defang=defang)
+        return _markdown(content, defang=defang, links=links)
+    body = _markdown(value["content"], defang=defang, links=links)
     title = one_line(str(value.get("title") or ""))
     title = defanged(title) if defang else title
     heading = html.tag("div", html.tag("strong", title), style=html.TITLE) if title else Html()
     return Payload(html.join(heading, body.html), f"{title}\n{body.text}".lstrip("\n"), value)
 
 
+_CANVAS = "sec-gemini/canvas"
 _MARKDOWN = frozenset({"text/plain", "text/markdown", "sec-gemini/markdown", "sec-gemini"})
 _RENDERERS: dict[str, Callable[[str, bool], Payload | None]] = {
     "sec-gemini/table": _table,
@@ -328,7 +336,6 @@ _RENDERERS: dict[str, Callable[[str, bool], Payload | None]] = {
     "image/gif": _image,
     "image/webp": _image,
     "image/svg+xml": _svg,
-    "sec-gemini/canvas": _canvas,
 }
 _LANGUAGES = "c go java javascript perl php python ruby rust sql swift toml typescript xml yaml"
 _CODE = {f"text/{name}": name for name in _LANGUAGES.split()} | {"text/c++": "cpp"}

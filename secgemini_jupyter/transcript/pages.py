@@ -1,6 +1,7 @@
 """A transcript as one HTML file: it loads nothing, runs nothing, folds, prints, and is light or dark as the reader is.
 
-Indicators are defanged. Contents come out of `render`, which has made them harmless; everything else is escaped.
+Indicators are defanged, and no link leads out. Contents come out of `render`, which has made them harmless; everything else is
+escaped.
 """
 
 from __future__ import annotations
@@ -184,9 +185,9 @@ def _prompt(prompt: str) -> Html:
 
 def answer_html(turn: TurnSlice) -> Html:
     """What came of a prompt: results, how it ended, who said it, thinking and tools."""
-    parts: list[str] = [render_message(message).html for message in results(turn.messages)]
+    parts: list[str] = [render_message(message, links=False).html for message in results(turn.messages)]
     if turn.status == "error":
-        error = inline_html(turn.error or "")
+        error = inline_html(turn.error or "", links=False)
         parts.append(tag("p", tag("strong", "Failed: " if error else "Failed."), error, class_="failed"))
     elif turn.status != "ok" and turn.index:
         parts.append(tag("p", tag("strong", "Incomplete: "), "the turn has no end.", class_="stopped"))

@@ -33,7 +33,7 @@ def values(report: Report) -> dict[str, Any]:
         "report": report,
         "title": report.title,
         "kind": report.kind,
-        "scope": markdown_html(report.scope, breaks=False) if report.scope.strip() else "",
+        "scope": markdown_html(report.scope, breaks=False, links=False) if report.scope.strip() else "",
         "facts": pages.facts_html(transcript, [("Activity log", report.head)]),
         "evidence": _evidence(report.evidence) if report.evidence else "",
         "evidence_note": report.evidence_note,
@@ -42,7 +42,9 @@ def values(report: Report) -> dict[str, Any]:
         "indicators": _mentions(report.indicators, "Type", "Value") if report.indicators else "",
         "indicators_note": report.indicators_note,
         "techniques": _mentions(report.techniques, "Id", "Name") if report.techniques else "",
-        "events": [{"turn": turn, "shown": render_message(message).html} for turn, message in report.reported],
+        "events": [
+            {"turn": turn, "shown": render_message(message, links=False).html} for turn, message in report.reported
+        ],
         "timeline": _timeline(report),
         "appendix": pages.turns_html(transcript, is_open=False),
         "footer": pages.footer(report.made),
@@ -51,9 +53,9 @@ def values(report: Report) -> dict[str, Any]:
 
 def _findings(report: Report) -> Html:
     if report.findings is not None:
-        return markdown_html(report.findings, breaks=False)
+        return markdown_html(report.findings, breaks=False, links=False)
     results = report.answered.results if report.answered else []
-    return join(*[render_message(message).html for message in results])
+    return join(*[render_message(message, links=False).html for message in results])
 
 
 def _evidence(evidence: Sequence[Evidence]) -> Html:

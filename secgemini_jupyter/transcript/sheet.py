@@ -60,7 +60,6 @@ min-width:11ch}
 .findings{border-left:3px solid var(--answer);padding:1px 0 1px 14px}
 footer{margin-top:48px;padding-top:12px;border-top:1px solid var(--line);color:var(--muted);font-size:12.5px}
 summary:focus-visible,a:focus-visible{outline:2px solid var(--prompt);outline-offset:2px;border-radius:3px}
-.answer a,.findings a{color:var(--prompt)}
 @media (max-width:560px){body{padding:24px 16px 40px}.facts{grid-template-columns:1fr;gap:0}
 .facts dd{margin-bottom:8px}.turn>summary{flex-wrap:wrap}.turn>.body{padding-left:0}}
 @media print{

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import hashlib
+import json
 import re
 from html.parser import HTMLParser
 
@@ -16,6 +17,7 @@ from secgemini_jupyter.models import Message
 from secgemini_jupyter.transcript.document import Transcript
 from secgemini_jupyter.transcript.messages import messages_frame
 from secgemini_jupyter.transcript.pages import to_html
+from secgemini_jupyter.transcript.reports import Report
 from secgemini_jupyter.transcript.sheet import CSS
 from secgemini_jupyter.transcript.turns import turn_slices
 from tests.transcript.documents import EVIL, hostile, ordinary
@@ -106,6 +108,26 @@ def test_a_failure_and_a_missing_end_are_words() -> None:
     page = to_html(Transcript(turns=turn_slices([*turn()[:2], failed, *turn("b")[:3]])))
     assert "<strong>Failed: </strong>The quota is used up." in page
     assert "<strong>Incomplete: </strong>" in page
+
+
+def test_a_link_is_its_words_and_where_it_leads_defanged() -> None:
+    """The page is handed on: what says that indicators are defanged has no link to one, in no kind of answer."""
+    said = "see [invoice](https://evil-login.com/a) now, or [ask](mailto:x@evil-login.com)"
+    answers = [
+        message("result", "answering", said, id="a", at=1),
+        message("result", "agent_done", json.dumps({"title": "t", "content": said}), id="b", at=1,
+                mime_type="sec-gemini/canvas"),
+        message("error", "undefined", said, id="e", at=2, status_code=500),
+    ]  # fmt: skip
+    transcript = Transcript(turns=turn_slices([turn()[0], *answers]))
+    read = Reader(to_html(transcript))
+    assert [url for url in read.urls if not url.startswith("#")] == []
+    assert read.text.count("invoice (hxxps://evil-login[.]com/a) now") == 3
+    report = Report(transcript=transcript, title="x", scope=said, findings=said)
+    read = Reader(report.to_html())
+    assert read.urls == []
+    assert read.text.count("invoice (hxxps://evil-login[.]com/a) now") == 5
+    assert Reader(Report(transcript=transcript, title="x").to_html()).urls == []
 
 
 def test_what_came_before_the_first_prompt_is_there_and_nothing_is_a_page_too() -> None:
