@@ -1,7 +1,7 @@
 """A transcript as one HTML file: it loads nothing, runs nothing, folds, prints, and is light or dark as the reader is.
 
-Indicators are defanged, and no link leads out. Contents come out of `render`, which has made them harmless; everything else is
-escaped.
+Indicators are defanged, and no link leads out. Contents come out of `render`, which has made them harmless;
+everything else is escaped.
 """
 
 from __future__ import annotations
