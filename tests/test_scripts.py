@@ -117,12 +117,13 @@ def test_the_notebook_of_transcripts_finds_what_the_logs_hold() -> None:
     for cell in executed("transcript_analysis.ipynb"):
         data = [output.get("data", {}) for output in cell.outputs]
         said = " ".join(each.get("text/html") or each.get("text/plain", "") for each in data)
+        said += " ".join(output.text for output in cell.outputs if output.output_type == "stream")
         shown[cell.source.splitlines()[-1]] = " ".join(re.sub("<[^>]*>", " ", said).split())
         if ".plot." in cell.source:
             assert [each for each in data if "image/png" in each and 'alt="' in each["text/html"]], cell.source
     for line, facts in {
         'joined[["defanged"': ["hnhmrkw[.]myftp[.]biz True 12 27 2013-09-15 23:44:37+00:00 8"],
-        'unseen[["type"': ["type defanged in_prompt 55 domain secgemini[.]google False"],
+        'unseen[["type"': ["indicators in answers, 0 of them in no log"],
         "told.merge": ["16464 udp 202 202 23:44:59 23:48:22 202 202", "443 tcp 37 3 23:44:28 23:44:32 37 3"],
         'techniques[["id"': ["T1189 Drive-by Compromise", "Disable or Modify Tools", "T1685"],
         "[(each[": ["('T1685', 4)"],
