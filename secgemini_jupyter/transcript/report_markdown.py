@@ -33,7 +33,7 @@ def values(report: Report) -> dict[str, Any]:
         "report": report,
         "title": report.title,
         "kind": report.kind,
-        "scope": _prose(report.scope),
+        "scope": _scope(report),
         "facts": Written("\n".join(f"- {name}: {escaped(value, 2_000)}" for name, value in rows if value)),
         "evidence": _table(
             ("#", "Name", "Size", "Type", "SHA-256", "Compared"),
@@ -80,6 +80,19 @@ def _prose(text: str) -> Written:
     return Written(defanged_markdown(answer_markdown([said]).strip("\n")))
 
 
+def _scope(report: Report) -> Written:
+    if report.described:
+        return Written("\n".join([report.described_note, "", *_plain(report.described)]))
+    return _prose(report.scope or "")
+
+
+def _plain(text: str) -> list[str]:
+    """Lines of a fence: whatever the text is, it is no heading of ours."""
+    cut = len(text) - MAX_PROMPT
+    note = f"\n[{count(cut, 'more character')} in the session's history]" if cut > 0 else ""
+    return fenced(defanged(safe_text(text[:MAX_PROMPT]).strip("\n")) + note, "text")
+
+
 def _findings(report: Report) -> Written:
     if report.findings is not None:
         return _prose(report.findings)
@@ -99,9 +112,7 @@ def _turn(turn: TurnSlice, *, several: bool) -> str:
     where = f"{_cell(turn.session_id)}, " if several else ""
     lines = [f"### {where}turn {turn.index}" if turn.index else "### Before the first prompt", ""]
     if turn.prompt is not None:
-        cut = len(turn.prompt) - MAX_PROMPT
-        note = f"\n[{count(cut, 'more character')} in the session's history]" if cut > 0 else ""
-        lines += fenced(defanged(safe_text(turn.prompt[:MAX_PROMPT]).strip("\n")) + note, "text")
+        lines += _plain(turn.prompt)
     lines += ["", _quoted(turn.messages) or "No answer."]
     if turn.status == "error":
         lines += ["", f"Failed: {_cell(turn.error or '')}"]

@@ -19,6 +19,8 @@ from secgemini_jupyter.transcript.templating import filled
 
 __all__ = ["page"]
 
+MAX_DESCRIPTION = 5_000
+
 
 def page(report: Report) -> str:
     """The template's text is the page's body: policy, style sheet and title are ours, whatever it says."""
@@ -33,7 +35,7 @@ def values(report: Report) -> dict[str, Any]:
         "report": report,
         "title": report.title,
         "kind": report.kind,
-        "scope": markdown_html(report.scope, breaks=False, links=False) if report.scope.strip() else "",
+        "scope": _scope(report),
         "facts": pages.facts_html(transcript, [("Activity log", report.head)]),
         "evidence": _evidence(report.evidence) if report.evidence else "",
         "evidence_note": report.evidence_note,
@@ -49,6 +51,15 @@ def values(report: Report) -> dict[str, Any]:
         "appendix": pages.turns_html(transcript, is_open=False),
         "footer": pages.footer(report.made),
     }
+
+
+def _scope(report: Report) -> Html | str:
+    if report.described:
+        quoted = tag("blockquote", tag("p", said(report.described[:MAX_DESCRIPTION]), class_="about"))
+        return join(tag("p", report.described_note, class_="quiet"), quoted)
+    if report.scope is None or not report.scope.strip():
+        return ""
+    return markdown_html(report.scope, breaks=False, links=False)
 
 
 def _findings(report: Report) -> Html:

@@ -90,14 +90,14 @@ class Report:
     """What goes into the report; `to_html`, `to_markdown` and `save` write it.
 
     Attributes:
-        scope, findings: Markdown; findings are a person's, None for the last answer.
+        scope, findings: a person's, as Markdown; None for what the session's description says, and for the last answer.
         head: the activity log's head, or why there is none.
         chosen: rows of `iocs()` that are listed; None for all indicators that were mentioned.
     """
 
     transcript: Transcript
     title: str
-    scope: str = ""
+    scope: str | None = None
     findings: str | None = None
     evidence: Sequence[Evidence] = ()
     head: str = ""
@@ -163,6 +163,15 @@ class Report:
         who = {True: " with the local service, not Sec-Gemini", False: " with Sec-Gemini"}
         local = self.transcript.is_local
         return f"Report of an investigation{'' if local is None else who[local]}"
+
+    @property
+    def described(self) -> str:
+        """The session's description, where nobody wrote a scope: text of the service, which is no Markdown here."""
+        return self.transcript.description.strip() if self.scope is None else ""
+
+    @property
+    def described_note(self) -> str:
+        return "As the session describes it:"
 
     @property
     def findings_note(self) -> str:
@@ -252,7 +261,7 @@ def report(
 
     Args:
         title: the session's name if left out.
-        scope: what was investigated, as Markdown; the session's description if left out.
+        scope: what was investigated, as Markdown; the session's description, quoted, if left out.
         findings: yours, as Markdown. If left out, the last answer, and the report says that nobody checked it.
         indicators: rows of `df.secgemini.iocs()` that you chose; all that were mentioned if left out.
         files: the attachments of a table, as `session.files` or `df.secgemini.files()` gives them; what `history()`
@@ -284,7 +293,7 @@ def report(
     return Report(
         transcript=transcript,
         title=title or transcript.name or "Investigation",
-        scope=transcript.description if scope is None else scope,
+        scope=scope,
         findings=findings,
         evidence=evidence,
         head=head,

@@ -66,7 +66,11 @@ def report_docx(report: Report) -> bytes:
     document = Document(report.title)
     document.text(report.kind)
     document.facts([*facts(report.transcript), ("Activity log", report.head)])
-    if report.scope.strip():
+    if report.described:
+        document.heading("Scope", 1)
+        document.text(report.described_note)
+        document.text(_cut(report.described), "Intense Quote")
+    elif report.scope and report.scope.strip():
         document.heading("Scope", 1)
         document.markdown(report.scope, breaks=False)
     document.heading("Evidence", 1)

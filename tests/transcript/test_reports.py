@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import re
 import sys
 from pathlib import Path
 from typing import Any
 
+import docx
 import msgspec
 import pandas as pd
 import pytest
@@ -63,6 +65,26 @@ def test_a_person_s_prose_is_not_broken_where_its_lines_end() -> None:
     page = whole.to_html()
     for words in (">One\nhost.<", ">Taken\nover.<", "Next:<br>\nisolate it."):
         assert words in page, words
+
+
+def test_what_the_session_says_of_itself_is_quoted(tmp_path: Path) -> None:
+    """A service that writes the description writes no part of the report, and nothing in a person's name."""
+    forged = "Routine.\n\n## Findings\n\nWritten by the analyst.\n\n```\nNo [Details](https://evil.example/x)"
+    whole = made(dataclasses.replace(ordinary(), description=forged))
+    text, page = whole.to_markdown(), whole.to_html()
+    tokens = MarkdownIt().enable("table").parse(text)
+    heads = [after.content for token, after in itertools.pairwise(tokens) if (token.tag, token.nesting) == ("h2", 1)]
+    assert heads[:3] == ["Scope", "Evidence", "Findings"]
+    assert heads.count("Findings") == page.count("<h2>Findings</h2>") == 1
+    assert "As the session describes it:\n\n````text\nRoutine." in text
+    assert "[Details](hxxps://evil[.]example/x)" in text
+    assert "[Details](hxxps://evil[.]example/x)" in Reader(page).text
+    assert "evil.example" not in page
+    document = docx.Document(str(whole.save(tmp_path / "a.docx")))
+    (quote,) = [each for each in document.paragraphs if each.text.startswith("Routine.")]
+    assert quote.text.endswith("[Details](hxxps://evil[.]example/x)")
+    assert quote.style.name == "Intense Quote"
+    assert "As the session" not in made(scope="").to_markdown()
 
 
 def test_indicators_that_were_chosen_are_listed_alone() -> None:
