@@ -72,6 +72,8 @@ class Noted:
     """SHA-256 of turns that ended well."""
     ended: dict[str, float] = field(default_factory=dict)
     """Unix seconds."""
+    counts: dict[str, int] = field(default_factory=dict)
+    """Messages of turns that ended well and were heard from their beginning, the prompt among them."""
 
     @classmethod
     def of(cls, session_id: str) -> Noted:
@@ -98,6 +100,9 @@ class Noted:
                 self.ended[query_id] = at
             if details["status"] == "ok" and (digest is None or isinstance(digest, str)):
                 self.answers[query_id] = digest
+                count = details.get("message_count")
+                if type(count) is int and not details.get("listened"):
+                    self.counts[query_id] = count
 
 
 @dataclass
@@ -160,6 +165,11 @@ class Check:
             row = places.get(query.id)
             if (sent := noted.prompts.get(query.id)) and sent != sha256(query.content or ""):
                 self.add("edited", f"the prompt of turn {turn.index} is not the one that was sent", row, turn.index)
+            count, whole = len(turn.messages), noted.counts.get(query.id, 0)
+            if count < whole:  # more may have come since; fewer cannot be
+                self.add("removed", f"turn {turn.index} has {count} of its {whole} messages", None, turn.index)
+                if turn.answer is None:
+                    continue  # it is among those that are gone
             if query.id in noted.answers and noted.answers[query.id] != sha256(turn.answer):
                 first = turn.results[0] if turn.results else query
                 what = f"the answer of turn {turn.index} is not the one that came"

@@ -10,10 +10,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from secgemini_jupyter import activity, read_history
+from secgemini_jupyter import activity, read_history, secgemini_tool
 from secgemini_jupyter.activity.recorder import flush
 from secgemini_jupyter.client.sync import InteractiveSession, SecGemini
-from secgemini_jupyter.errors import InputError
+from secgemini_jupyter.errors import InputError, ServiceError
 from secgemini_jupyter.transcript.parquet import read_parquet, write_parquet
 from tests.conftest import LocalService
 
@@ -92,6 +92,33 @@ def test_turns_that_were_cut_off_are_told_by_the_log(session: InteractiveSession
     early = session.history()
     early.attrs["generated_at"] = "2020-01-01T00:00:00+00:00"  # read before they were asked
     assert early.iloc[:third].secgemini.verify()
+
+
+def test_a_turn_that_lacks_messages_is_named_also_where_the_others_were_numbered_anew(
+    session: InteractiveSession,
+) -> None:
+    table = session.history()
+    result = table.iloc[:-1].secgemini.verify()
+    assert found(result)[0] == ("removed", "transcript", None)
+    assert "turn 3 has " in repr(result)
+    second = rows_of(table, "query")[1]
+    cut = table.drop(index=second - 1)
+    cut["message_index"] = range(len(cut))
+    assert "removed: turn 1 has " in repr(cut.secgemini.verify())
+
+
+def test_no_turn_lacks_what_came_in_pieces_after_a_cut_or_from_a_local_tool(session: InteractiveSession) -> None:
+    client = session._client
+    made = client.create_session(tools=[secgemini_tool(lambda: "done", name="look", approval="allow")])
+    for prompt in ("[[call look {}]]", "[[messages=4]] [[drop after=2]]", "[[unknown enum]]"):
+        made.query(prompt)
+    list(made.stream_sync("[[partial]]", partial=True))
+    with pytest.raises(ServiceError):
+        made.query("[[messages=3]] [[error 500]]")
+    table = made.history()
+    assert table["turn_index"].max() == 5
+    assert found(table.secgemini.verify()) == []
+    made.delete()
 
 
 def test_json_lines_are_compared_with_the_log_of_their_session_or_not_at_all(
