@@ -149,7 +149,7 @@ class TranscriptAccessor:
 
         Of a turn the results' numbers count, which include those of its thinking messages; a message that came twice
         counts once. `cached_tokens` are a part of `prompt_tokens`: do not add them up. The service told nothing of
-        `turns_without_usage`, which are in no sum.
+        `turns_without_usage`, which are in no sum: where that is all of a row's turns, its tokens and cost are NA.
 
         With `prices` there is `cost_estimate`, in their currency: it is no bill. It counts prompt tokens less the
         cached ones, cached tokens at their own price, and generated tokens; thinking tokens at the price of generated

@@ -10,7 +10,7 @@ from itertools import pairwise
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal
 
-from secgemini_jupyter.models import Message, MessageType, State, Usage, turn_usage
+from secgemini_jupyter.models import Message, MessageType, State, Usage, counted_usages
 from secgemini_jupyter.render.steps import is_hand_over
 from secgemini_jupyter.transcript.columns import Category, Column, frame, is_time, seconds_between
 
@@ -99,7 +99,17 @@ class TurnSlice:
 
     @cached_property
     def usage(self) -> Usage:
-        return turn_usage(self.messages[1:] if self.query else self.messages)
+        """Zeros where the service counted none, too: see `is_counted`."""
+        return sum((usage for _, usage in self._counted), Usage())
+
+    @cached_property
+    def is_counted(self) -> bool:
+        """Whether the service told of any tokens."""
+        return bool(self._counted)
+
+    @cached_property
+    def _counted(self) -> list[tuple[Message, Usage]]:
+        return counted_usages(self.messages[1:] if self.query else self.messages)
 
     @property
     def started_at(self) -> float | None:
@@ -138,6 +148,12 @@ def each(read: Callable[[TurnSlice], Any]) -> Callable[[Sequence[TurnSlice]], It
     return lambda turns: map(read, turns)
 
 
+def tokens(name: str) -> Callable[[Sequence[TurnSlice]], Iterable[int | None]]:
+    """A number of the usage; missing where none was told, which is not 0."""
+    read = attrgetter(name)
+    return lambda turns: (read(turn.usage) if turn.is_counted else None for turn in turns)
+
+
 def unknown(turns: Sequence[TurnSlice]) -> list[None]:
     """For what the messages do not tell, and the kernel that asked may."""
     return [None] * len(turns)
@@ -151,17 +167,17 @@ COLUMNS: dict[str, Column[Sequence[TurnSlice]]] = {
     "status": Column(Category(("ok", "error", "interrupted", "incomplete")), each(attrgetter("status"))),
     "duration_s": Column("Float64", each(attrgetter("duration"))),
     "tool_call_count": Column("Int32", each(attrgetter("tool_call_count"))),
-    "total_tokens": Column("Int64", each(attrgetter("usage.total_tokens"))),
+    "total_tokens": Column("Int64", tokens("total_tokens")),
     "error": Column("string", each(attrgetter("error"))),
     "status_code": Column("Int32", each(lambda turn: turn.failure.status_code if turn.failure else 200)),
     "ended_at": Column("time", each(attrgetter("ended_at"))),
     "time_to_first_s": Column("Float64", each(attrgetter("time_to_first"))),
     "message_count": Column("Int32", each(lambda turn: len(turn.messages))),
-    "prompt_tokens": Column("Int64", each(attrgetter("usage.prompt_tokens"))),
-    "generated_tokens": Column("Int64", each(attrgetter("usage.generated_tokens"))),
-    "cached_tokens": Column("Int64", each(attrgetter("usage.cached_token_count"))),
-    "thoughts_tokens": Column("Int64", each(attrgetter("usage.thoughts_token_count"))),
-    "tool_use_prompt_tokens": Column("Int64", each(attrgetter("usage.tool_use_prompt_token_count"))),
+    "prompt_tokens": Column("Int64", tokens("prompt_tokens")),
+    "generated_tokens": Column("Int64", tokens("generated_tokens")),
+    "cached_tokens": Column("Int64", tokens("cached_token_count")),
+    "thoughts_tokens": Column("Int64", tokens("thoughts_token_count")),
+    "tool_use_prompt_tokens": Column("Int64", tokens("tool_use_prompt_token_count")),
     "session_id": Column("string", each(attrgetter("session_id"))),
     "turn_id": Column("string", each(attrgetter("id"))),
     "prompt_sha256": Column("string", each(lambda turn: _sha256(turn.prompt))),

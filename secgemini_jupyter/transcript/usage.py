@@ -53,9 +53,16 @@ class Group:
     def usage(self) -> Usage:
         return sum((turn.usage for turn, _ in self.turns), Usage())
 
+    @cached_property
+    def is_counted(self) -> bool:
+        """Whether the service told of any tokens: else how many there were nobody knows."""
+        return any(turn.is_counted for turn, _ in self.turns)
+
     @property
     def cost(self) -> float | None:
-        """None where a turn's model has no price: a sum without it would look like the whole."""
+        """None where a turn's model has no price: a sum without it would look like the whole; or none was counted."""
+        if not self.is_counted and not all((model or "").startswith(UNPRICED) for _, model in self.turns):
+            return None
         costs = [cost(turn.usage, model, self.prices or {}) for turn, model in self.turns]
         return None if None in costs else math.fsum(each or 0.0 for each in costs)
 
@@ -63,6 +70,15 @@ class Group:
 def each(name: str) -> Callable[[Sequence[Group]], Iterable[Any]]:
     read = attrgetter(name)
     return lambda groups: map(read, groups)
+
+
+def without_usage(group: Group) -> int:
+    return sum(turn.index > 0 and not turn.is_counted for turn, _ in group.turns)
+
+
+def tokens(name: str) -> Callable[[Sequence[Group]], Iterable[int | None]]:
+    read = attrgetter(name)
+    return lambda groups: (read(group.usage) if group.is_counted else None for group in groups)
 
 
 _SESSION = {"session_id": Column("string", each("first.session_id"))}
@@ -81,15 +97,13 @@ _KEYS: dict[Grain, dict[str, Column[Sequence[Group]]]] = {
 }
 _SUMS: dict[str, Column[Sequence[Group]]] = {
     "turns": Column("Int64", lambda groups: (sum(turn.index > 0 for turn, _ in group.turns) for group in groups)),
-    "turns_without_usage": Column(
-        "Int64", lambda groups: (sum(not _is_told(turn) for turn, _ in group.turns) for group in groups)
-    ),
-    "total_tokens": Column("Int64", each("usage.total_tokens")),
-    "prompt_tokens": Column("Int64", each("usage.prompt_tokens")),
-    "generated_tokens": Column("Int64", each("usage.generated_tokens")),
-    "cached_tokens": Column("Int64", each("usage.cached_token_count")),
-    "thoughts_tokens": Column("Int64", each("usage.thoughts_token_count")),
-    "tool_use_prompt_tokens": Column("Int64", each("usage.tool_use_prompt_token_count")),
+    "turns_without_usage": Column("Int64", lambda groups: map(without_usage, groups)),
+    "total_tokens": Column("Int64", tokens("total_tokens")),
+    "prompt_tokens": Column("Int64", tokens("prompt_tokens")),
+    "generated_tokens": Column("Int64", tokens("generated_tokens")),
+    "cached_tokens": Column("Int64", tokens("cached_token_count")),
+    "thoughts_tokens": Column("Int64", tokens("thoughts_token_count")),
+    "tool_use_prompt_tokens": Column("Int64", tokens("tool_use_prompt_token_count")),
 }
 _COST: dict[str, Column[Sequence[Group]]] = {"cost_estimate": Column("Float64", each("cost"))}
 
@@ -181,8 +195,3 @@ def check_prices(prices: Prices) -> None:
 def _day(turn: TurnSlice) -> float | None:
     started = turn.started_at
     return None if started is None else started // DAY * DAY
-
-
-def _is_told(turn: TurnSlice) -> bool:
-    """Whether any message besides the prompt came with a usage, or there was nothing to count."""
-    return turn.index == 0 or any(message.usage is not None for message in turn.messages[bool(turn.query) :])

@@ -123,6 +123,12 @@ def test_a_turn_of_which_the_service_told_no_tokens_is_named() -> None:
     table = messages_frame([*turn(MIDNIGHT, result(None)), *turn(MIDNIGHT + 9, result(Usage(1, 1, 2)))], session_id="s")
     usage = table.secgemini.usage()
     assert usage[["turns", "turns_without_usage", "total_tokens"]].values.tolist() == [[2, 1, 2]]
+    for told in (table.secgemini.usage("turn", models="m", prices=PRICES), table.secgemini.turns()):
+        assert told["total_tokens"].tolist() == [pd.NA, 2]
+        assert told["cached_tokens"].tolist() == [pd.NA, 0]
+    assert table.secgemini.usage("turn", models="m", prices=PRICES)["cost_estimate"].isna().tolist() == [True, False]
+    local = table[table["turn_index"] == 1].secgemini.usage(models="local-analyst-1", prices=PRICES)
+    assert local[["turns_without_usage", "total_tokens", "cost_estimate"]].values.tolist() == [[1, pd.NA, 0.0]]
 
 
 @pytest.mark.parametrize("by", ["turn", "session", "day", "model"])
