@@ -65,8 +65,12 @@ class TranscriptAccessor:
         self._table = table
 
     def turns(self) -> pd.DataFrame:
-        """One row a turn: prompt, answer, status, times, tool calls, tokens."""
-        return frame_of_turns(turns_of(self._table))
+        """One row a turn: prompt, answer, status, times, tool calls, tokens, model.
+
+        A turn is over with its END or an error: without their rows it is `incomplete`, without end or duration.
+        What no message tells is NA (`reconnects`, `cell_id`, `execution_count`), and no status is `interrupted`.
+        """
+        return frame_of_turns(turns_of(self._table), models=models_of(self._table))
 
     def tool_calls(self) -> pd.DataFrame:
         """One row a tool call: tool, arguments, output or error, times, how call and result were brought together."""

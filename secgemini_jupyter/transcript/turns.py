@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -193,9 +193,13 @@ def turns_frame(messages: Sequence[Message], *, session_id: str) -> pd.DataFrame
     return frame_of_turns(turn_slices(messages, session_id=session_id), session_id=session_id)
 
 
-def frame_of_turns(turns: Sequence[TurnSlice], *, session_id: str | None = None) -> pd.DataFrame:
-    """The same for turns that may be of several sessions."""
-    return frame(COLUMNS, turns, schema=SCHEMA, session_id=session_id)
+def frame_of_turns(
+    turns: Sequence[TurnSlice], *, session_id: str | None = None, models: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """The same for turns that may be of several sessions; `models` has the model strings of those that are known."""
+    known = models or {}
+    columns = COLUMNS | {"model": Column("string", each(lambda turn: known.get(turn.session_id)))}
+    return frame(columns, turns, schema=SCHEMA, session_id=session_id)
 
 
 def time_of(message: Message) -> float | None:

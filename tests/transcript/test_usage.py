@@ -86,8 +86,10 @@ def test_models_come_from_a_column_or_from_what_history_noted(table: pd.DataFram
     noted = table[table["session_id"] == "a"].copy()
     noted.attrs["models"] = {"a": "m"}
     assert noted.secgemini.usage()["model"].tolist() == ["m"]
+    assert noted.secgemini.turns()["model"].tolist() == ["m", "m"]
     column = table.assign(model=table["session_id"].map({"b": "n"}))
     assert column.secgemini.usage()["model"].tolist() == [pd.NA, "n"]
+    assert column.secgemini.turns()["model"].tolist() == [pd.NA, pd.NA, "n"]
     assert column.secgemini.usage(models="m")["model"].tolist() == ["m", "m"]
 
 
