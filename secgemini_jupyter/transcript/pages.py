@@ -87,7 +87,8 @@ def facts_html(transcript: Transcript, more: Iterable[tuple[str, str]] = ()) -> 
 def facts(transcript: Transcript) -> Iterator[tuple[str, str]]:
     """Names and values, on one line each; a value may be empty."""
     ids = list(dict.fromkeys(turn.session_id for turn in transcript.turns if turn.session_id))
-    session = transcript.session_id or (ids[0] if len(ids) == 1 else count(len(ids), "session") if ids else "")
+    several = f"{count(len(ids), 'session')}: {', '.join(ids)}"
+    session = transcript.session_id or (ids[0] if len(ids) == 1 else several if ids else "")
     yield "Session", one_line(session, 200)
     yield "Answered by", " · ".join(part for part in _who(transcript) if part)
     first, last = transcript.times

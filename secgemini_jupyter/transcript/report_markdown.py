@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from secgemini_jupyter._version import __version__
 from secgemini_jupyter.models import Message, MessageType
-from secgemini_jupyter.render.text import count, defanged, safe_text, size, utc
+from secgemini_jupyter.render.text import count, defanged, safe_text, utc
+from secgemini_jupyter.transcript import report_parts as parts
 from secgemini_jupyter.transcript.answers import answer_markdown
 from secgemini_jupyter.transcript.document import Transcript
 from secgemini_jupyter.transcript.markdown import escaped, fenced
@@ -28,32 +29,25 @@ def document(report: Report) -> str:
 def values(report: Report) -> dict[str, Any]:
     """The same names as for a page, as Markdown."""
     rows = [*facts(report.transcript), ("Activity log", report.head)]
-    mentions = ("Count", "First mentioned", "In", "Remarks")
+
+    def mentions(listed: Sequence[Mention], *names: str) -> Written:
+        return _table((*names, *parts.MENTIONS), parts.mention_rows(listed, report.sessions))
+
     return {
         "report": report,
         "title": report.title,
         "kind": report.kind,
         "scope": _scope(report),
         "facts": Written("\n".join(f"- {name}: {escaped(value, 2_000)}" for name, value in rows if value)),
-        "evidence": _table(
-            ("#", "Name", "Size", "Type", "SHA-256", "Compared"),
-            [
-                (str(number), each.file.name, size(each.file.size), each.file.mime_type, each.file.sha256,
-                 each.compared)
-                for number, each in enumerate(report.evidence, 1)
-            ],
-        ),
+        "evidence": _table(parts.EVIDENCE, parts.evidence_rows(report.evidence, report.sessions)),
         "evidence_note": report.evidence_note,
         "findings": _findings(report),
         "findings_note": report.findings_note,
-        "indicators": _table(("Type", "Value", *mentions), map(_mention, report.indicators)),
+        "indicators": mentions(report.indicators, "Type", "Value"),
         "indicators_note": report.indicators_note,
-        "techniques": _table(("Id", "Name", *mentions), map(_mention, report.techniques)),
+        "techniques": mentions(report.techniques, "Id", "Name"),
         "events": [{"turn": turn, "shown": _quoted([message])} for turn, message in report.reported],
-        "timeline": _table(
-            ("Time", "Turn", "Step", "What"),
-            [(each.time, str(each.turn or ""), each.kind, each.what) for each in report.timeline],
-        ),
+        "timeline": _table(parts.EVENTS, parts.event_rows(report.timeline, report.sessions)),
         "appendix": Written("\n\n".join(_turns(report.transcript)) or "Nothing was asked yet."),
         "footer": f"Times are UTC. Written {utc(report.made)} by secgemini-jupyter {__version__} (unofficial).",
     }  # fmt: skip
@@ -63,15 +57,12 @@ def _cell(text: str) -> str:
     return escaped(defanged(text[:16_000]), 2_000)
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Written:
-    """Nothing, if there are no rows."""
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Written:
+    """Nothing, if there are no rows; without columns that have nothing to say."""
+    columns, rows = parts.told(columns, rows)
     lines = [f"| {' | '.join(_cell(cell) or ' ' for cell in row)} |" for row in rows]
     head = [f"| {' | '.join(name or ' ' for name in columns)} |", "|" + " --- |" * len(columns)]
     return Written("\n".join([*head, *lines]) if lines else "")
-
-
-def _mention(each: Mention) -> tuple[str, ...]:
-    return each.kind, each.value, f"{each.count:,}", each.first_seen, each.where, each.note.replace("_", " ")
 
 
 def _prose(text: str) -> Written:

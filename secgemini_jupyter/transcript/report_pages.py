@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from secgemini_jupyter.render import html
 from secgemini_jupyter.render.html import Html, join, tag
 from secgemini_jupyter.render.markdown import markdown_html
 from secgemini_jupyter.render.payloads import render_message
-from secgemini_jupyter.render.text import defanged, one_line, size
+from secgemini_jupyter.render.text import defanged, one_line
 from secgemini_jupyter.transcript import pages
 from secgemini_jupyter.transcript.pages import grid, said
-from secgemini_jupyter.transcript.reports import Evidence, Mention, Report
+from secgemini_jupyter.transcript.report_parts import (
+    EVENTS,
+    EVIDENCE,
+    MENTIONS,
+    Mention,
+    event_rows,
+    evidence_rows,
+    mention_rows,
+    told,
+)
+from secgemini_jupyter.transcript.reports import Report
 from secgemini_jupyter.transcript.sheet import CSS
 from secgemini_jupyter.transcript.templating import filled
 
@@ -37,17 +47,17 @@ def values(report: Report) -> dict[str, Any]:
         "kind": report.kind,
         "scope": _scope(report),
         "facts": pages.facts_html(transcript, [("Activity log", report.head)]),
-        "evidence": _evidence(report.evidence) if report.evidence else "",
+        "evidence": _table(EVIDENCE, evidence_rows(report.evidence, report.sessions)) if report.evidence else "",
         "evidence_note": report.evidence_note,
         "findings": _findings(report),
         "findings_note": report.findings_note,
-        "indicators": _mentions(report.indicators, "Type", "Value") if report.indicators else "",
+        "indicators": _mentions(report, report.indicators, "Type", "Value") if report.indicators else "",
         "indicators_note": report.indicators_note,
-        "techniques": _mentions(report.techniques, "Id", "Name") if report.techniques else "",
+        "techniques": _mentions(report, report.techniques, "Id", "Name") if report.techniques else "",
         "events": [
             {"turn": turn, "shown": render_message(message, links=False).html} for turn, message in report.reported
         ],
-        "timeline": _timeline(report),
+        "timeline": _table(EVENTS, event_rows(report.timeline, report.sessions)),
         "appendix": pages.turns_html(transcript, is_open=False),
         "footer": pages.footer(report.made),
     }
@@ -69,38 +79,25 @@ def _findings(report: Report) -> Html:
     return join(*[render_message(message, links=False).html for message in results])
 
 
-def _evidence(evidence: Sequence[Evidence]) -> Html:
-    return grid(
-        [("#", "number"), ("Name", ""), ("Size", "number"), ("Type", ""), ("SHA-256", "hash"), ("Compared", "words")],
-        [
-            (str(number), said(one_line(each.file.name, 300)), size(each.file.size),
-             said(one_line(each.file.mime_type, 80)), said(one_line(each.file.sha256, 128)), _dated(each.compared))
-            for number, each in enumerate(evidence, 1)
-        ],
-    )  # fmt: skip
+LOOKS = {
+    "#": "number", "Size": "number", "Count": "number", "Turn": "number", "Time": "short", "Step": "short",
+    "Session": "short", "Id": "short", "SHA-256": "hash", "Compared": "words", "First mentioned": "words",
+    "In": "words", "Remarks": "words",
+}  # fmt: skip
+"""The class of a column's cells by its name."""
 
 
-def _dated(text: str) -> Html:
-    """Days stay together: a browser would break them at their hyphens."""
-    parts = re.split(r"(\d{4}-\d\d-\d\d)", one_line(text, 200))
-    return join(*[tag("span", part, class_="day") if at % 2 else said(part) for at, part in enumerate(parts)])
-
-
-def _mentions(mentions: Iterable[Mention], kind: str, value: str) -> Html:
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Html:
     """Without the columns that have nothing to say."""
-    columns = [(kind, "short"), (value, ""), ("Count", "number"), ("First mentioned", "words"), ("In", "words"),
-               ("Remarks", "words")]  # fmt: skip
-    rows = [
-        (said(each.kind), said(one_line(each.value, 500)), f"{each.count:,}", _dated(each.first_seen), each.where,
-         said(each.note.replace("_", " ")))
-        for each in mentions
-    ]  # fmt: skip
-    told = [number for number in range(len(columns)) if any(row[number] for row in rows)]
-    return grid([columns[number] for number in told], [[row[number] for number in told] for row in rows])
+    columns, rows = told(columns, rows)
+    return grid([(name, LOOKS.get(name, "")) for name in columns], [[_cell(cell) for cell in row] for row in rows])
 
 
-def _timeline(report: Report) -> Html:
-    return grid(
-        [("Time", "short"), ("Turn", "number"), ("Step", "short"), ("What", "")],
-        [(each.time, str(each.turn or ""), each.kind, said(each.what)) for each in report.timeline],
-    )
+def _cell(text: str) -> Html:
+    """Days stay together: a browser would break them at their hyphens."""
+    pieces = re.split(r"(\d{4}-\d\d-\d\d)", one_line(text, 500))
+    return join(*[tag("span", part, class_="day") if at % 2 else said(part) for at, part in enumerate(pieces)])
+
+
+def _mentions(report: Report, mentions: Sequence[Mention], *names: str) -> Html:
+    return _table((*names, *MENTIONS), mention_rows(mentions, report.sessions))

@@ -16,6 +16,7 @@ from secgemini_jupyter.models import Message, MessageType, PublicSessionFile
 from secgemini_jupyter.render.steps import Steps
 from secgemini_jupyter.render.text import count, one_line, utc
 from secgemini_jupyter.transcript.document import Transcript
+from secgemini_jupyter.transcript.report_parts import Event, Evidence, Mention
 from secgemini_jupyter.transcript.sessions import Attached, files_in
 from secgemini_jupyter.transcript.templating import Format, template_format
 from secgemini_jupyter.transcript.turns import TurnSlice
@@ -38,51 +39,6 @@ PLACES = {
 }
 """Where something was mentioned, and the column that says so."""
 WORDS = {"ok": "Answered", "error": "Failed", "incomplete": "No end yet", "interrupted": "Interrupted"}
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """An attachment, and whether its hash was that of the bytes sent from here; None where that is not known.
-
-    Attributes:
-        sent: SHA-256 before it was sent, and when it was, as this machine's activity log has it.
-    """
-
-    file: PublicSessionFile
-    is_verified: bool | None = None
-    sent: tuple[str, str] | None = None
-
-    @property
-    def compared(self) -> str:
-        if self.sent is not None:
-            sha256, at = self.sent
-            when = f", {at}" if at else ""
-            return (
-                f"same as sent from here{when}" if sha256 == self.file.sha256 else f"sent from here as {sha256}{when}"
-            )
-        return {True: "same as sent from here", False: "not sent from here", None: "not known"}[self.is_verified]
-
-
-@dataclass(frozen=True)
-class Mention:
-    """An indicator, or a technique: what it is, how often and since when it was mentioned, and in what. Exact."""
-
-    kind: str
-    value: str
-    count: int
-    first_seen: str
-    where: str
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Event:
-    """One step of the investigation."""
-
-    time: str
-    turn: int
-    kind: str
-    what: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +113,19 @@ class Report:
         """The last turn that has an answer: its results are the findings where nobody wrote any."""
         return next((turn for turn in reversed(self.transcript.turns) if turn.results), None)
 
+    @cached_property
+    def sessions(self) -> dict[str, str]:
+        """Short names of the sessions by their ids, where there are several: as much of an id as tells them apart."""
+        ids = list(dict.fromkeys(turn.session_id for turn in self.transcript.turns))
+        if len(ids) < 2:
+            return {}
+        named = ({each: one_line(each, length) for each in ids} for length in (9, 17, 33, 65))
+        return next((names for names in named if len({*names.values()}) == len(ids)), {each: each for each in ids})
+
+    def turn_name(self, turn: TurnSlice) -> str:
+        session = self.sessions.get(turn.session_id)
+        return f"{turn.index} of session {session}" if session else str(turn.index)
+
     @property
     def kind(self) -> str:
         """Who was asked, in words: nobody shall take the local service's answers for Sec-Gemini's."""
@@ -180,7 +149,7 @@ class Report:
         if self.answered is None:
             return "There is no answer yet."
         who = one_line(self.answered.results[-1].actor, 60) or "the service"
-        return f"The answer to turn {self.answered.index}, as {who} gave it. It was not checked by a person."
+        return f"The answer to turn {self.turn_name(self.answered)}, as {who} gave it. It was not checked by a person."
 
     @cached_property
     def indicators(self) -> list[Mention]:
@@ -190,7 +159,7 @@ class Report:
         from secgemini_jupyter.transcript.iocs import iocs_frame
         from secgemini_jupyter.transcript.sightings import FileName
 
-        files = [FileName(each.file.name, self.transcript.session_id) for each in self.evidence]
+        files = [FileName(each.file.name, each.session_id or self.transcript.session_id) for each in self.evidence]
         table = iocs_frame(self.transcript.turns, files)
         chosen = table[table["type"] != "attack"].head(MAX_ROWS)
         return [_mention(row, str(row["type"]), str(row["value"])) for row in chosen.to_dict("records")]
@@ -231,10 +200,10 @@ class Report:
         return [*events[:MAX_ROWS], Event("", 0, "", f"{more} in the session's history")]
 
     @cached_property
-    def reported(self) -> list[tuple[int, Message]]:
-        """Timelines that answers told, with the number of the turn."""
+    def reported(self) -> list[tuple[str, Message]]:
+        """Timelines that answers told, with the turn's name."""
         return [
-            (turn.index, message)
+            (self.turn_name(turn), message)
             for turn in self.transcript.turns
             for message in turn.results
             if (message.mime_type or "").partition(";")[0].strip().lower() == "sec-gemini/timeline"
@@ -285,7 +254,10 @@ def report(
         transcript = Transcript.of_table(source)
         if files is not None:
             transcript = replace(transcript, attached=_attached(files, transcript))
-        evidence = [Evidence(each.file, each.is_verified or None) for each in transcript.attached or ()]
+        evidence = [
+            Evidence(each.file, each.is_verified or None, session_id=each.session_id)
+            for each in transcript.attached or ()
+        ]
     elif hasattr(source, "is_verified") and hasattr(source, "history"):
         transcript, evidence, head = _of_session(source)
     else:
@@ -365,7 +337,10 @@ def _mention(row: dict[Any, Any], kind: str, value: str) -> Mention:
     seen = row.get("first_seen")
     first = "" if seen is None or pd.isna(seen) else utc(seen.timestamp())
     count = row.get("count", 1)
-    return Mention(kind, value, 1 if pd.isna(count) else int(count), first, where or "steps", _text(row.get("flags")))
+    return Mention(
+        kind, value, 1 if pd.isna(count) else int(count), first, where or "steps", _text(row.get("flags")),
+        _text(row.get("session_id")),
+    )  # fmt: skip
 
 
 def _text(value: Any) -> str:
@@ -373,18 +348,18 @@ def _text(value: Any) -> str:
 
 
 def _events(turn: TurnSlice) -> Iterator[Event]:
-    def at(seconds: float | None) -> str:
-        return "" if not seconds else utc(seconds)
+    def step_at(seconds: float | None, kind: str, what: str) -> Event:
+        return Event("" if not seconds else utc(seconds), turn.index, kind, what, turn.session_id)
 
     if turn.query:
-        yield Event(at(turn.started_at), turn.index, "Prompt", one_line(turn.prompt or "", 160))
+        yield step_at(turn.started_at, "Prompt", one_line(turn.prompt or "", 160))
     for step in Steps(message for message in turn.messages if message.message_type is not MessageType.QUERY).items:
         if step.kind == "tool":
             word = "" if step.ok is not False else " (failed)"
-            yield Event(at(step.started), turn.index, "Tool", f"{step.in_words}{word}")
+            yield step_at(step.started, "Tool", f"{step.in_words}{word}")
     last = turn.results[-1] if turn.results else None
     if turn.status == "error":
-        yield Event(at(turn.ended_at), turn.index, WORDS["error"], one_line(turn.error or "", 160))
+        yield step_at(turn.ended_at, WORDS["error"], one_line(turn.error or "", 160))
     elif last is not None or turn.index:
         who = one_line(last.actor, 60) if last is not None else ""
-        yield Event(at(turn.ended_at), turn.index, WORDS[turn.status], f"by {who}" if who else "")
+        yield step_at(turn.ended_at, WORDS[turn.status], f"by {who}" if who else "")

@@ -16,9 +16,10 @@ from secgemini_jupyter.render.answer import results
 from secgemini_jupyter.render.payloads import render_message
 from secgemini_jupyter.render.tables import Table
 from secgemini_jupyter.render.text import count, defanged, one_line, safe_text, size, utc
+from secgemini_jupyter.transcript import report_parts as parts
 from secgemini_jupyter.transcript.document import Transcript
 from secgemini_jupyter.transcript.pages import facts
-from secgemini_jupyter.transcript.reports import Mention, Report
+from secgemini_jupyter.transcript.reports import Report
 from secgemini_jupyter.transcript.turns import TurnSlice
 
 if TYPE_CHECKING:
@@ -74,11 +75,7 @@ def report_docx(report: Report) -> bytes:
         document.heading("Scope", 1)
         document.markdown(report.scope, breaks=False)
     document.heading("Evidence", 1)
-    rows = [
-        (each.file.name, size(each.file.size), each.file.mime_type, each.file.sha256, each.compared)
-        for each in report.evidence
-    ]
-    document.table(("Name", "Size", "Type", "SHA-256", "Compared"), rows)
+    document.table(*parts.told(parts.EVIDENCE, parts.evidence_rows(report.evidence, report.sessions)))
     document.text(report.evidence_note)
     document.heading("Findings", 1)
     document.text(report.findings_note)
@@ -87,24 +84,22 @@ def report_docx(report: Report) -> bytes:
     elif report.answered:
         document.results(report.answered.messages)
     document.heading("Indicators", 1)
-    document.table(("Type", "Value", "Count", "First mentioned", "In"), map(_mention, report.indicators), "None.")
+    rows = parts.mention_rows(report.indicators, report.sessions)
+    document.table(*parts.told(("Type", "Value", *parts.MENTIONS), rows), "None.")
     document.text(report.indicators_note)
     if report.techniques:
         document.heading("ATT&CK techniques that were named", 2)
-        document.table(("Id", "Name", "Count", "First mentioned", "In"), map(_mention, report.techniques))
+        rows = parts.mention_rows(report.techniques, report.sessions)
+        document.table(*parts.told(("Id", "Name", *parts.MENTIONS), rows))
     document.heading("Timeline", 1)
     for turn, message in report.reported:
         document.text(f"As told in the answer to turn {turn}:")
         document.results([message])
-    steps = [(each.time, str(each.turn or ""), each.kind, each.what) for each in report.timeline]
-    document.table(("Time", "Turn", "Step", "What"), steps, "Nothing was asked yet.")
+    steps = parts.event_rows(report.timeline, report.sessions)
+    document.table(*parts.told(parts.EVENTS, steps), "Nothing was asked yet.")
     document.heading("Appendix: prompts and answers", 1)
     document.turns(report.transcript)
     return document.saved()
-
-
-def _mention(each: Mention) -> tuple[str, ...]:
-    return each.kind, each.value, f"{each.count:,}", each.first_seen, each.where
 
 
 class Document:

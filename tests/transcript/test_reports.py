@@ -166,8 +166,19 @@ def test_nothing_asked_is_a_report_too() -> None:
 def test_a_table_gives_a_report(tmp_path: Path) -> None:
     both = pd.concat([messages_frame(turn(name), session_id=f"s{name}") for name in "ab"])
     whole = report(both, title="Two", files=[FILE])
-    assert "not known" in whole.to_markdown()
+    assert "| not known |" in whole.to_markdown()
     assert "### sa, turn 1" in whole.to_markdown()
+    assert "The answer to turn 1 of session sb, as" in whole.to_markdown()
+    listed = whole.to_markdown().partition("## Indicators")[2].partition("## Appendix")[0]
+    assert "| cve | CVE-2099-0001 | sa | 2 |" in listed
+    assert "| cve | CVE-2099-0001 | sb | 2 |" in listed
+    assert "| 2025-10-09 08:55:00 UTC | sa | 1 | Prompt |" in listed
+    assert "2 sessions: sa, sb" in whole.to_markdown()
+    page = whole.to_html()
+    assert page.count(">sb</td>") == listed.count("| sb |")
+    both["session_id"] = both["session_id"].map({"sa": "0" * 20 + "a" * 12, "sb": "0" * 20 + "b" * 12})
+    assert len({*report(both).sessions.values()}) == 2
+    assert ">Session</th>" not in made().to_html()
     assert whole.save(tmp_path / "a.md").read_text("utf-8") == whole.to_markdown()
     assert whole.save(tmp_path / "a.HTML").read_text("utf-8") == whole.to_html()
     with pytest.raises(InputError, match="is there already"):

@@ -81,6 +81,11 @@ def test_a_report_has_its_parts(tmp_path: Path) -> None:
     content = whole.save(tmp_path / "a.docx").read_bytes()
     titles = [each.text for each in opened(content).paragraphs if each.style.name == "Heading 1"]
     assert titles == ["Scope", "Evidence", "Findings", "Indicators", "Timeline", "Appendix: prompts and answers"]
+    found = [message("query", "query", "10.0.0.9 and T1562.001", id="q", at=0)]
+    told = words(made(Transcript(turns=turn_slices(found))).save(tmp_path / "t.docx").read_bytes())
+    assert "Remarks\n" in told
+    assert "private" in told
+    assert "revoked by T1685" in told
     for each in ("12 abc", "same as sent from here", "CVE-2099-0001", "It was not checked by a person."):
         assert each in words(content), each
     with pytest.raises(InputError, match="leave template= out"):
