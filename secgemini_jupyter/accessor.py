@@ -21,7 +21,7 @@ from secgemini_jupyter.transcript.columns import lacking
 from secgemini_jupyter.transcript.contents import tables_in
 from secgemini_jupyter.transcript.document import Transcript
 from secgemini_jupyter.transcript.iocs import iocs_frame, sightings_frame
-from secgemini_jupyter.transcript.jsonl import to_jsonl, write_jsonl
+from secgemini_jupyter.transcript.jsonl import one_session, to_jsonl, write_jsonl
 from secgemini_jupyter.transcript.messages import COLUMNS
 from secgemini_jupyter.transcript.restore import check_columns, messages_of, turns_of
 from secgemini_jupyter.transcript.search import spellings
@@ -270,9 +270,10 @@ class TranscriptAccessor:
         messages for an exact copy. Where a content is absent, its `content_sha256` and `content_bytes` are written.
 
         Raises:
-            InputError: a column is missing, or the file cannot be written.
+            InputError: a column is missing, there are several sessions, or the file cannot be written.
         """
         messages = messages_of(self._table)
+        one_session(self._table["session_id"].dropna())
         if path is None:
             return to_jsonl(messages).decode()
         write_jsonl(messages, path)

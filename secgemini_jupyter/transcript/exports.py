@@ -10,7 +10,7 @@ from pathlib import Path
 from secgemini_jupyter.disk import replacing
 from secgemini_jupyter.errors import InputError
 from secgemini_jupyter.transcript.document import Transcript
-from secgemini_jupyter.transcript.jsonl import to_jsonl
+from secgemini_jupyter.transcript.jsonl import one_session, to_jsonl
 
 __all__ = ["ENDINGS", "checked", "ending", "export", "markdown"]
 
@@ -63,6 +63,7 @@ def _docx(transcript: Transcript) -> bytes:
 
 
 def _jsonl(transcript: Transcript) -> bytes:
+    one_session(turn.session_id for turn in transcript.turns)
     return to_jsonl(transcript.messages)
 
 

@@ -10,12 +10,22 @@ from secgemini_jupyter.disk import replacing
 from secgemini_jupyter.errors import InputError, ProtocolError
 from secgemini_jupyter.models import Message, read_message
 
-__all__ = ["from_jsonl", "read_jsonl", "to_jsonl", "write_jsonl"]
+__all__ = ["from_jsonl", "one_session", "read_jsonl", "to_jsonl", "write_jsonl"]
 
 
 def to_jsonl(messages: Iterable[Message]) -> bytes:
     """`messages` as UTF-8 lines. Reading them again gives the same messages, unknown values and fields included."""
     return b"".join(message.to_json() + b"\n" for message in messages)
+
+
+def one_session(ids: Iterable[str]) -> None:
+    """Refuse several sessions: no line says which it is of.
+
+    Raises:
+        InputError: there are several.
+    """
+    if (count := len(set(ids))) > 1:
+        raise InputError(f"JSON Lines cannot tell {count} sessions apart. Write Parquet, or a file for each session.")
 
 
 def from_jsonl(lines: bytes | str) -> list[Message]:

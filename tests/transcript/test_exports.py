@@ -55,6 +55,16 @@ def test_a_session_s_parquet_keeps_its_model_and_attachments(tmp_path: Path) -> 
     assert (again.files, again.model, again.is_local) == ([FILE], "sec-gemini-stable", None)
 
 
+def test_several_sessions_are_no_json_lines(tmp_path: Path) -> None:
+    """Read again they would be one."""
+    two = pd.concat([messages_frame(turn(), session_id=name) for name in ("s1", "s2")])
+    writers = (two.secgemini.export, two.secgemini.to_jsonl, lambda _: two.secgemini.to_jsonl())
+    for write in writers:
+        with pytest.raises(InputError, match=r"cannot tell 2 sessions apart\. Write Parquet"):
+            write(tmp_path / "a.jsonl")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_texts_of_a_table() -> None:
     table = messages_frame(turn(), session_id="s1")
     assert table.secgemini.to_html().startswith("<!DOCTYPE html>")
