@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,8 @@ MAX_TEXT = 50_000
 MAX_ROWS = 500
 MAX_PIECES = 40_000
 """Paragraphs, runs and cells made of what was answered, in one document: python-docx makes some 3,000 a second."""
+MAX_LEVEL = 3
+"""Levels of lists for which Word has a style."""
 _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -102,6 +105,16 @@ def report_docx(report: Report) -> bytes:
     return document.saved()
 
 
+@dataclass
+class _List:
+    """A list that is open: the style of what begins an item, and of what follows in it; the id of its numbering."""
+
+    style: str
+    more: str
+    number: int | None
+    is_item_new: bool = False
+
+
 class Document:
     """A Word document that takes any text: what it cannot hold is shown, and indicators are defanged."""
 
@@ -113,6 +126,8 @@ class Document:
         self._document = docx.Document()
         self._style_ids: dict[str, str] = {}
         self._pieces = 0
+        self._kinds: dict[str, int] = {}
+        self._numberings = 0
         about = self._document.core_properties
         # Word has room for 255 characters, and defanging makes more of them.
         about.title, about.author, about.comments = _said(one_line(title, 200))[:255], "secgemini-jupyter", ""
@@ -206,16 +221,23 @@ class Document:
     def markdown(self, text: str, *, breaks: bool = True) -> None:
         """Headings, paragraphs, lists, tables and code of a Markdown text; links are their words."""
         rows: list[list[str]] = []
-        lists: list[str] = []
+        lists: list[_List] = []
         tokens = _parser().parse(_cut(text))
         if not self._has_room(sum(1 + len(token.children or ()) for token in tokens)):
             self.text(_cut(text))
             return
         for token, inner in _blocks(tokens):
             if token.type in ("bullet_list_open", "ordered_list_open"):
-                lists.append("List Bullet" if token.type.startswith("bullet") else "List Number")
+                kind = "Bullet" if token.type.startswith("bullet") else "Number"
+                level = min(len(lists) + 1, MAX_LEVEL)
+                style = f"List {kind} {level}".removesuffix(" 1")
+                start = token.attrs.get("start", 1)
+                number = self._numbering(style, int(start)) if kind == "Number" else None
+                lists.append(_List(style, f"List Continue {level}".removesuffix(" 1"), number))
             elif token.type in ("bullet_list_close", "ordered_list_close"):
                 lists.pop()
+            elif token.type == "list_item_open":
+                lists[-1].is_item_new = True
             elif token.type in ("fence", "code_block"):
                 self.code(token.content)
             elif token.type == "tr_open":
@@ -230,17 +252,35 @@ class Document:
             elif token.type == "paragraph_open":
                 self._inline(inner, lists[-1] if lists else None, breaks=breaks)
 
-    def _inline(self, inline: Token | None, style: str | None, *, is_bold: bool = False, breaks: bool = True) -> None:
+    def _numbering(self, style: str, start: int) -> int:
+        """The id of a numbering that begins with `start`: all lists of a style would else count on from each other."""
+        from docx.oxml.numbering import CT_Num
+
+        made: Any = CT_Num.new
+        numbers = self._document.part.numbering_part.element
+        if style not in self._kinds:
+            base = self._document.styles[style].element.pPr.numPr.numId.val
+            self._kinds[style] = numbers.num_having_numId(base).abstractNumId.val
+        self._numberings = (self._numberings or len(numbers.num_lst)) + 1  # python-docx would look at all for each
+        number = made(self._numberings, self._kinds[style])
+        number.add_lvlOverride(0).add_startOverride(min(start, 2**31 - 1))
+        numbers.append(number)
+        return self._numberings
+
+    def _inline(
+        self, inline: Token | None, within: _List | None, *, is_bold: bool = False, breaks: bool = True
+    ) -> None:
+        begins = within is not None and within.is_item_new
+        style = (within.style if begins else within.more) if within else None
         paragraph = self._paragraph(style=style)
+        if within and begins:
+            within.is_item_new = False
+            if within.number is not None:
+                numbered = paragraph._p.get_or_add_pPr().get_or_add_numPr()
+                numbered.get_or_add_ilvl().val, numbered.get_or_add_numId().val = 0, within.number
         strong = 0
-        target = ""
-        for token in (inline.children if inline else None) or ():
+        for token, words in _pieces(inline, breaks=breaks):
             strong += {"strong_open": 1, "strong_close": -1}.get(token.type, 0)
-            words = {"softbreak": "\n" if breaks else " ", "hardbreak": "\n"}.get(token.type, token.content)
-            if token.type == "link_open" and token.markup != "autolink":
-                target = str(token.attrs.get("href", ""))
-            elif token.type == "link_close" and target:
-                words, target = f" ({target})", ""  # where it leads, as text: nothing here can be clicked
             if words:
                 run = paragraph.add_run(_said(words))
                 if is_bold or strong > 0:
@@ -261,7 +301,19 @@ def _fill(row: Any, cells: Sequence[str]) -> None:
 
 
 def _words(inline: Token | None) -> str:
-    return "".join(token.content or " " for token in (inline.children if inline else None) or ())
+    return "".join(words for _, words in _pieces(inline, breaks=False))
+
+
+def _pieces(inline: Token | None, *, breaks: bool) -> Iterator[tuple[Token, str]]:
+    """What stands in a paragraph or a cell, and its words; a link's end says where it leads: nothing can be clicked."""
+    target = ""
+    for token in (inline.children if inline else None) or ():
+        words = {"softbreak": "\n" if breaks else " ", "hardbreak": "\n"}.get(token.type, token.content)
+        if token.type == "link_open" and token.markup != "autolink":
+            target = str(token.attrs.get("href", ""))
+        elif token.type == "link_close" and target:
+            words, target = f" ({target})", ""
+        yield token, words
 
 
 def _blocks(tokens: Sequence[Token]) -> Iterator[tuple[Token, Token | None]]:

@@ -69,11 +69,35 @@ def test_markdown_becomes_paragraphs_lists_tables_and_code() -> None:
     document = opened(to_docx(Transcript(turns=turn_slices(messages))))
     styles = {paragraph.text: paragraph.style.name for paragraph in document.paragraphs}
     assert styles["one"] == "List Bullet"
-    assert styles["two"] == "List Number"
+    assert styles["two"] == "List Number 2"
     (line,) = [each for each in document.paragraphs if each.text == "A bold code here (hxxps://evil[.]com/x)."]
     assert [run.text for run in line.runs if run.bold] == ["bold"]
     assert [cell.text for row in document.tables[-1].rows for cell in row.cells] == ["a", "b", "1", "evil[.]com"]
     assert any(each.text == "x = 1" and each.runs[0].font.name == "Consolas" for each in document.paragraphs)
+
+
+def test_each_list_counts_from_its_own_start_and_on_its_level() -> None:
+    said = (
+        "1. a\n   - b\n\n     more\n     1. c\n        1. d\n2. e\n\nThen:\n\n1. f\n\nAnd:\n\n7. g\n\n"
+        "|x|\n|-|\n|[y](https://evil.com/z)|"
+    )
+    messages = [turn()[0], message("result", "agent_done", said, id="r", at=1)]
+    document = opened(to_docx(Transcript(turns=turn_slices(messages))))
+    styles = {each.text: each.style.name for each in document.paragraphs}
+    assert [styles[each] for each in ("a", "b", "more", "c", "d", "e")] == [
+        "List Number", "List Bullet 2", "List Continue 2", "List Number 3", "List Number 3", "List Number",
+    ]  # fmt: skip
+    numbers = document.part.numbering_part.element
+    own = {
+        each.text: each._p.pPr.numPr.numId.val
+        for each in document.paragraphs
+        if each._p.pPr is not None and each._p.pPr.numPr is not None
+    }
+    assert len({own[each] for each in "acdfg"}) == 5
+    assert own["a"] == own["e"]
+    starts = [numbers.num_having_numId(own[each]).xpath("w:lvlOverride/w:startOverride/@w:val") for each in "afg"]
+    assert starts == [["1"], ["1"], ["7"]]
+    assert document.tables[-1].rows[1].cells[0].text == "y (hxxps://evil[.]com/z)"
 
 
 def test_a_report_has_its_parts(tmp_path: Path) -> None:
