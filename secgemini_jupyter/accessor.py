@@ -177,9 +177,9 @@ class TranscriptAccessor:
 
         Contents are compared with the hashes beside them, and `message_index` must count up; prompts and answers are
         compared with what the log of this machine says was sent and came. Other columns have no hash, nor has a binary
-        content, which is not in the table. True if nothing was changed; rows that were filtered out count as removed.
-        JSON Lines and notebooks hold no hashes: without a log of their prompts on this machine it is not true
-        (`uncompared`). `read_history(path, session_id=…)` says which log.
+        content, which is not in the table. True if nothing was changed and each turn was compared; rows that were
+        filtered out count as removed. A turn whose prompt or answer the log of this machine lacks is `uncompared`:
+        asked elsewhere, stopped, or not as it was. `read_history(path, session_id=…)` says which log is of JSON Lines.
 
         Whoever can write the table can write its hashes, and the log's owner can write that anew or cut it off: only
         a head that was kept elsewhere shows this.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from secgemini_jupyter.activity.entries import Entry, read_entry, sha256
 from secgemini_jupyter.activity.log import MissingLogError
 from secgemini_jupyter.activity.sessions import content_of, verification_of
-from secgemini_jupyter.activity.verification import Finding, Problem, Verification, ascending, merged
+from secgemini_jupyter.activity.verification import SHOWN, Finding, Problem, Verification, ascending, merged
 from secgemini_jupyter.errors import InputError
 from secgemini_jupyter.transcript.restore import check_columns, turns_of
 from secgemini_jupyter.transcript.turns import TurnSlice
@@ -39,8 +39,8 @@ def verify_transcript(table: pd.DataFrame, head: str | Mapping[str, str] | None 
         InputError: a column is missing, or a head is none, or one head is given for several sessions.
     """
     check_columns(table, _NEEDED)
-    groups = table.groupby(table["session_id"].astype(object), sort=False, dropna=False)
-    sessions = {name if isinstance(name, str) else "": rows for name, rows in groups}
+    ids = table["session_id"].astype(object).map(lambda name: name if isinstance(name, str) else "")
+    sessions = {str(name): rows for name, rows in table.groupby(ids, sort=False)}
     if isinstance(head, str) and len(sessions) != 1:
         raise InputError(f"head is for one session, and the table has {len(sessions)}: pass heads by session id.")
     heads = dict.fromkeys(sessions, head) if isinstance(head, str) else head or {}
@@ -55,11 +55,15 @@ def verify_transcript(table: pd.DataFrame, head: str | Mapping[str, str] | None 
         check.rows_of_themselves(rows)
         noted, cut = Noted.of(session_id), turns.get(session_id, [])
         check.against(noted, cut, rows, read_at)
-        is_known = any(turn.query and turn.query.id in noted.prompts for turn in cut)
-        if not is_known and HASHED_ON_READING & set(rows.get("source", ())):
-            check.add("uncompared", UNCOMPARED, None)
+        if check.unknown:
+            is_new = HASHED_ON_READING & set(rows.get("source", ())) and not check.compared
+            check.add("uncompared", UNCOMPARED if is_new else check.told_unknown(), None)
         findings = sorted(check.findings, key=lambda found: found.row or 0)
-        parts += [log, Verification("", findings=findings)]
+        of_table = Verification("", findings=findings, turns=len(cut), compared=check.compared)
+        parts += [log, of_table]
+    if not sessions:
+        nothing = Finding("uncompared", "the table has no rows", where="transcript")
+        parts = [Verification("", findings=[nothing], turns=0)]
     return merged("transcript and activity log", parts)
 
 
@@ -113,6 +117,10 @@ class Check:
     findings: list[Finding] = field(default_factory=list)
     touched: set[int] = field(default_factory=set)
     """Turns in which something was found already."""
+    compared: int = 0
+    """Turns of which prompt and answer, if there is one, were compared with the log."""
+    unknown: list[int] = field(default_factory=list)
+    """Turns of which the log does not have both."""
 
     def add(self, problem: Problem, detail: str, row: int | None, turn: int | None = None) -> None:
         self.findings.append(Finding(problem, detail, row, None, "transcript", self.session_id))
@@ -158,27 +166,65 @@ class Check:
     def against(self, noted: Noted, turns: Sequence[TurnSlice], rows: pd.DataFrame, read_at: float | None) -> None:
         """Prompts and answers are those that were sent and came."""
         places = dict(zip(_values(rows["message_id"]), _values(rows["message_index"]), strict=True))
+        asked: set[str] = set()
         for turn in turns:
             query = turn.query
-            if query is None or turn.index in self.touched:
-                continue  # told already, or nothing to find it by
-            row = places.get(query.id)
-            if (sent := noted.prompts.get(query.id)) and sent != sha256(query.content or ""):
-                self.add("edited", f"the prompt of turn {turn.index} is not the one that was sent", row, turn.index)
-            count, whole = len(turn.messages), noted.counts.get(query.id, 0)
-            if count < whole:  # more may have come since; fewer cannot be
-                self.add("removed", f"turn {turn.index} has {count} of its {whole} messages", None, turn.index)
-                if turn.answer is None:
-                    continue  # it is among those that are gone
-            if query.id in noted.answers and noted.answers[query.id] != sha256(turn.answer):
-                first = turn.results[0] if turn.results else query
-                what = f"the answer of turn {turn.index} is not the one that came"
-                self.add("edited", what, places.get(first.id), turn.index)
-        if read_at is None:
-            return
-        for query_id, ended in noted.ended.items():
-            if query_id in noted.prompts and query_id not in places and ended < read_at:
+            if query and query.id in asked and turn.index not in self.touched:
+                self.add("repeated", f"turn {turn.index} has the prompt of another", places.get(query.id), turn.index)
+            asked |= {query.id} if query else set()
+            if turn.index in self.touched:
+                continue  # told already
+            is_answered = turn.answer is not None
+            if query is None or query.id not in noted.prompts or (is_answered and query.id not in noted.answers):
+                self.unknown.append(turn.index)
+            else:
+                self.compared += 1
+            if query is not None:
+                self._turn(turn, query.id, sha256(query.content or ""), noted, places)
+        self._absent(noted, asked, read_at)
+
+    def _turn(
+        self, turn: TurnSlice, query_id: str, prompt: str | None, noted: Noted, places: Mapping[str, int | None]
+    ) -> None:
+        row = places.get(query_id)
+        if noted.prompts.get(query_id, prompt) != prompt:
+            self.add("edited", f"the prompt of turn {turn.index} is not the one that was sent", row, turn.index)
+        count, whole = len(turn.messages), noted.counts.get(query_id, 0)
+        if count < whole:  # more may have come since; fewer cannot be
+            self.add("removed", f"turn {turn.index} has {count} of its {whole} messages", None, turn.index)
+            if turn.answer is None:
+                return  # it is among those that are gone
+        if query_id in noted.answers and noted.answers[query_id] != sha256(turn.answer):
+            row = places.get(turn.results[0].id) if turn.results else row
+            self.add("edited", f"the answer of turn {turn.index} is not the one that came", row, turn.index)
+
+    def _absent(self, noted: Noted, asked: Collection[str], read_at: float | None) -> None:
+        """Turns of the log that the table lacks: it must have what was over when it was read, or before its last."""
+        order = list(noted.prompts)
+        last = max((place for place, query_id in enumerate(order) if query_id in asked), default=-1)
+        later = 0
+        for place, query_id in enumerate(order):
+            if query_id in asked or query_id not in noted.ended:
+                continue
+            if place < last:
+                self.add(
+                    "removed", f"a turn that was asked before others of these is not among them ({query_id})", None
+                )
+            elif read_at is not None and noted.ended[query_id] < read_at:
                 self.add("removed", f"a turn that was over before this was read is not in it (prompt {query_id})", None)
+            else:
+                later += 1
+        if later:
+            when = "the table does not say when it was read" if read_at is None else "it says that it was read before"
+            self.add(
+                "absent",
+                f"{later} {'turn' if later == 1 else 'turns'} of the log not in the table: {when} (generated_at)",
+                None,
+            )
+
+    def told_unknown(self) -> str:
+        shown = ", ".join(map(str, self.unknown[:SHOWN])) + (", …" if len(self.unknown) > SHOWN else "")
+        return f"the log of this machine lacks the prompt or the answer of turn{'s'[: len(self.unknown) - 1]} {shown}"
 
 
 def _values(column: pd.Series[Any]) -> list[Any]:

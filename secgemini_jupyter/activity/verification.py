@@ -79,12 +79,16 @@ class Verification:
         entries: how many were read.
         head: of the last one, if the chain is whole.
         findings: what is wrong, and remarks.
+        turns: of a transcript; None where a log alone was checked.
+        compared: those turns whose prompt and answer the log has.
     """
 
     subject: str
     entries: int = 0
     head: str | None = None
     findings: Sequence[Finding] = field(default_factory=tuple)
+    turns: int | None = None
+    compared: int = 0
 
     @property
     def problems(self) -> list[Finding]:
@@ -101,10 +105,10 @@ class Verification:
         return repr(self)
 
     def __repr__(self) -> str:
-        lines = [
-            one_line(f"{self.subject}: {self._verdict} ({self.entries} entries read)"),
-            *map(str, self.findings[:SHOWN]),
-        ]
+        read = f"{self.entries} entries read"
+        if self.turns is not None:
+            read += f", {self.compared} of {self.turns} turns compared"
+        lines = [one_line(f"{self.subject}: {self._verdict} ({read})"), *map(str, self.findings[:SHOWN])]
         if len(self.findings) > SHOWN:
             lines.append(f"… and {len(self.findings) - SHOWN} more: to_frame() has all")
         if self.head:
@@ -117,7 +121,7 @@ class Verification:
             return f"{changed} changed"
         if self.ok:
             return "nothing was changed"
-        return "not all could be compared" if self.entries else "nothing could be compared"
+        return "not all could be compared" if self.compared else "nothing could be compared"
 
     def to_frame(self) -> pd.DataFrame:
         """One row a finding."""
@@ -127,7 +131,15 @@ class Verification:
 def merged(subject: str, parts: Sequence[Verification]) -> Verification:
     findings = [finding for part in parts for finding in part.findings]
     head = parts[0].head if len(parts) == 1 else None
-    return Verification(subject, sum(part.entries for part in parts), head, findings)
+    turns = [part.turns for part in parts if part.turns is not None]
+    return Verification(
+        subject,
+        sum(part.entries for part in parts),
+        head,
+        findings,
+        turns=sum(turns) if turns else None,
+        compared=sum(part.compared for part in parts),
+    )
 
 
 def split_head(head: str) -> tuple[int, str]:

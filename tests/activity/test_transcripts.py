@@ -107,6 +107,42 @@ def test_a_turn_that_lacks_messages_is_named_also_where_the_others_were_numbered
     assert "removed: turn 1 has " in repr(cut.secgemini.verify())
 
 
+def test_a_turn_that_the_log_does_not_know_is_never_called_unchanged(session: InteractiveSession) -> None:
+    """Whoever forges an answer may give its prompt another id, too, and take from the table when it was read."""
+    table = session.history()
+    query, answer = rows_of(table, "query")[2], rows_of(table, "result")[-1]
+    forged = resealed(table, answer, "another answer")
+    forged.loc[query, "message_id"] = "another id"
+    assert ("removed", "transcript", None) in found(forged.secgemini.verify())
+    forged.attrs = {}
+    result = forged.secgemini.verify()
+    assert not result
+    assert found(result) == [("absent", "transcript", None), ("uncompared", "transcript", None)]
+    assert "not all could be compared" in repr(result)
+    assert "2 of 3 turns compared" in repr(result)
+    assert "1 turn of the log not in the table" in repr(result)
+    forged["message_id"] = [f"id {row}" for row in range(len(forged))]
+    assert "nothing could be compared" in repr(forged.secgemini.verify())
+    first = rows_of(table, "query")[1]
+    later = table.iloc[first:].copy()
+    later["message_index"] -= first
+    later["turn_index"] -= 1
+    later.attrs = {}
+    assert found(later.secgemini.verify()) == [("removed", "transcript", None)]
+    twice = table.copy()
+    twice.loc[query, "message_id"] = table.loc[first, "message_id"]
+    assert "repeated: turn 3 has the prompt of another" in repr(twice.secgemini.verify())
+    for session_id in (pd.NA, "another"):
+        moved = table.assign(session_id=pd.Series(session_id, table.index, dtype="string"))
+        assert not moved.secgemini.verify()
+    hidden = resealed(table, answer, "another answer")
+    hidden.loc[query, "message_type"] = "info"
+    hidden.attrs = {}
+    assert not hidden.secgemini.verify()
+    split = pd.concat([table, hidden.assign(session_id=pd.Series(pd.NA, table.index, dtype="string"))])
+    assert not split.secgemini.verify()
+
+
 def test_no_turn_lacks_what_came_in_pieces_after_a_cut_or_from_a_local_tool(session: InteractiveSession) -> None:
     client = session._client
     made = client.create_session(tools=[secgemini_tool(lambda: "done", name="look", approval="allow")])
@@ -130,7 +166,7 @@ def test_json_lines_are_compared_with_the_log_of_their_session_or_not_at_all(
     result = read_history(path).secgemini.verify()
     assert not result
     assert found(result) == [("absent", "log", None), ("uncompared", "transcript", None)]
-    assert "nothing could be compared (0 entries read)" in repr(result)
+    assert "nothing could be compared (0 entries read, 0 of 3 turns compared)" in repr(result)
     assert "session_id=" in repr(result)
     mixed = pd.concat([session.history(), read_history(path)]).secgemini.verify()
     assert "not all could be compared" in repr(mixed)
@@ -148,13 +184,16 @@ def test_the_log_is_checked_too(session: InteractiveSession) -> None:
     path = activity.path_of(session.id)
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([*lines[:2], *lines[3:]]))
-    assert found(table.secgemini.verify()) == [("removed", "log", None)]
+    assert found(table.secgemini.verify()) == [("removed", "log", None), ("uncompared", "transcript", None)]
     path.write_bytes(b"".join(lines[:3]))
-    assert table.secgemini.verify()
-    assert found(table.secgemini.verify(head=head)) == [("truncated", "log", None)]
+    result = table.secgemini.verify(head=head)
+    assert found(result) == [("truncated", "log", None), ("uncompared", "transcript", None)]
+    assert "1 of 3 turns compared" in repr(result)
+    assert "lacks the prompt or the answer of turns 2, 3" in repr(result)
     path.unlink()
-    assert table.secgemini.verify()
-    assert found(table.secgemini.verify()) == [("absent", "log", None)]
+    result = table.secgemini.verify()
+    assert not result
+    assert found(result) == [("absent", "log", None), ("uncompared", "transcript", None)]
 
 
 def test_heads_of_several_sessions_go_by_id(session: InteractiveSession) -> None:
@@ -174,4 +213,4 @@ def test_a_table_without_its_columns_says_which(session: InteractiveSession) -> 
     table = session.history()
     with pytest.raises(InputError, match="lacks the columns content_sha256"):
         table.drop(columns=["content_sha256"]).secgemini.verify()
-    assert table.iloc[:0].secgemini.verify()
+    assert found(table.iloc[:0].secgemini.verify()) == [("uncompared", "transcript", None)]
