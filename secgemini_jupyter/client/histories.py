@@ -189,6 +189,8 @@ def _ids(sessions: Any) -> Iterable[str]:
         if "session_id" not in sessions.columns:
             raise InputError("The table of sessions has no column session_id. Pass that of sessions_frame().")
         sessions = sessions["session_id"].dropna()
+    if not isinstance(sessions, Iterable):
+        raise InputError(f"sessions is {type(sessions).__name__}: pass a list of ids or sessions.")
     for each in sessions:
         found = each if isinstance(each, str) else getattr(each, "id", None)
         if not isinstance(found, str) or not found:

@@ -89,6 +89,7 @@ def test_what_would_fail_for_all_raises_at_once(shell: Any) -> None:
     [
         ("abc", {}, "one text"),
         ([1], {}, "int is no session"),
+        (3, {}, "sessions is int: pass a list"),
         (pd.DataFrame({"id": ["a"]}), {}, "no column session_id"),
         ([], {"concurrency": 0}, "from 1 to 64"),
         ([], {"concurrency": True}, "from 1 to 64"),
