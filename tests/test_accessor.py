@@ -186,6 +186,8 @@ def test_a_table_that_is_no_transcript_has_no_accessor() -> None:
     with pytest.raises(NoTranscriptError, match="lacks the columns message_type") as caught:
         _ = other.secgemini
     assert isinstance(caught.value, SecGeminiError)
+    with pytest.raises(NoTranscriptError, match=r"lacks the columns message_type, content\. Take"):
+        _ = messages_frame(MESSAGES, session_id="s").secgemini.iocs().secgemini
 
 
 def test_columns_with_new_names_are_told() -> None:

@@ -155,12 +155,18 @@ def check_columns(there: Iterable[Any], needed: Iterable[str], *, known: Iterabl
 
 
 def lacking(there: Iterable[Any], needed: Iterable[str], *, known: Iterable[str] = ()) -> str:
-    """The names of `needed` that are not `there`, in words; empty where all are. What is `known` was not renamed."""
+    """The names of `needed` that are not `there`, in words; empty where all are.
+
+    What is `known` was not renamed; a table with more columns that are not is another one, and nothing is guessed.
+    """
+    known = set(known)
     needed = list(needed)
     given = [str(name) for name in there]
     if not (missing := [name for name in needed if name not in given]):
         return ""
     spare = [name for name in given if name not in {*needed, *known}]
+    if known and 2 * len(spare) > len(given):
+        spare = []
     renamed = [f"{near[0]} for {name}" for name in missing if (near := get_close_matches(name, spare, 1, 0.5))]
     hint = f" (perhaps renamed: {one_line(', '.join(renamed))[:200]})" if renamed else ""
     return f"{', '.join(missing)}{hint}"
