@@ -249,11 +249,7 @@ class TranscriptAccessor:
             InputError: a column is missing, or the file cannot be written.
         """
         layer = json.dumps(navigator_layer(turns_of(self._table), name=name), indent=1, ensure_ascii=False)
-        if path is None:
-            return layer
-        with replacing(Path(path)) as file:
-            file.write(layer.encode())
-        return None
+        return _written(layer, path)
 
     def _files(self, files: Any) -> list[FileName]:
         """Names of `files`, which are of the table's session where it has one."""
@@ -320,12 +316,7 @@ class TranscriptAccessor:
         """
         from secgemini_jupyter.transcript.stix import to_stix
 
-        text = to_stix(self.iocs(), special=special, hosts=hosts)
-        if path is None:
-            return text
-        with replacing(Path(path)) as file:
-            file.write(text.encode())
-        return None
+        return _written(to_stix(self.iocs(), special=special, hosts=hosts), path)
 
     def to_otlp(self, path: str | os.PathLike[str] | None = None, *, content: bool = False) -> str | None:
         """The turns as OpenTelemetry spans, in OTLP JSON Lines; written to `path` if one is given.
@@ -342,12 +333,7 @@ class TranscriptAccessor:
         """
         from secgemini_jupyter.transcript.otlp import to_otlp
 
-        text = to_otlp(Transcript.of_table(self._table), content=content)
-        if path is None:
-            return text
-        with replacing(Path(path)) as file:
-            file.write(text.encode("utf-8", "replace"))  # a lone surrogate has no bytes
-        return None
+        return _written(to_otlp(Transcript.of_table(self._table), content=content), path)
 
     def to_html(self) -> str:
         """The conversation as a page that loads and runs nothing, defanged."""
@@ -360,6 +346,15 @@ class TranscriptAccessor:
         from secgemini_jupyter.transcript.exports import markdown
 
         return markdown(Transcript.of_table(self._table))
+
+
+def _written(text: str, path: str | os.PathLike[str] | None) -> str | None:
+    """`text` itself, or None when it went to a file, whose place it takes."""
+    if path is None:
+        return text
+    with replacing(path) as file:
+        file.write(text.encode("utf-8", "replace"))  # a lone surrogate has no bytes
+    return None
 
 
 def _register() -> None:

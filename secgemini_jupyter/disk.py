@@ -55,15 +55,26 @@ def read_regular(path: str | os.PathLike[str], limit: int, *, flags: int = 0) ->
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A new file that takes the place of `path` when all went well: a crash leaves the old one, never half of a new."""
+def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """A new file that takes the place of `path` when all went well: a crash leaves the old one, never half of a new.
+
+    Raises:
+        InputError: it cannot be written, or something else than a regular file is there.
+    """
     import tempfile
 
+    given = path
     try:
-        path = path.resolve()  # a link stays a link
+        path = Path(given).expanduser().resolve()  # a link stays a link
+        if path.exists() and not path.is_file():
+            raise InputError(f"{str(given)!r} is no regular file. Give another name.")
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:50]}.", suffix=".tmp")
     except OSError as error:
-        raise InputError(f"{str(path)!r} cannot be written: {error.strerror}. Check the folder.") from None
+        raise InputError(f"{str(given)!r} cannot be written: {error.strerror}. Check the folder.") from None
+    except InputError:
+        raise
+    except (RuntimeError, TypeError, ValueError) as error:  # a link to itself, no path, a NUL in it
+        raise InputError(f"{str(given)!r} is no path ({error}). Give another name.") from None
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file

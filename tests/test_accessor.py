@@ -16,7 +16,7 @@ from secgemini_jupyter import accessor
 from secgemini_jupyter.accessor import NoTranscriptError
 from secgemini_jupyter.errors import InputError, SecGeminiError
 from secgemini_jupyter.models import Message, MessageType, Role, State, Usage
-from secgemini_jupyter.transcript.jsonl import from_jsonl, read_jsonl
+from secgemini_jupyter.transcript.jsonl import from_jsonl
 from secgemini_jupyter.transcript.messages import messages_frame
 from secgemini_jupyter.transcript.tool_calls import tool_calls_frame
 from secgemini_jupyter.transcript.turns import turn_slices, turns_frame
@@ -121,7 +121,7 @@ def test_to_jsonl_gives_messages_in_the_shape_of_the_wire(history: pd.DataFrame,
     assert from_jsonl(history.secgemini.to_jsonl()) == MESSAGES
     assert json.loads(history.secgemini.to_jsonl().splitlines()[0])["content"] == MESSAGES[0].content
     assert history.secgemini.to_jsonl(tmp_path / "a.jsonl") is None
-    assert read_jsonl(tmp_path / "a.jsonl") == MESSAGES
+    assert from_jsonl((tmp_path / "a.jsonl").read_bytes()) == MESSAGES
 
 
 def test_the_order_of_rows_does_not_matter(history: pd.DataFrame) -> None:

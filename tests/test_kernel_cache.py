@@ -222,7 +222,7 @@ def test_what_is_no_file_is_said_in_one_line(tmp_path: Path, kind: str) -> None:
     assert list(cache.listed()) == []
     assert cache.clear() == (0, 0)
     if kind == "folder":
-        with pytest.raises(InputError, match="cannot be written"):
+        with pytest.raises(InputError, match="no regular file"):
             cache.store(ASKED, response())
     else:
         cache.store(ASKED, response())

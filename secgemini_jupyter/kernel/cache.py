@@ -220,8 +220,8 @@ class AnswerCache:
         path = self._path(asked)
         _make(self.folder)
         self._make_room(size, path)
-        if path.is_symlink():
-            path.unlink()  # what it leads to is not ours to write
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            path.unlink(missing_ok=True)  # what a link leads to, or reads a pipe, is not ours to write to
         with replacing(path) as file:
             file.write(body)
             file.write(json.dumps({"sha256": hashlib.sha256(body).hexdigest()}).encode() + b"\n")

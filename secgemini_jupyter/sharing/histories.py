@@ -78,7 +78,9 @@ def read_history(
     elif kind == "notebook":
         table = _notebook_frame(path)
     else:
-        table = read_jsonl_frame(path, session_id=path.stem if session_id is None else session_id)
+        # What is not UTF-8 in a file's name has no place in a table.
+        named = path.stem.encode("utf-8", "replace").decode() if session_id is None else session_id
+        table = read_jsonl_frame(path, session_id=named)
     return finished(table, strict=strict, dtype_backend=dtype_backend)
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
 
 from secgemini_jupyter.disk import replacing
 from secgemini_jupyter.errors import InputError, ProtocolError
 from secgemini_jupyter.models import Message, read_message
 
-__all__ = ["from_jsonl", "one_session", "read_jsonl", "to_jsonl", "write_jsonl"]
+__all__ = ["from_jsonl", "one_session", "to_jsonl", "write_jsonl"]
 
 
 def to_jsonl(messages: Iterable[Message]) -> bytes:
@@ -52,19 +51,6 @@ def write_jsonl(messages: Iterable[Message], path: str | os.PathLike[str]) -> No
     Raises:
         InputError: the file cannot be written.
     """
-    with replacing(Path(path)) as file:
+    with replacing(path) as file:
         for message in messages:
             file.write(message.to_json() + b"\n")
-
-
-def read_jsonl(path: str | os.PathLike[str]) -> list[Message]:
-    """The messages in the file at `path`.
-
-    Raises:
-        InputError: the file cannot be read.
-        ProtocolError: a line is no JSON object; the error names it.
-    """
-    try:
-        return from_jsonl(Path(path).read_bytes())
-    except OSError as error:
-        raise InputError(f"{str(path)!r} cannot be read: {error.strerror}. Check the path.") from None

@@ -55,11 +55,17 @@ def write_parquet(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     """Write `table` to `path`: whole, or not at all.
 
     Raises:
-        InputError: pyarrow is missing, or the file cannot be written.
+        InputError: pyarrow is missing, the file cannot be written, or a text has no bytes: half a surrogate pair.
     """
     check_pyarrow()
-    with replacing(Path(path)) as file:
-        table.to_parquet(file)
+    try:
+        with replacing(path) as file:
+            table.to_parquet(file)
+    except UnicodeEncodeError as error:
+        where = error.object[max(0, error.start - 20) : error.start]
+        raise InputError(
+            f"Parquet holds no lone surrogate, as behind {one_line(where, 60)!r}. Replace it in the table first."
+        ) from None
 
 
 def read_parquet(path: str | os.PathLike[str]) -> pd.DataFrame:

@@ -87,6 +87,8 @@ def _refusing(path: Path) -> Iterator[None]:
         raise InputError(f"{str(path)!r} cannot be read: {error.strerror}. Check the path.") from None
     except UnreadableError as error:
         raise InputError(f"{str(path)!r} cannot be read: {error}. Pass a file, or split it.") from None
+    except ValueError as error:  # a NUL in it
+        raise InputError(f"{str(path)!r} is no path ({error}). Give another name.") from None
 
 
 def read_jsonl_frame(path: Path, *, session_id: str) -> pd.DataFrame:

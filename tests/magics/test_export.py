@@ -12,7 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from secgemini_jupyter.errors import InputError
 from secgemini_jupyter.kernel import default_kernel
-from secgemini_jupyter.transcript.jsonl import read_jsonl
+from secgemini_jupyter.transcript.jsonl import from_jsonl
 from secgemini_jupyter.transcript.parquet import read_parquet
 from tests.magics.conftest import Kernel
 
@@ -36,7 +36,7 @@ def test_what_is_written_is_what_was_said(asked: InteractiveShell, tmp_path: Pat
     assert "\x1b" not in markdown
     page = (tmp_path / "d.html").read_text("utf-8")
     assert "is 10[.]0[.]0[.]1 bad␛[2J?" in page
-    assert [message.to_json() for message in read_jsonl(tmp_path / "b.JSONL")] == [
+    assert [message.to_json() for message in from_jsonl((tmp_path / "b.JSONL").read_bytes())] == [
         message.to_json() for message in session.messages
     ]
     pd.testing.assert_frame_equal(read_parquet(tmp_path / "c d.parquet"), session.history())

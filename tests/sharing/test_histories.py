@@ -162,6 +162,23 @@ def test_what_a_file_says_about_itself_changes_no_row(tmp_path: Path, metadata: 
     pd.testing.assert_frame_equal(read_history(tmp_path / "b.parquet"), table)
 
 
+def test_a_name_that_is_no_text_makes_a_session_that_can_be_exported(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"x\xff.jsonl")
+    write_jsonl(turn(), path)
+    table = read_history(path)
+    assert set(table["session_id"]) == {"x?"}
+    table.secgemini.export(tmp_path / "a.parquet")
+    assert "no path" in refused(Path("a\0b"))
+
+
+def test_half_of_a_surrogate_pair_is_told_before_parquet_is_written(tmp_path: Path) -> None:
+    table = messages_frame(turn(), session_id="s")
+    table["title"] = pd.array(["half \ud83d"] * len(table), dtype=pd.StringDtype("python"))
+    with pytest.raises(InputError, match="no lone surrogate, as behind 'half'"):
+        write_parquet(table, tmp_path / "a.parquet")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     messages_frame(turn(), session_id="s").to_parquet(tmp_path / "a.parquet")
     written = pq.read_table(tmp_path / "a.parquet")

@@ -13,7 +13,7 @@ from secgemini_jupyter.errors import InputError
 from secgemini_jupyter.transcript import exports
 from secgemini_jupyter.transcript.document import Transcript
 from secgemini_jupyter.transcript.exports import ENDINGS, checked, ending, export
-from secgemini_jupyter.transcript.jsonl import read_jsonl
+from secgemini_jupyter.transcript.jsonl import from_jsonl
 from secgemini_jupyter.transcript.messages import messages_frame
 from secgemini_jupyter.transcript.reading import read_parquet_frame
 from secgemini_jupyter.transcript.turns import turn_slices
@@ -44,7 +44,8 @@ def test_a_table_is_written_as_its_session_is(tmp_path: Path, kind: str) -> None
 
 def test_a_table_gives_back_its_messages(tmp_path: Path) -> None:
     messages_frame(turn(), session_id="s1").secgemini.export(tmp_path / "a.jsonl")
-    assert [each.content for each in read_jsonl(tmp_path / "a.jsonl")] == [each.content for each in turn()]
+    written = from_jsonl((tmp_path / "a.jsonl").read_bytes())
+    assert [each.content for each in written] == [each.content for each in turn()]
 
 
 def test_a_session_s_parquet_keeps_its_model_and_attachments(tmp_path: Path) -> None:
