@@ -18,7 +18,7 @@ from secgemini_jupyter.render.text import safe_text
 if TYPE_CHECKING:
     import nh3
 
-__all__ = ["Html", "escape", "join", "page", "sanitize", "tag"]
+__all__ = ["BREAK", "Html", "escape", "join", "page", "sanitize", "tag"]
 
 LINE = "1px solid rgba(128,128,128,0.3)"
 TABLE = "border-collapse:collapse;table-layout:auto;width:auto;margin:0;font-size:13px"
@@ -115,6 +115,10 @@ def escape(text: str) -> Html:
 
 def join(*parts: str, between: str = "") -> Html:
     return Html(str(escape(between)).join(escape(part) for part in parts))
+
+
+BREAK = Html("<wbr>")
+"""Where a browser may begin a new line; who copies the text does not get it."""
 
 
 def tag(name: str, *children: str, **attributes: str) -> Html:

@@ -6,6 +6,7 @@ everything else is escaped.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -24,6 +25,7 @@ from secgemini_jupyter.transcript.turns import TurnSlice
 
 __all__ = [
     "answer_html",
+    "breakable",
     "facts",
     "facts_html",
     "files_html",
@@ -37,6 +39,9 @@ __all__ = [
 
 MAX_PROMPT = 50_000
 """Characters of a prompt that are shown."""
+WHOLE = 24
+"""Characters of a name or address that stay on one line of a table."""
+_PARTS = re.compile(r"[^\[/\\?&=_,]{1,16}(?:\[[.:]\]|[/\\?&=_,]+)?|\[[.:]\]|[\[/\\?&=_,]+")
 CONTENTS_FROM = 4
 """So many turns have a list of them before the first."""
 
@@ -60,6 +65,23 @@ def to_html(transcript: Transcript, *, now: float | None = None) -> str:
 def said(text: str) -> Html:
     """Any text of others: visible, defanged, escaped."""
     return html.escape(defanged(safe_text(text)))
+
+
+def breakable(text: str) -> Html:
+    """Any text of others, for a narrow column: short names and addresses stay whole, long ones break at their marks."""
+    words = re.split(r"(\s+)", defanged(safe_text(text)))
+    parts = [part for word in words for part in _parts(word)]
+    return join(*parts)
+
+
+def _parts(word: str) -> Iterator[str]:
+    if len(word) <= WHOLE:
+        yield word
+        return
+    for position, part in enumerate(_PARTS.findall(word)):
+        if position:
+            yield html.BREAK
+        yield part
 
 
 def section(title: str, *parts: str) -> Html:
@@ -127,8 +149,8 @@ def files_html(files: Sequence[PublicSessionFile]) -> Html:
     return grid(
         [("#", "number"), ("Name", ""), ("Size", "number"), ("Type", ""), ("SHA-256, as the service has it", "hash")],
         [
-            (str(number), said(one_line(file.name, 300)), size(file.size), said(one_line(file.mime_type, 80)),
-             said(one_line(file.sha256, 128)))
+            (str(number), breakable(one_line(file.name, 300)), size(file.size),
+             breakable(one_line(file.mime_type, 80)), breakable(one_line(file.sha256, 128)))
             for number, file in enumerate(files, 1)
         ],
     )  # fmt: skip

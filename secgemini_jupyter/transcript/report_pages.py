@@ -12,7 +12,7 @@ from secgemini_jupyter.render.markdown import markdown_html
 from secgemini_jupyter.render.payloads import render_message
 from secgemini_jupyter.render.text import defanged, one_line
 from secgemini_jupyter.transcript import pages
-from secgemini_jupyter.transcript.pages import grid, said
+from secgemini_jupyter.transcript.pages import breakable, grid, said
 from secgemini_jupyter.transcript.report_parts import (
     EVENTS,
     EVIDENCE,
@@ -47,7 +47,7 @@ def values(report: Report) -> dict[str, Any]:
         "kind": report.kind,
         "scope": _scope(report),
         "facts": pages.facts_html(transcript, [("Activity log", report.head)]),
-        "evidence": _table(EVIDENCE, evidence_rows(report.evidence, report.sessions)) if report.evidence else "",
+        "evidence": _evidence(report) if report.evidence else "",
         "evidence_note": report.evidence_note,
         "findings": _findings(report),
         "findings_note": report.findings_note,
@@ -79,24 +79,36 @@ def _findings(report: Report) -> Html:
     return join(*[render_message(message, links=False).html for message in results])
 
 
+def _evidence(report: Report) -> Html:
+    """What a hash was compared with stands below it: there is no room for both side by side."""
+    rows = [
+        [*map(_cell, row), join(tag("div", _cell(sha256), class_="hash"), tag("div", _cell(compared)))]
+        for *row, sha256, compared in evidence_rows(report.evidence, report.sessions)
+    ]
+    return _grid([*EVIDENCE[:-2], "SHA-256, compared"], rows)
+
+
 LOOKS = {
     "#": "number", "Size": "number", "Count": "number", "Turn": "number", "Time": "short", "Step": "short",
-    "Session": "short", "Id": "short", "SHA-256": "hash", "Compared": "words", "First mentioned": "words",
-    "In": "words", "Remarks": "words",
+    "Session": "short", "Id": "short",
 }  # fmt: skip
 """The class of a column's cells by its name."""
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Html:
+    return _grid(columns, [[_cell(cell) for cell in row] for row in rows])
+
+
+def _grid(columns: Sequence[str], rows: Sequence[Sequence[Html]]) -> Html:
     """Without the columns that have nothing to say."""
     columns, rows = told(columns, rows)
-    return grid([(name, LOOKS.get(name, "")) for name in columns], [[_cell(cell) for cell in row] for row in rows])
+    return grid([(name, LOOKS.get(name, "")) for name in columns], rows)
 
 
 def _cell(text: str) -> Html:
-    """Days stay together: a browser would break them at their hyphens."""
-    pieces = re.split(r"(\d{4}-\d\d-\d\d)", one_line(text, 500))
-    return join(*[tag("span", part, class_="day") if at % 2 else said(part) for at, part in enumerate(pieces)])
+    """Days and times stay together: a browser would break them at their hyphens and blanks."""
+    pieces = re.split(r"(\d{4}-\d\d-\d\d|\d\d:\d\d:\d\d UTC)", one_line(text, 500))
+    return join(*[tag("span", part, class_="day") if at % 2 else breakable(part) for at, part in enumerate(pieces)])
 
 
 def _mentions(report: Report, mentions: Sequence[Mention], *names: str) -> Html:

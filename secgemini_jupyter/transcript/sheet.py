@@ -24,16 +24,14 @@ border:1px solid var(--line);border-radius:8px;background:var(--soft);font-size:
 .facts dd{margin:0;min-width:0;overflow-wrap:anywhere;font-variant-numeric:tabular-nums}
 .scroll{overflow-x:auto}
 .grid{border-collapse:collapse;width:100%;font-size:13px;line-height:1.45;font-variant-numeric:tabular-nums}
-.grid th{text-align:left;font-weight:600;color:var(--muted);white-space:nowrap;padding:5px 14px 5px 0;
+.grid th{text-align:left;font-weight:600;color:var(--muted);vertical-align:bottom;padding:5px 14px 5px 0;
 border-bottom:1px solid var(--line)}
-.grid td{padding:5px 14px 5px 0;vertical-align:top;border-bottom:1px solid var(--line);overflow-wrap:anywhere;
-min-width:11ch}
+.grid td{padding:5px 14px 5px 0;vertical-align:top;border-bottom:1px solid var(--line);overflow-wrap:break-word}
 .grid tr:last-child td{border-bottom:0}
-.grid .number{text-align:right;white-space:nowrap;min-width:0}
-.grid .words{overflow-wrap:break-word;min-width:0}
-.grid .short{white-space:nowrap;overflow-wrap:normal;min-width:0}
+.grid .number{text-align:right;white-space:nowrap}
+.grid .short{white-space:nowrap;overflow-wrap:normal}
 .grid .day{white-space:nowrap}
-.grid .hash{font:11.5px/1.5 ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace;min-width:25ch}
+.grid .hash{font:11.5px/1.5 ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace}
 .contents{margin:0;padding:0;list-style:none;font-size:14px}
 .contents li{display:flex;gap:12px;padding:2px 0}
 .contents .n{color:var(--muted);min-width:2ch;text-align:right;font-variant-numeric:tabular-nums}

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from secgemini_jupyter.models import Message
 from secgemini_jupyter.transcript.document import Transcript
 from secgemini_jupyter.transcript.messages import messages_frame
-from secgemini_jupyter.transcript.pages import to_html
+from secgemini_jupyter.transcript.pages import breakable, said, to_html
 from secgemini_jupyter.transcript.reports import Report
 from secgemini_jupyter.transcript.sheet import CSS
 from secgemini_jupyter.transcript.turns import turn_slices
@@ -26,7 +26,7 @@ from tests.transcript.strategies import messages as any_messages
 
 TAGS = set(
     "html head meta title style body main header section nav footer h1 h2 h3 h4 h5 h6 p div span dl dt dd table thead "
-    "tbody tr th td ol ul li details summary a code pre strong em s del blockquote br hr img".split()
+    "tbody tr th td ol ul li details summary a code pre strong em s del blockquote br wbr hr img".split()
 )
 
 
@@ -128,6 +128,25 @@ def test_a_link_is_its_words_and_where_it_leads_defanged() -> None:
     assert read.urls == []
     assert read.text.count("invoice (hxxps://evil-login[.]com/a) now") == 5
     assert Reader(Report(transcript=transcript, title="x").to_html()).urls == []
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("kerberos.log", ["kerberos.log"]),
+        ("108.59.9.32 and <b>", ["108[.]59[.]9[.]32 and &lt;b&gt;"]),
+        ("http://a.evil-login.com/x?y=1", ["hxxp://", "a[.]", "evil-login[.]", "com/", "x?", "y=", "1"]),
+        ("0" * 40, ["0" * 16, "0" * 16, "0" * 8]),
+        ("[" * 30 + "\x1b", ["[" * 30, "\u241b"]),
+    ],
+)
+def test_a_narrow_column_breaks_long_words_at_their_marks(text: str, lines: list[str]) -> None:
+    assert breakable(text).split("<wbr>") == lines
+
+
+@given(st.text(max_size=60) | st.text("[].:/=x", min_size=20, max_size=60))
+def test_nothing_is_lost_where_a_line_may_break(text: str) -> None:
+    assert breakable(text).replace("<wbr>", "") == said(text)
 
 
 def test_what_came_before_the_first_prompt_is_there_and_nothing_is_a_page_too() -> None:
