@@ -235,6 +235,12 @@ def note_of(turns: Sequence[TurnSlice], events: Sequence[Event], clock: Clock) -
     return ", ".join(told)
 
 
+def took(item: Timed) -> str:
+    """The turn's duration, as tables have it; where that is not known, how long there were messages."""
+    duration = item.turn.duration
+    return f"{short(item.end - item.start)} to the last message" if duration is None else short(duration)
+
+
 def words_of(turns: Sequence[TurnSlice], timed: Sequence[Timed]) -> list[str]:
     start, end = min(item.start for item in timed), max(item.end for item in timed)
     lines = [f"{count(len(turns), 'turn')} from {utc(start)} to {utc(end)}."]
@@ -243,7 +249,7 @@ def words_of(turns: Sequence[TurnSlice], timed: Sequence[Timed]) -> list[str]:
         used = ", ".join(f"{tool} ×{times}" if times > 1 else tool for tool, times in tools.most_common(5))
         more = f" and {len(tools) - 5} more" if len(tools) > 5 else ""
         told = f"tools: {used}{more}" if tools else "no tools"
-        lines.append(f"Turn {name}: {utc(item.start)}, {short(item.end - item.start)}, {item.turn.status}; {told}.")
+        lines.append(f"Turn {name}: {utc(item.start)}, {took(item)}, {item.turn.status}; {told}.")
     if len(timed) > TOLD:
         lines.append(f"{count(len(timed) - TOLD, 'more turn')}.")
     if untimed := sum(time_of(message) is None for turn in turns for message in turn.messages):

@@ -64,6 +64,22 @@ def test_a_failed_turn_has_an_error_and_pieces_are_no_answers() -> None:
     assert "3.0 s, error; no tools." in figure.words[1]
 
 
+def test_a_turn_takes_as_long_as_in_its_table() -> None:
+    """Not to a message after the END; where there is none yet, to the last message."""
+    messages = [
+        message("query", "query", "?", id="q", at=0),
+        message("info", "end", "end", id="z", at=3),
+        message("info", "start", "late", id="y", at=4),
+        message("query", "query", "?", id="r", at=10),
+        message("info", "start", "…", id="x", at=12),
+    ]
+    table = messages_frame(messages, session_id="s").secgemini
+    assert table.turns()["duration_s"].tolist() == [3.0, pd.NA]
+    words = table.plot.timeline().words
+    assert "3.0 s, ok" in words[1]
+    assert "2.0 s to the last message, incomplete" in words[2]
+
+
 spans = st.lists(
     st.tuples(st.floats(0, 1e9), st.floats(0, 1e5)).map(lambda span: (span[0], span[0] + span[1])),
     min_size=1,
