@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from secgemini_jupyter.disk import replacing
-from secgemini_jupyter.errors import InputError
+from secgemini_jupyter.errors import InputError, holds_key, without_keys
 from secgemini_jupyter.transcript.document import Transcript
 from secgemini_jupyter.transcript.jsonl import one_session, to_jsonl
+from secgemini_jupyter.transcript.keyless import keyless
 
 __all__ = ["ENDINGS", "checked", "ending", "export", "markdown"]
 
@@ -18,6 +20,7 @@ __all__ = ["ENDINGS", "checked", "ending", "export", "markdown"]
 def markdown(transcript: Transcript) -> str:
     from secgemini_jupyter.transcript.markdown import to_markdown
 
+    transcript = keyless(transcript)
     # Each heading names the session only where there are several.
     turns = transcript.turns if transcript.several else [replace(turn, session_id="") for turn in transcript.turns]
     return to_markdown(turns, name=transcript.name, session_id=transcript.session_id)
@@ -38,7 +41,7 @@ def _notebook(transcript: Transcript) -> str:
 def _csv(transcript: Transcript) -> str:
     from secgemini_jupyter.transcript.spreadsheets import to_csv
 
-    return to_csv(transcript.to_frame())
+    return without_keys(to_csv(transcript.to_frame()))
 
 
 def _stix(transcript: Transcript) -> str:
@@ -46,6 +49,7 @@ def _stix(transcript: Transcript) -> str:
     from secgemini_jupyter.transcript.sightings import FileName
     from secgemini_jupyter.transcript.stix import to_stix
 
+    transcript = keyless(transcript)
     files = [FileName(file.name, transcript.session_id) for file in transcript.files]
     return to_stix(iocs_frame(transcript.turns, files))
 
@@ -125,6 +129,12 @@ def export(transcript: Transcript, path: Path) -> Path:
         InputError: the file cannot be written, or an extra is missing.
     """
     kind = ending(path)
+    if kind in (".parquet", ".jsonl") and holds_key(to_jsonl(transcript.messages)):
+        warnings.warn(
+            f"A key stands in {without_keys(path.name)!r}, which holds each message exactly: do not hand it over. "
+            "Pages, notebooks, Markdown, Word and CSV leave keys out.",
+            stacklevel=3,
+        )
     if kind == ".parquet":
         from secgemini_jupyter.transcript.parquet import write_parquet
 

@@ -14,6 +14,7 @@ from secgemini_jupyter._version import __version__
 from secgemini_jupyter.render.answer import Status, answer_bundle
 from secgemini_jupyter.render.text import defanged, one_line, size
 from secgemini_jupyter.transcript.document import Transcript, facts_of
+from secgemini_jupyter.transcript.keyless import keyless
 from secgemini_jupyter.transcript.markdown import escaped
 from secgemini_jupyter.transcript.pages import facts
 from secgemini_jupyter.transcript.turns import TurnSlice
@@ -26,6 +27,7 @@ SKIP = "secgemini-skip"
 
 def to_notebook(transcript: Transcript) -> str:
     """Notebook format 4.5; the same transcript always gives the same text."""
+    transcript = keyless(transcript)
     cells = [_about(transcript), *(_cell(transcript, turn, n) for n, turn in enumerate(transcript.turns, 1))]
     notebook = {
         "cells": cells,

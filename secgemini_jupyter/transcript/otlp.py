@@ -20,6 +20,7 @@ from typing import Any
 from secgemini_jupyter._version import __version__
 from secgemini_jupyter.render.text import one_line
 from secgemini_jupyter.transcript.document import Transcript
+from secgemini_jupyter.transcript.keyless import keyless
 from secgemini_jupyter.transcript.rows import LATEST_NS
 from secgemini_jupyter.transcript.tool_calls import Call, calls_of
 from secgemini_jupyter.transcript.turns import TurnSlice, time_of
@@ -132,7 +133,7 @@ def to_otlp(transcript: Transcript, *, content: bool = False) -> str:
         content: write prompts, answers, and what tools were given and returned, too. As the conventions advise, they
             are left out otherwise, and so is what an error says: telemetry has readers whom they are not meant for.
     """
-    table = transcript.table
+    table, transcript = transcript.table, keyless(transcript)
     models = {transcript.session_id: transcript.model} if table is None else models_of(table)
     lines = []
     for turn in transcript.turns:

@@ -20,6 +20,7 @@ from secgemini_jupyter.render.payloads import render_message
 from secgemini_jupyter.render.steps import Steps
 from secgemini_jupyter.render.text import count, defanged, duration, one_line, safe_text, size, utc
 from secgemini_jupyter.transcript.document import Transcript
+from secgemini_jupyter.transcript.keyless import keyless
 from secgemini_jupyter.transcript.sheet import CSS
 from secgemini_jupyter.transcript.turns import TurnSlice
 
@@ -48,6 +49,7 @@ CONTENTS_FROM = 4
 
 def to_html(transcript: Transcript, *, now: float | None = None) -> str:
     """The whole transcript as a page; `now` (Unix seconds) is when it was made."""
+    transcript = keyless(transcript)
     body = join(
         tag("p", _kind(transcript), class_="kind"),
         tag("h1", said(transcript.title)),

@@ -11,6 +11,7 @@ from secgemini_jupyter.render.text import count, defanged, safe_text, utc
 from secgemini_jupyter.transcript import report_parts as parts
 from secgemini_jupyter.transcript.answers import answer_markdown
 from secgemini_jupyter.transcript.document import Transcript
+from secgemini_jupyter.transcript.keyless import keyless
 from secgemini_jupyter.transcript.markdown import escaped, fenced
 from secgemini_jupyter.transcript.pages import facts
 from secgemini_jupyter.transcript.reports import Mention, Report
@@ -23,7 +24,7 @@ MAX_PROMPT = 50_000
 
 
 def document(report: Report) -> str:
-    return filled(report.template, "md", values(report)).strip("\n") + "\n"
+    return filled(report.template, "md", values(keyless(report))).strip("\n") + "\n"
 
 
 def values(report: Report) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from secgemini_jupyter.render.markdown import markdown_html
 from secgemini_jupyter.render.payloads import render_message
 from secgemini_jupyter.render.text import defanged, one_line
 from secgemini_jupyter.transcript import pages
+from secgemini_jupyter.transcript.keyless import keyless
 from secgemini_jupyter.transcript.pages import breakable, grid, said
 from secgemini_jupyter.transcript.report_parts import (
     EVENTS,
@@ -34,6 +35,7 @@ MAX_DESCRIPTION = 5_000
 
 def page(report: Report) -> str:
     """The template's text is the page's body: policy, style sheet and title are ours, whatever it says."""
+    report = keyless(report)
     body = filled(report.template, "html", values(report))
     return html.page(tag("main", Html(body)), one_line(defanged(report.title)), CSS)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from secgemini_jupyter.disk import replacing
-from secgemini_jupyter.errors import InputError
+from secgemini_jupyter.errors import InputError, without_keys
 from secgemini_jupyter.models import Message, MessageType, PublicSessionFile
 from secgemini_jupyter.render.steps import Steps
 from secgemini_jupyter.render.text import count, one_line, utc
@@ -155,7 +155,10 @@ class Report:
     def indicators(self) -> list[Mention]:
         """Those that were chosen, else those of all turns and of attachments' names, as they were first mentioned."""
         if self.chosen is not None:
-            return [_mention(row, str(row["type"]), str(row["value"])) for row in self.chosen.to_dict("records")]
+            return [
+                _mention(row, str(row["type"]), without_keys(str(row["value"])))
+                for row in self.chosen.to_dict("records")
+            ]
         from secgemini_jupyter.transcript.iocs import iocs_frame
         from secgemini_jupyter.transcript.sightings import FileName
 

@@ -19,6 +19,7 @@ from secgemini_jupyter.render.tables import Table
 from secgemini_jupyter.render.text import count, defanged, one_line, safe_text, size, utc
 from secgemini_jupyter.transcript import report_parts as parts
 from secgemini_jupyter.transcript.document import Transcript
+from secgemini_jupyter.transcript.keyless import keyless
 from secgemini_jupyter.transcript.pages import facts
 from secgemini_jupyter.transcript.reports import Report
 from secgemini_jupyter.transcript.turns import TurnSlice
@@ -46,6 +47,7 @@ def to_docx(transcript: Transcript) -> bytes:
     Raises:
         InputError: python-docx is missing.
     """
+    transcript = keyless(transcript)
     document = Document(transcript.title)
     document.facts(facts(transcript))
     if transcript.description.strip():
@@ -67,6 +69,7 @@ def report_docx(report: Report) -> bytes:
     """
     if report.template != "incident":
         raise InputError("A template writes HTML or Markdown: save the report as one, or leave template= out for Word.")
+    report = keyless(report)
     document = Document(report.title)
     document.text(report.kind)
     document.facts([*facts(report.transcript), ("Activity log", report.head)])

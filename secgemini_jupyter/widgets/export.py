@@ -10,6 +10,7 @@ from typing import Literal
 from secgemini_jupyter.errors import InputError
 from secgemini_jupyter.render.text import one_line, size
 from secgemini_jupyter.transcript.jsonl import to_jsonl
+from secgemini_jupyter.transcript.keyless import keyless
 from secgemini_jupyter.transcript.markdown import to_markdown
 from secgemini_jupyter.widgets.sources import Snapshot
 
@@ -46,9 +47,10 @@ def exported(
     if format_ == "jsonl":
         content = to_jsonl(chosen.messages)
     else:
-        content = to_markdown(chosen.turns(), name=name, session_id=session_id).encode("utf-8", "replace")
+        text = to_markdown(keyless(chosen.turns()), name=keyless(name), session_id=session_id)
+        content = text.encode("utf-8", "replace")
     part = "" if positions is None else "-selection"
-    return File(f"{_slug(name)}{part}.{ending}", mime_type, content)
+    return File(f"{_slug(keyless(name))}{part}.{ending}", mime_type, content)
 
 
 def _slug(name: str) -> str:

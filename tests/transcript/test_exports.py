@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import stat
+import zipfile
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from secgemini_jupyter import accessor  # noqa: F401  # registers `df.secgemini`
-from secgemini_jupyter.errors import InputError
+from secgemini_jupyter.errors import InputError, Secret
+from secgemini_jupyter.models import PublicSessionFile
 from secgemini_jupyter.transcript import exports
 from secgemini_jupyter.transcript.document import Transcript
 from secgemini_jupyter.transcript.exports import ENDINGS, checked, ending, export
 from secgemini_jupyter.transcript.jsonl import from_jsonl
 from secgemini_jupyter.transcript.messages import messages_frame
 from secgemini_jupyter.transcript.reading import read_parquet_frame
+from secgemini_jupyter.transcript.reports import Evidence, Report
+from secgemini_jupyter.transcript.sessions import Attached
 from secgemini_jupyter.transcript.turns import turn_slices
 from tests.transcript.documents import FILE, hostile, ordinary
 from tests.transcript.frames import message, turn
@@ -40,6 +44,40 @@ def test_a_table_is_written_as_its_session_is(tmp_path: Path, kind: str) -> None
     with pytest.raises(InputError, match=r"is there already\. Pass overwrite=True to replace it"):
         table.secgemini.export(path)
     table.secgemini.export(path, overwrite=True)
+
+
+@pytest.mark.parametrize("kind", ENDINGS)
+def test_a_key_is_in_no_document(tmp_path: Path, kind: str) -> None:
+    """What is handed over leaves it out, however it is escaped there; what is exact warns."""
+    secret = Secret(f"canary_key_{0:024}")
+    key = secret.reveal()
+    said = [
+        message("query", "query", f"Is {key} safe?", id="q", at=0, title=key),
+        message("result", "agent_done", f"- {key}: **no**, see https://evil.com/{key}", id="r", at=1, actor=key),
+    ]
+    files = [Attached("s1", 0, PublicSessionFile(f"{key}.log", 5, "ab", "text/plain"))]
+    whole = Transcript(
+        turns=turn_slices(said, session_id="s1"), session_id="s1", name=key, description=key, attached=files
+    )
+    path = tmp_path / f"a{kind}"
+    if kind in (".jsonl", ".parquet"):
+        with pytest.warns(UserWarning, match="A key stands in") as warned:
+            export(whole, path)
+        assert key not in str(warned[0].message)
+        return
+    export(whole, path)
+    written = [path.read_bytes()]
+    if kind == ".docx":
+        with zipfile.ZipFile(path) as parts:
+            written = [parts.read(name) for name in parts.namelist()]
+    elif kind in (".html", ".md"):
+        made = Report(transcript=whole, title=key, findings=f"It was {key}.", evidence=[Evidence(files[0].file)])
+        written += [(made.to_html() if kind == ".html" else made.to_markdown()).encode()]
+        table = messages_frame(said, session_id="s1").secgemini
+        written += [(table.to_html() if kind == ".html" else table.to_markdown()).encode()]
+    assert all(b"canary" not in each for each in written)
+    if kind not in (".otlp.jsonl", ".stix.json"):
+        assert any(b"redacted" in each for each in written)
 
 
 def test_a_table_gives_back_its_messages(tmp_path: Path) -> None:
