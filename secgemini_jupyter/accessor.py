@@ -225,7 +225,8 @@ class TranscriptAccessor:
         gives, and the `ioc_type_col` of `TILookup().lookup_iocs(…, ioc_col="value")`.
 
         Args:
-            files: attachments whose names shall be looked at too: `session.files`, a table of files, or names.
+            files: attachments whose names are looked at too: `session.files`, a table of files, or names; those that
+                `history()` noted when left out, none with `[]`.
         """
         return iocs_frame(turns_of(self._table), self._files(files))
 
@@ -252,9 +253,10 @@ class TranscriptAccessor:
         return _written(layer, path)
 
     def _files(self, files: Any) -> list[FileName]:
-        """Names of `files`, which are of the table's session where it has one."""
+        """Names of `files`, which are of the table's session where it has one; of those it noted, if None."""
         if files is None:
-            return []
+            notes = self._table.attrs.get("files")
+            return file_names(self.files()) if isinstance(notes, dict) and "session_id" in self._table else []
         check_columns(self._table, ["session_id"])
         sessions = self._table["session_id"].dropna().unique().tolist()
         return file_names(files, session_id=sessions[0] if len(sessions) == 1 else "")

@@ -15,6 +15,7 @@ from secgemini_jupyter.indicators import extract
 from secgemini_jupyter.models import Message, PublicSessionFile
 from secgemini_jupyter.transcript.iocs import iocs_frame, sightings_frame
 from secgemini_jupyter.transcript.messages import messages_frame
+from secgemini_jupyter.transcript.sessions import Attached, note
 from secgemini_jupyter.transcript.sightings import FileName, file_names
 from secgemini_jupyter.transcript.turns import turn_slices
 
@@ -90,6 +91,14 @@ def test_the_accessor_gives_files_the_session_of_the_table() -> None:
     assert found["session_id"].unique().tolist() == ["s"]
     assert found.set_index("value").loc["203.0.113.9", "count"] == 4
     assert history.secgemini.sightings(files=["x_203.0.113.9.log"])["where"].tolist()[-1] == "file_name"
+
+
+def test_names_of_attachments_that_history_noted_are_looked_at() -> None:
+    history = messages_frame(MESSAGES, session_id="s")
+    note(history, "s", "", [Attached("s", 0, PublicSessionFile(name="mail_from_198.51.100.77.eml"))])
+    found = history.secgemini.iocs().set_index("value").loc["198.51.100.77"]
+    assert (found["in_file_name"], found["session_id"]) == (True, "s")
+    assert "198.51.100.77" not in history.secgemini.iocs(files=[])["value"].tolist()
 
 
 def test_sightings_have_a_row_for_each_message() -> None:
