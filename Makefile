@@ -15,8 +15,8 @@ lab: $(VENV)/.installed  ## open the quickstart in JupyterLab
 # Most tests wait for kernels, servers and browsers: more run at once than there are cores. A file's tests stay together.
 test: $(VENV)/.installed  ## everything CI runs
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target check js-check browser peer
-	$(BIN)/python -m pytest -m "not browser" -n 4 --dist loadfile
-	$(BIN)/python -m pytest -m browser -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not browser and not slow" -n 4 --dist loadfile
+	$(BIN)/python -m pytest -m "browser and not slow" -n 2 --dist loadfile
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .
@@ -25,6 +25,10 @@ check: $(VENV)/.installed
 
 js-check: $(VENV)/.installed
 	cd js && npm run --silent check && npm test --silent
+
+.PHONY: slow
+slow: $(VENV)/.installed browser peer  ## not part of test: further hosts, themes and sizes of what it covers, about six minutes
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
 .PHONY: browser peer
 peer: $(VENV)/.installed  ## the official SDK in an environment of its own, for the interop tests, which say why where it is missing

@@ -176,7 +176,7 @@ def test_the_same_html_in_lab_notebook_7_and_without_anybody(
         assert answers(each) == expected, name
 
 
-@pytest.mark.parametrize("app", ["lab", "notebook"])
+@pytest.mark.parametrize("app", ["lab", pytest.param("notebook", marks=pytest.mark.slow)])
 def test_outputs_of_others_stay_and_what_is_emptied_takes_no_room(lab_server: Any, page: Any, app: str) -> None:
     warned = "%%secgemini\n[[partial]] [[messages=6 bytes=40]] [[delay=0.05]] what is {{missing}}?"
     widget = (

@@ -251,6 +251,7 @@ def test_in_lab_dropped_and_chosen_files_are_in_the_session_and_go_again(lab, lo
     assert "by python.txt" in [name for name, *_ in attached(notebook)]
 
 
+@pytest.mark.slow
 def test_in_lab_a_hundred_megabytes_are_cancelled_midway_then_sent(lab, local_service):
     notebook = lab(session_cell(local_service), WIDGET)
     notebook.run_all()

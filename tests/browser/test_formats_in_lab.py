@@ -55,7 +55,7 @@ def test_code_by_hand_is_placed_right_below_its_cell(lab: Callable[..., Any]) ->
     assert active.startswith(("# From", "%%secgemini"))
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", [pytest.param("light", marks=pytest.mark.slow), "dark"])
 def test_table_and_tree_are_shown_once_and_safe(lab_server: Any, page: Any, theme: str) -> None:
     value = {"verdict": "malicious", "indicators": [{"url": "http://evil.test/a", "seen": True}], "<b>": None}
     notebook = lab_server.open(

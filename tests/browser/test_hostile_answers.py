@@ -77,7 +77,7 @@ def opened(lab_server: LabServer, page: Any, service: LocalService, *cells: str,
     return lab_server.open(page, f"import os\nos.environ |= {settings}\n{LOAD}", *cells, app=app)
 
 
-@pytest.mark.parametrize("app", ["lab", "notebook"])
+@pytest.mark.parametrize("app", ["lab", pytest.param("notebook", marks=pytest.mark.slow)])
 def test_nothing_that_a_hostile_agent_says_ever_acts(
     lab_server: LabServer, page: Any, evil_service: LocalService, app: str
 ) -> None:

@@ -42,6 +42,10 @@ HOSTILE = {
     "a wide line": "zqx" + "W" * 100_000,
     "nested levels": "zqx" + "<div>" * 3_000 + "[" * 3_000 + "> " * 3_000,
 }  # fmt: skip
+HUGE = ("many lines", "a wide line", "nested levels")
+HOSTILE["all at once"] = " ".join(text for what, text in HOSTILE.items() if what not in HUGE)
+ALWAYS = ("all at once", "a script", "handlers", "controls", "a wide line")
+"""What `make test` takes; each of the others by itself, which says more when it fails, is for `make slow`."""
 
 
 @dataclass(frozen=True)
@@ -324,7 +328,9 @@ def trap(browser: Any) -> Iterator[Trap]:
     page.close()
 
 
-@pytest.mark.parametrize("what", HOSTILE)
+@pytest.mark.parametrize(
+    "what", [pytest.param(what, marks=[] if what in ALWAYS else [pytest.mark.slow]) for what in HOSTILE]
+)
 @pytest.mark.parametrize("name", CASES)
 def test_hostile_text_in_every_field_is_only_text(trap, name, what):
     text, case = HOSTILE[what], CASES[name]
@@ -367,7 +373,7 @@ def test_the_trap_catches_what_it_is_made_for(trap):
     assert trap.overflow() == ["the page"]
 
 
-EVIL = " ".join(text for what, text in HOSTILE.items() if what not in ("many lines", "a wide line", "nested levels"))
+EVIL = HOSTILE["all at once"]
 EVERYTHING = """
 from pathlib import Path
 from secgemini_jupyter import SecGemini

@@ -12,6 +12,7 @@ from .test_feedback_in_browser import WIDGET, session_cell, stored_feedback
 pytestmark = pytest.mark.browser
 
 
+@pytest.mark.slow
 def test_in_notebook_7_a_vote_reaches_the_service(notebook7, local_service):
     notebook = notebook7(session_cell(local_service), WIDGET)
     notebook.run_all()
@@ -24,7 +25,7 @@ def test_in_notebook_7_a_vote_reaches_the_service(notebook7, local_service):
     assert [(given["score"], given["comment"]) for given in mine] == [(1, "Found it at once")]
 
 
-@pytest.mark.parametrize("shown", ["widget", "mo.ui.anywidget(widget)"])
+@pytest.mark.parametrize("shown", ["widget", pytest.param("mo.ui.anywidget(widget)", marks=pytest.mark.slow)])
 def test_in_marimo_a_vote_reaches_the_service(marimo, local_service, shown):
     """marimo posts each message of a view by HTTP, and delivers the kernel's from threads that it does not know."""
     notebook = marimo(
@@ -119,7 +120,7 @@ def test_in_notebook_7_a_dropped_file_is_in_the_session(notebook7, local_service
     check_the_evidence(notebook)
 
 
-@pytest.mark.parametrize("shown", ["widget", "mo.ui.anywidget(widget)"])
+@pytest.mark.parametrize("shown", ["widget", pytest.param("mo.ui.anywidget(widget)", marks=pytest.mark.slow)])
 def test_in_marimo_a_dropped_file_is_in_the_session(marimo, local_service, shown):
     check_the_evidence(
         marimo("import marimo as mo", session_cell(local_service), f"widget = session.attach()\n{shown}")
@@ -152,7 +153,7 @@ def test_in_notebook_7_a_picture_is_searched_and_its_selection_is_a_table(notebo
     check_the_picture(notebook)
 
 
-@pytest.mark.parametrize("shown", ["widget", "mo.ui.anywidget(widget)"])
+@pytest.mark.parametrize("shown", ["widget", pytest.param("mo.ui.anywidget(widget)", marks=pytest.mark.slow)])
 def test_in_marimo_a_picture_is_searched_and_its_selection_is_a_table(marimo, local_service, shown):
     cell = f"widget = session.visualize()\n{shown}"
     check_the_picture(marimo("import marimo as mo", session_cell(local_service), cell))

@@ -17,7 +17,7 @@ from tests.plots.sessions import history, tokens
 table = history(4, tools=("lookup_cve", "whois", r"$\\alpha$ <b>", "sandbox"), usage=tokens(1200, 300, 400))"""
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", [pytest.param("light", marks=pytest.mark.slow), "dark"])
 def test_a_plot_has_its_words_as_alternative_text_and_below(
     lab_server: Any, page: Any, theme: str, tmp_path: Path
 ) -> None:

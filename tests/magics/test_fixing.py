@@ -133,7 +133,7 @@ def test_failure_before_the_extension_was_loaded(kernel: Kernel) -> None:
         ("def x(:\n    pass", ["SyntaxError: invalid syntax", "def x(:"]),
         ("try:\n    1/0\nexcept Exception as e:\n    raise OSError('later') from e", ["ZeroDivision", "direct cause"]),
         ("raise ExceptionGroup('many', [ValueError('one'), TypeError('two')])", ["many", "one", "two"]),
-        ("def r(): r()\nr()", ["RecursionError", "repeated"]),
+        pytest.param("def r(): r()\nr()", ["RecursionError", "repeated"], marks=pytest.mark.slow),
         ("await nothing_there", ["nothing_there"]),
         ("%run missing_file.py", ["missing_file.py"]),
         ("exec('1/0')", ["ZeroDivisionError", "<string>"]),

@@ -141,12 +141,13 @@ def test_the_exported_markdown_reads_as_the_answer(tmp_path: Path) -> None:
     ("cell", "error"),
     [
         ("%%secgemini\n[[messages=2]] [[error 503]]", "503"),
-        ("%secgemini frobnicate", "unknown subcommand"),
-        (
+        pytest.param("%secgemini frobnicate", "unknown subcommand", marks=pytest.mark.slow),
+        pytest.param(
             "import os, signal, threading\n"
             "threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
             "get_ipython().run_cell_magic('secgemini', '', '[[messages=600]] [[delay=0.05]]')",
             "Interrupted: stopped",
+            marks=pytest.mark.slow,
         ),
     ],
 )
@@ -163,6 +164,7 @@ def test_what_fails_or_is_stopped_fails_the_run(tmp_path: Path, cell: str, error
             assert error in said
 
 
+@pytest.mark.slow
 def test_formats_run_headless_and_one_that_cannot_be_had_fails(tmp_path: Path) -> None:
     """Nobody is there to get a new cell: the code stays in the answer, and the notebook keeps its cells."""
     cells = (LOAD, "%%secgemini -f code\n```python\nx = 1\n```", "v = %secgemini ask -f json [1]", "assert v == [1]")

@@ -112,6 +112,7 @@ def test_resume_last_streams_the_rest_of_a_running_answer(restarted: Callable[[]
     assert "session long · 1 turn ·" in said(kernel, "resume --last"), "nothing runs any more: no answer again"
 
 
+@pytest.mark.slow
 def test_resume_last_at_the_embedded_service(tmp_path: Path) -> None:
     """It outlives the kernel that started it, and its port says nothing of whose session it is."""
     environment = {

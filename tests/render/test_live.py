@@ -221,7 +221,10 @@ def test_hostile_names_and_texts_are_harmless_while_they_stream(is_parted: bool)
             assert not set("\x1b\x9b\r\u202e\x00") & set(output.bundle.text)
 
 
-@pytest.mark.parametrize("show", ["none", "summary", "full"])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize("show", [pytest.param("none", marks=SLOW), pytest.param("summary", marks=SLOW), "full"])
 def test_a_huge_turn_stays_within_bounds(show: Show) -> None:
     """5 MB of answer in one line, deep lists, 2,000 tools with 100 kB of output each: seconds, and megabytes."""
     live = parted(show=show)

@@ -22,6 +22,12 @@ RUNS = {
 }
 
 
+EACH_RUN = [
+    pytest.param(command, id=host, marks=[] if host == "papermill" else [pytest.mark.slow])
+    for host, command in RUNS.items()
+]
+
+
 def run(folder: Path, command: str, cells: list[str], service: LocalService | None = None) -> tuple[int, str]:
     """Exit code and what was said; the notebook stands in `out.ipynb`. The cell `skipped` is tagged."""
     if command.startswith("papermill") and importlib.util.find_spec("papermill") is None:
@@ -42,7 +48,7 @@ def run(folder: Path, command: str, cells: list[str], service: LocalService | No
     return ended.returncode, ended.stdout + ended.stderr
 
 
-@pytest.mark.parametrize("command", RUNS.values(), ids=RUNS)
+@pytest.mark.parametrize("command", EACH_RUN)
 def test_tagged_cells_are_left_out_and_the_others_run(tmp_path: Path, command: str) -> None:
     code, said = run(tmp_path, command, ["print('before')", "skipped = 1/0", "print('skipped' in globals())"])
     assert code == 0, said
@@ -55,7 +61,7 @@ def test_tagged_cells_are_left_out_and_the_others_run(tmp_path: Path, command: s
     assert cells[1].execution_count is None
 
 
-@pytest.mark.parametrize("command", RUNS.values(), ids=RUNS)
+@pytest.mark.parametrize("command", EACH_RUN)
 def test_a_recorded_notebook_runs_without_key_and_service_and_fails_on_a_miss(
     tmp_path: Path, command: str, local_service: LocalService
 ) -> None:

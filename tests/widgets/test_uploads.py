@@ -535,6 +535,7 @@ def test_a_reply_lost_between_kernel_and_service_attaches_once_and_is_verified(c
     browser.uploads.close()
 
 
+@pytest.mark.slow
 def test_a_hundred_megabytes_arrive_at_the_real_service(local_service):
     content = bytes(1) * (100 * CHUNK - 1) + b"!"
     with SecGemini(local_service.key, base_url=local_service.http, websocket_url=local_service.ws) as client:
