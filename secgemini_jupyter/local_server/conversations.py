@@ -13,18 +13,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from secgemini_jupyter.errors import one_line, redact
+from secgemini_jupyter.local_server.asked import OpenRequest
 from secgemini_jupyter.local_server.channel import CLOSE, DROP, Channel, Listener, Piece
 from secgemini_jupyter.local_server.engines import Engines
-from secgemini_jupyter.local_server.engines.base import Engine, LocalToolOutcome
-from secgemini_jupyter.local_server.frames import ACTOR, end, error, read_outcome
+from secgemini_jupyter.local_server.engines.base import Engine
+from secgemini_jupyter.local_server.frames import ACTOR, end, error
 from secgemini_jupyter.local_server.store import Session, Store
 from secgemini_jupyter.local_server.turns import Turn
-from secgemini_jupyter.models import ROOT, Message, State, Usage
+from secgemini_jupyter.models import Message, State, Usage
 
 logger = logging.getLogger(__name__)
 
 MAX_QUEUED_PROMPTS = 16
-TOOL_TIMEOUT = 300.0
 MAX_PENDING = 4096
 """Messages that may wait for their commit before the engine has to."""
 
@@ -41,15 +41,6 @@ class Prompt:
     query: Message
     listener: Listener | None
     answer: asyncio.Future[Turn]
-
-
-@dataclass
-class OpenCall:
-    """A local tool call that waits for its result; `position` in the channel."""
-
-    message: Message
-    position: int
-    outcome: asyncio.Future[LocalToolOutcome]
 
 
 @dataclass(frozen=True)
@@ -154,7 +145,7 @@ class Conversation:
         self._runner: asyncio.Task[None] | None = None
         self._answering: asyncio.Task[None] | None = None
         self._turn: Turn | None = None
-        self._call: OpenCall | None = None
+        self._request: OpenRequest | None = None
         self._stopped: Failure | None = None
 
     @property
@@ -172,8 +163,8 @@ class Conversation:
         listener = self.channel.open(partial=partial)
         if self._turn is not None and partial:
             self._turn.partial = True
-        if self._call and self._call.position < listener.cursor:
-            listener.send_first(self._call.message.to_json())
+        if self._request and self._request.position < listener.cursor:
+            listener.send_first(self._request.message.to_json())
         return listener
 
     def leave(self, listener: Listener) -> None:
@@ -194,13 +185,13 @@ class Conversation:
             self._runner = asyncio.create_task(self._run(), name="turns")
         return prompt.answer
 
-    async def receive_tool_result(self, message: Message) -> None:
-        """A result that answers no open call is dropped."""
-        call = self._call
-        if call is None or call.outcome.done() or message.parent_id not in (ROOT, call.message.id):
+    async def receive_reply(self, reply: Message) -> None:
+        """A reply that answers no open request is dropped."""
+        request = self._request
+        if request is None or not request.is_answered_by(reply):
             return
-        call.outcome.set_result(read_outcome(message))
-        await self._outbox.put(message, message.to_json(), publish=False)
+        request.reply.set_result(reply)
+        await self._outbox.put(reply, reply.to_json(), publish=False)
 
     # Turns
 
@@ -292,17 +283,17 @@ class Conversation:
         """Cuts every socket's connection once it has been given what was put until now."""
         self._outbox.mark(DROP)
 
-    async def tool_outcome(self, message: Message) -> LocalToolOutcome:
-        """Waits for the result of the call that was put last."""
+    async def reply_to(self, message: Message, timeout: float) -> Message | None:
+        """Waits for the reply to the request that was put last; None if none comes in time."""
         await self._outbox.flushed()
-        call = self._call = OpenCall(message, self.channel.end - 1, asyncio.get_running_loop().create_future())
+        request = self._request = OpenRequest(message, self.channel.end - 1)
         try:
-            async with asyncio.timeout(TOOL_TIMEOUT):
-                return await call.outcome
+            async with asyncio.timeout(timeout):
+                return await request.reply
         except TimeoutError:
-            return LocalToolOutcome(f"The local tool gave no result within {TOOL_TIMEOUT:.0f} s.", is_error=True)
+            return None
         finally:
-            self._call = None
+            self._request = None
 
 
 class Hub:

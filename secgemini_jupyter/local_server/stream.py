@@ -10,6 +10,7 @@ from typing import Any
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from secgemini_jupyter.errors import ProtocolError
+from secgemini_jupyter.local_server.asked import REPLIES
 from secgemini_jupyter.local_server.channel import CLOSE, DROP, Listener, Mark
 from secgemini_jupyter.local_server.conversations import Conversation, describe
 from secgemini_jupyter.local_server.frames import end, error
@@ -61,12 +62,10 @@ class Stream:
             message = read_message(frame)
         except ProtocolError:
             return self._refuse(listener, "The frame is no message: send a JSON object of the protocol.")
-        if message.message_type is MessageType.LOCAL_TOOL_RESULT:
-            return await self._conversation.receive_tool_result(message)
-        if message.message_type is MessageType.CONFIRMATION_RESPONSE:
-            return None  # no confirmation is ever asked for
+        if message.message_type in REPLIES.values():
+            return await self._conversation.receive_reply(message)
         if message.message_type is not MessageType.QUERY:
-            return self._refuse(listener, "Only queries and tool results can be sent.")
+            return self._refuse(listener, "Only queries, tool results and confirmations can be sent.")
         return self._ask(message, listener)
 
     def _ask(self, query: Message, listener: Listener) -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import msgspec
 
-from secgemini_jupyter.local_server.engines.base import LocalToolOutcome, StoredAttachment
-from secgemini_jupyter.local_server.frames import MAX_FRAME_BYTES, build, end, error, fitting
+from secgemini_jupyter.local_server import asked
+from secgemini_jupyter.local_server.engines.base import Decision, LocalToolOutcome, StoredAttachment
+from secgemini_jupyter.local_server.frames import MAX_FRAME_BYTES, build, end, error, fitting, read_outcome
 from secgemini_jupyter.models import LocalTool, Message, MessageType, Role, State, Usage
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Turn:
         self._actor = actor
         self._ended = False
         self._frames = self._drop_after = 0
-        self._one_call = asyncio.Lock()
+        self._one_request = asyncio.Lock()
 
     async def say(
         self,
@@ -147,14 +148,38 @@ class Turn:
         content = msgspec.json.encode({"tool_name": name, "tool_args": arguments}).decode()
         if len(content) * 2 > MAX_FRAME_BYTES:
             return LocalToolOutcome(f"The arguments of {name!r} are too long to be sent.", is_error=True)
-        async with self._one_call:
+        limit = asked.TOOL_TIMEOUT
+        async with self._one_request:
             message = await self.say(
                 MessageType.LOCAL_TOOL_CALL,
                 content,
                 state=State.CALLING_TOOL,
                 mime_type="text/serialized-json",
             )
-            return await self._conversation.tool_outcome(message)
+            reply = await self._conversation.reply_to(message, limit)
+        if reply is None:
+            return LocalToolOutcome(f"The local tool gave no result within {limit:g} s.", is_error=True)
+        return read_outcome(reply)
+
+    async def confirm(self, prompt: str, action: dict[str, Any], *, within: float | None = None) -> Decision:
+        """See `EngineTurn.confirm`."""
+        wanted = {"prompt": prompt, "options": ["approve", "deny"], "action": action}
+        content = msgspec.json.encode(wanted).decode()
+        if len(content) * 2 > MAX_FRAME_BYTES:
+            return Decision(is_approved=False, comment="The question is too long to be sent.")
+        limit = asked.CONFIRMATION_TIMEOUT if within is None else within
+        async with self._one_request:
+            message = await self.say(
+                MessageType.CONFIRMATION_REQUEST,
+                content,
+                state=State.CALLING_TOOL,
+                role=Role.AGENT,
+                mime_type="text/serialized-json",
+            )
+            reply = await self._conversation.reply_to(message, limit)
+        if reply is None:
+            return Decision(is_approved=False, comment=f"No answer within {limit:g} s.")
+        return asked.read_decision(reply)
 
     async def fail(self, code: int, status: str, text: str) -> None:
         """An error in the server's own name."""

@@ -282,6 +282,66 @@ def test_an_open_call_is_sent_again_to_a_socket_that_reconnects(api: Any) -> Non
     assert len([m for m in api.session(session_id)["messages"] if m["message_type"] == "local_tool_call"]) == 1
 
 
+def decided(decision: Any, **fields: Any) -> str:
+    return json.dumps({"message_type": "confirmation_response", "content": json.dumps(decision)} | fields)
+
+
+@pytest.mark.parametrize(
+    ("content", "result"),
+    [
+        ({"decision": "approve", "comment": ""}, "Block it?: approved"),
+        ({"decision": "deny", "comment": "not now"}, "Block it?: denied (not now)"),
+        ({"decision": "maybe"}, "Block it?: denied"),
+        (["approve"], "Block it?: denied (The answer could not be read.)"),
+    ],
+)
+def test_a_confirmation_waits_for_its_answer_and_both_are_stored(api: Any, content: Any, result: str) -> None:
+    session_id = api.register()
+    with api.connect(session_id) as socket:
+        api.send(socket, '[[confirm Block it? {"host": "web-7"}]]')
+        asked = json.loads(api.read_frames(socket, 4)[-1])
+        assert (asked["message_type"], asked["role"], asked["state"]) == (
+            "confirmation_request", "agent", "calling_tool",
+        )  # fmt: skip
+        assert json.loads(asked["content"]) == {
+            "prompt": "Block it?", "options": ["approve", "deny"], "action": {"host": "web-7"},
+        }  # fmt: skip
+        # None of these answers it.
+        socket.send(json.dumps({"message_type": "local_tool_result", "content": "x", "parent_id": asked["id"]}))
+        socket.send(decided({"decision": "approve"}, parent_id="another request"))
+        socket.send(decided(content, parent_id=asked["id"], id="r"))
+        rest = api.read_turn(socket)
+        socket.send(decided({"decision": "approve"}, parent_id=asked["id"], id="late"))
+        api.send(socket, "hello")
+        api.read_turn(socket)
+    assert [f["content"] for f in rest if f["message_type"] == "result"] == [result]
+    stored = api.session(session_id)["messages"]
+    assert [m["message_type"] for m in stored[4:7]] == ["confirmation_request", "confirmation_response", "result"]
+    assert [m["id"] for m in stored if m["message_type"] == "confirmation_response"] == ["r"]
+    assert not [m for m in stored if m["message_type"] == "local_tool_result"]
+
+
+def test_a_client_that_knows_no_confirmations_does_not_hang(api: Any) -> None:
+    frames = api.ask(api.register(), "[[confirm within=0.2 Block it?]]")
+    assert [f["content"] for f in frames if f["message_type"] == "result"] == [
+        "Block it?: denied (No answer within 0.2 s.)"
+    ]
+
+
+def test_a_confirmation_is_asked_again_after_a_reconnect(api: Any) -> None:
+    session_id = api.register()
+    with api.connect(session_id) as socket:
+        api.send(socket, "[[confirm Block it?]]")
+        asked = api.read_frames(socket, 4)[-1]
+    with api.connect(session_id) as socket:
+        assert socket.recv(timeout=5) == asked
+        socket.send(decided({"decision": "approve"}))  # tied to nothing: it is the one that is open
+        frames = api.read_turn(socket)
+    assert [f["content"] for f in frames if f["message_type"] == "result"] == ["Block it?: approved"]
+    kinds = [m["message_type"] for m in api.session(session_id)["messages"]]
+    assert kinds.count("confirmation_request") == 1
+
+
 def test_a_tool_result_that_nobody_waits_for_is_dropped(api: Any) -> None:
     session_id = api.register()
     with api.connect(session_id) as socket:

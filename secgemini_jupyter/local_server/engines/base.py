@@ -36,6 +36,14 @@ class LocalToolOutcome:
     is_error: bool = False
 
 
+@dataclass(frozen=True)
+class Decision:
+    """What the user said to a confirmation."""
+
+    is_approved: bool
+    comment: str = ""
+
+
 class EngineTurn(Protocol):
     """One prompt, as the engine sees it, and the engine's way to answer.
 
@@ -77,6 +85,13 @@ class EngineTurn(Protocol):
 
     async def call_local_tool(self, name: str, arguments: dict[str, Any]) -> LocalToolOutcome:
         """Ask the client to run one of `local_tools`; waits at most 300 s. One call is open at a time."""
+        ...
+
+    async def confirm(self, prompt: str, action: dict[str, Any], *, within: float | None = None) -> Decision:
+        """Ask the user whether `action` may be done; no answer within 120 s, or `within`, is a no.
+
+        One request is open at a time, a call or a confirmation.
+        """
         ...
 
 

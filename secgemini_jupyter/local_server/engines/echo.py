@@ -3,6 +3,8 @@
     [[messages=10000 bytes=200]]        so many `thinking` messages (`kind=info`: progress lines) of so many bytes
     [[delay=0.05]]                      seconds before each message after the first
     [[call NAME {"json": "arguments"}]] call a local tool; the result is what it gave back
+    [[confirm TEXT {"json": "action"}]] ask the user for a confirmation; the result is what they said
+                                        (`[[confirm within=2 TEXT]]`: the seconds they have)
     [[error 429 retry_after=2]]         end with an error frame; what follows the code becomes its fields
     [[drop after=4]]                    cut the connection after four frames of the turn, which goes on
     [[unknown enum]]                    a message whose type, state and role nobody knows, with an unknown field
@@ -27,9 +29,10 @@ from secgemini_jupyter.models import MessageType, ModelInfo, Role, State
 MAX_MESSAGES = 1_000_000
 MAX_BYTES = 900_000
 MAX_DELAY = 3600.0
-_OPENING = re.compile(r"\[\[(messages=|delay=|call |error |drop |unknown enum|partial|type )")
+_OPENING = re.compile(r"\[\[(messages=|delay=|call |confirm |error |drop |unknown enum|partial|type )")
 _BRACKET = re.compile(r"[\[\]]")
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]]', re.DOTALL)
+_WITHIN = re.compile(r"within=(\d+(?:\.\d+)?)\s+")
 _PAIR = re.compile(r"(\w+)=(\S+)")
 
 
@@ -62,6 +65,29 @@ class EchoEngine:
         """Nothing to end."""
 
 
+@dataclass(frozen=True)
+class Question:
+    """What to ask the user, and the seconds they have."""
+
+    prompt: str
+    action: dict[str, Any] = field(default_factory=dict)
+    within: float | None = None
+
+    @classmethod
+    def read(cls, values: str) -> Question:
+        """Text, and behind it perhaps a JSON object.
+
+        Raises:
+            ValueError: the object, or the number of seconds, makes no sense.
+        """
+        text, within = values.strip(), None
+        if limit := _WITHIN.match(text):
+            within, text = float(limit[1]), text[limit.end() :]
+        begin = text.find("{") if text.endswith("}") else len(text)
+        action = json.loads(text[begin:]) if 0 <= begin < len(text) else {}
+        return cls(text[:begin].strip() or "Go on?", action, within)
+
+
 @dataclass
 class Script:
     """The directives of a prompt, and the text around them."""
@@ -72,6 +98,7 @@ class Script:
     kind: MessageType = MessageType.THINKING
     delay: float = 0.0
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    confirmations: list[Question] = field(default_factory=list)
     error: tuple[int, dict[str, Any]] | None = None
     drop_after: int = 0
     unknown_enum: bool = False
@@ -88,7 +115,7 @@ class Script:
         script, rest = cls(), []
         position = 0
         while opening := _OPENING.search(prompt, position):
-            closing = _closing(prompt, opening.end(), is_json=opening[1] == "call ")
+            closing = _closing(prompt, opening.end(), is_json=opening[1] in ("call ", "confirm "))
             if closing < 0:
                 break
             rest.append(prompt[position : opening.start()])
@@ -116,6 +143,8 @@ class Script:
             if not isinstance(value, dict):
                 raise ValueError(f"the arguments of {name} are no JSON object")
             self.calls.append((name, value))
+        elif word == "confirm":
+            self.confirmations.append(Question.read(values))
         elif word == "error":
             code, _, _ = values.strip().partition(" ")
             self.error = (_number(code, 599), {key: _plain(value) for key, value in pairs.items()})
@@ -159,6 +188,7 @@ class _Performance:
                 role=Role("oracle"), unknown={"aura": {"hue": 0.5}},
             )  # fmt: skip
         outputs = [await self._call(name, arguments) for name, arguments in script.calls]
+        outputs += [await self._confirm(question) for question in script.confirmations]
         if script.error:
             await self._fail(*script.error)
             return
@@ -193,6 +223,11 @@ class _Performance:
     async def _call(self, name: str, arguments: dict[str, Any]) -> str:
         outcome = await self._turn.call_local_tool(name, arguments)
         return f"{name} failed: {outcome.output}" if outcome.is_error else outcome.output
+
+    async def _confirm(self, question: Question) -> str:
+        decision = await self._turn.confirm(question.prompt, question.action, within=question.within)
+        said = "approved" if decision.is_approved else "denied"
+        return f"{question.prompt}: {said}" + (f" ({decision.comment})" if decision.comment else "")
 
     async def _fail(self, code: int, fields: dict[str, Any]) -> None:
         await self._say(

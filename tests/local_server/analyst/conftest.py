@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from secgemini_jupyter.local_server.engines.analyst import AnalystEngine
-from secgemini_jupyter.local_server.engines.base import LocalToolOutcome, StoredAttachment
+from secgemini_jupyter.local_server.engines.base import Decision, LocalToolOutcome, StoredAttachment
 from secgemini_jupyter.models import LocalTool, Message, MessageType, PublicSessionFile, State
 
 
@@ -39,6 +39,9 @@ class RecordedTurn:
 
     async def call_local_tool(self, name: str, arguments: dict[str, Any]) -> LocalToolOutcome:
         raise AssertionError("the analyst has tools of its own")
+
+    async def confirm(self, prompt: str, action: dict[str, Any], *, within: float | None = None) -> Decision:
+        raise AssertionError("the analyst does nothing that needs one")
 
     @property
     def answer(self) -> str:

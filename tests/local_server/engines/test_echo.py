@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secgemini_jupyter.local_server.engines.echo import Script, _split
+from secgemini_jupyter.local_server.engines.echo import Question, Script, _split
 from secgemini_jupyter.models import MessageType
 
 
@@ -33,6 +33,19 @@ def test_the_arguments_of_a_call_are_any_json_object() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("directive", "question"),
+    [
+        ('Block it? {"host": "[[x]]"}', Question("Block it?", {"host": "[[x]]"})),
+        ("Block it?", Question("Block it?")),
+        ("within=0.5 Block {it}?", Question("Block {it}?", within=0.5)),
+        ('within=2 {"a": 1}', Question("Go on?", {"a": 1}, 2.0)),
+    ],
+)
+def test_a_confirmation_has_words_and_an_action(directive: str, question: Question) -> None:
+    assert Script.read(f"[[confirm {directive}]] rest").confirmations == [question]
+
+
 @pytest.mark.parametrize("prompt", ["plain", "[[other]]", "[[call f", "a ]] b [[", "[[]]"])
 def test_what_is_no_directive_is_repeated(prompt: str) -> None:
     assert Script.read(prompt).text == prompt
@@ -41,7 +54,7 @@ def test_what_is_no_directive_is_repeated(prompt: str) -> None:
 @pytest.mark.parametrize(
     "directive",
     ["messages=-1", "messages=x", "messages=10 bytes=x", "messages=1 kind=result", "delay=-1", "delay=nan", "delay=x",
-     "call f {", "call f []", "error x", "error 1000", "drop after=x"],
+     "call f {", "call f []", "confirm x {y}", "error x", "error 1000", "drop after=x"],
 )  # fmt: skip
 def test_a_directive_that_makes_no_sense_is_an_error(directive: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  # whatever the text
