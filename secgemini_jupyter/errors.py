@@ -22,7 +22,7 @@ import logging
 import re
 import weakref
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 if TYPE_CHECKING:
     from secgemini_jupyter.models import Message
@@ -171,15 +171,24 @@ class SecGeminiError(Exception):
     Attributes:
         messages: for an error that ended a turn, the messages that had arrived; else empty.
         response: the same as a `SessionResponse`; else None.
+        retry_after: seconds after which to try again, where the service says so; else None.
     """
 
     messages: Sequence[Message] = ()
     response: Any = None
+    retry_after: float | None = None
     #: False (`%config SecGeminiMagics.short_errors = False`) shows the traceback instead of one line.
     short = True
 
     def __init__(self, message: str) -> None:
         super().__init__(one_line(redact(message)))
+
+    def tell(self, words: str) -> Self:
+        """Let the message say more, after what it says already; the same words once."""
+        words = one_line(redact(words))
+        if words not in str(self):
+            self.args = (f"{self} {words}", *self.args[1:])
+        return self
 
     @property
     def _render_traceback_(self) -> Callable[[], list[str]]:

@@ -10,6 +10,7 @@ import os
 import re
 import stat
 import sys
+import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -47,6 +48,8 @@ class Settings:
     connect_timeout: float = 5.0
     read_timeout: float = 90.0
     """Silence that one HTTP reply may have."""
+    total_timeout: float = 600.0
+    """What one call over HTTP may take in all, tries and pauses included, however busy the line is; 0 for no limit."""
     turn_timeout: float = 7200.0
     """A turn's deadline, from the prompt to its END."""
     silence_timeout: float = 90.0
@@ -308,6 +311,33 @@ def keeps_activity_log(environ: Mapping[str, str] | None = None) -> bool:
 def serves_live_widgets(environ: Mapping[str, str] | None = None) -> bool:
     """Whether Voila runs this kernel: it may not ask its user anything, and yet shows widgets."""
     return _variable(environ, "SERVER_SOFTWARE").startswith("voila/")
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy on the way to `url` (http, https, ws, wss), as the environment or the system says; None for none.
+
+    One answer for requests and stream: httpx and websockets read the variables each in its own way. A stream goes where
+    requests of its kind go (`HTTPS_PROXY`, else `ALL_PROXY`, else `SOCKS_PROXY`), unless `WSS_PROXY` is set. Exceptions
+    are those of `NO_PROXY`, as Python reads it: a name stands for its subdomains too, a port may follow, `*` is all.
+    """
+    parts = urlsplit(url)
+    host, is_secure = parts.hostname or "", parts.scheme in ("https", "wss")
+    port = parts.port or (443 if is_secure else 80)
+    if host in LOOPBACK_HOSTS or urllib.request.proxy_bypass(f"{host}:{port}"):
+        return None  # what goes to this machine, no proxy must see
+    known = urllib.request.getproxies()
+    names = [parts.scheme] if parts.scheme in ("ws", "wss") else []
+    names += ["https" if is_secure else "http", "all", "socks"]
+    name = next((name for name in names if known.get(name)), None)
+    return None if name is None else _whole_proxy(known[name], "socks5h" if name == "socks" else "http")
+
+
+def _whole_proxy(address: str, scheme: str) -> str:
+    """`address` as httpx and websockets both take it: with a scheme, and a password, if an empty one, behind a user."""
+    if scheme == "socks5h" or "://" not in address:
+        address = f"{scheme}://{address.rpartition('://')[2]}"
+    before, at, host = address.rpartition("@")
+    return f"{before}:@{host}" if at and ":" not in before.partition("://")[2] else address
 
 
 def network_variables(environ: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -17,13 +17,13 @@ import httpx
 import msgspec
 from websockets.asyncio.client import ClientConnection
 
-from secgemini_jupyter.client import base, files, logs, transport
+from secgemini_jupyter.client import base, bounded, files, logs, transport
 from secgemini_jupyter.client.histories import CONCURRENCY, Histories, Reading, Saving
 from secgemini_jupyter.client.response import SessionResponse
 from secgemini_jupyter.client.state import SessionState, SessionView
 from secgemini_jupyter.client.waiting import within
 from secgemini_jupyter.errors import SecGeminiError, Secret
-from secgemini_jupyter.models import Message, ModelInfo, PublicSessionFile, UserInfo
+from secgemini_jupyter.models import Message, ModelInfo, PublicSession, PublicSessionFile, UserInfo
 from secgemini_jupyter.protocol import endpoints
 from secgemini_jupyter.protocol.requests import Attempts, Request
 from secgemini_jupyter.protocol.turn import ASKING, Turn
@@ -305,22 +305,33 @@ class AsyncSecGemini:
         kind = "local service" if self.is_local else "service"
         return f"<{type(self).__name__} {kind} at {self.settings.host}, key from {self.key_source}>"
 
-    async def _send(self, request: Request[T]) -> T:
-        attempts = Attempts(request, self.settings)
+    async def _send(self, request: Request[T], ends: float | None = None) -> T:
+        attempts = Attempts(request, self.settings, ends)
         while True:
             try:
-                return request.result(await self._exchange(request))
+                return request.result(await self._exchange(request, attempts.ends))
             except SecGeminiError as error:
                 if await asyncio.to_thread(self._core.renew, error):
                     continue
                 pause = attempts.pause_after(error)
             await asyncio.sleep(pause)
+            while look := attempts.look:
+                outcome, pause = attempts.settled(await self._looked(look, attempts.ends))
+                if outcome is not None:
+                    return outcome
+                await asyncio.sleep(pause)
 
-    async def _exchange(self, request: Request[Any]) -> Any:
+    async def _looked(self, look: Request[PublicSession], ends: float) -> PublicSession | SecGeminiError:
+        try:
+            return await self._send(look, ends)
+        except SecGeminiError as error:
+            return error
+
+    async def _exchange(self, request: Request[Any], ends: float) -> Any:
         options = transport.request_options(request, self.settings)
         http = await self._pool()
         try:
-            async with http.stream(**options) as response:
+            async with bounded.until_async(ends), http.stream(**options) as response:
                 body = io.BytesIO()
                 async for part in response.aiter_bytes():
                     body.write(part)
@@ -423,7 +434,7 @@ class AsyncInteractiveSession(SessionView):
         ours = await asyncio.to_thread(files.digest, content)
         before = self.files
         with files.sending(self._state, name, len(content), ours):
-            attached = await self._client._send(endpoints.attach_file(self.id, name, content, mime_type_hint))
+            attached = await self._client._send(endpoints.attach_file(self.id, name, content, mime_type_hint, before))
         files.arrived(self._state, attached, ours, before)
         return attached
 
@@ -443,7 +454,7 @@ class AsyncInteractiveSession(SessionView):
         expected = self.files
         await self.refresh()
         base.check_index(index, expected, self.files)
-        await self._client._send(endpoints.detach_file(self.id, index))
+        await self._client._send(endpoints.detach_file(self.id, index, expected))
         self._state.remove_file(index, expected)
 
     async def attach_logs(self, logs_hash: str) -> None:
@@ -478,7 +489,7 @@ class AsyncInteractiveSession(SessionView):
             InputError: nothing is given, or a value makes no sense.
         """
         info = base.updated(self._state.info, name, description, ttl)
-        await self._client._send(endpoints.update(info))
+        await self._client._send(endpoints.update(info, self._state.info))
         self._state.keep_update(info, ttl_set=ttl is not None)
 
     async def delete(self) -> None:

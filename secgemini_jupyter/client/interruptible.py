@@ -19,8 +19,8 @@ class InterruptibleSecGemini(SecGemini):
     about to clean up. There it would be late, or leave a connection behind.
     """
 
-    def _send(self, request: Request[T]) -> T:
+    def _send(self, request: Request[T], ends: float | None = None) -> T:
         loop, client = self._loop_thread, self.aio
         if loop.is_here:  # it cannot wait for itself
-            return super()._send(request)
-        return loop.run(lambda: client._send(request))
+            return super()._send(request, ends)
+        return loop.run(lambda: client._send(request, ends))

@@ -19,13 +19,13 @@ import httpx
 import msgspec
 from websockets.sync.client import ClientConnection
 
-from secgemini_jupyter.client import base, files, logs, transport
+from secgemini_jupyter.client import base, bounded, files, logs, transport
 from secgemini_jupyter.client.histories import CONCURRENCY, Histories, Reading, Saving
 from secgemini_jupyter.client.response import SessionResponse
 from secgemini_jupyter.client.running import POLL, LoopThread, RunningTurn
 from secgemini_jupyter.client.state import SessionState, SessionView
 from secgemini_jupyter.errors import SecGeminiError, Secret
-from secgemini_jupyter.models import Message, ModelInfo, PublicSessionFile, UserInfo
+from secgemini_jupyter.models import Message, ModelInfo, PublicSession, PublicSessionFile, UserInfo
 from secgemini_jupyter.protocol import endpoints
 from secgemini_jupyter.protocol.requests import Attempts, Request
 from secgemini_jupyter.protocol.turn import ASKING, Turn
@@ -317,25 +317,36 @@ class SecGemini:
         kind = "local service" if self.is_local else "service"
         return f"<{type(self).__name__} {kind} at {self.settings.host}, key from {self.key_source}>"
 
-    def _send(self, request: Request[T]) -> T:
-        attempts = Attempts(request, self.settings)
+    def _send(self, request: Request[T], ends: float | None = None) -> T:
+        attempts = Attempts(request, self.settings, ends)
         while True:
             try:
-                return request.result(self._exchange(request))
+                return request.result(self._exchange(request, attempts.ends))
             except SecGeminiError as error:
                 if self._core.renew(error):
                     continue
                 pause = attempts.pause_after(error)
             time.sleep(pause)
+            while look := attempts.look:
+                outcome, pause = attempts.settled(self._looked(look, attempts.ends))
+                if outcome is not None:
+                    return outcome
+                time.sleep(pause)
 
-    def _exchange(self, request: Request[Any]) -> Any:
+    def _looked(self, look: Request[PublicSession], ends: float) -> PublicSession | SecGeminiError:
+        try:
+            return self._send(look, ends)
+        except SecGeminiError as error:
+            return error
+
+    def _exchange(self, request: Request[Any], ends: float) -> Any:
         with self._lock:
             if self._http is None:
                 self._http = transport.opened(httpx.Client, self.settings, lambda: self._core.key.secret)
             http = self._http
         options = transport.request_options(request, self.settings)
         try:
-            with http.stream(**options) as response:
+            with bounded.until(ends), http.stream(**options) as response:
                 body = io.BytesIO()
                 for part in response.iter_bytes():
                     body.write(part)
@@ -422,7 +433,7 @@ class InteractiveSession(SessionView):
         ours = files.digest(content)
         before = self.files
         with files.sending(self._state, name, len(content), ours):
-            attached = self._client._send(endpoints.attach_file(self.id, name, content, mime_type_hint))
+            attached = self._client._send(endpoints.attach_file(self.id, name, content, mime_type_hint, before))
         files.arrived(self._state, attached, ours, before)
         return attached
 
@@ -442,7 +453,7 @@ class InteractiveSession(SessionView):
         expected = self.files
         self.refresh()
         base.check_index(index, expected, self.files)
-        self._client._send(endpoints.detach_file(self.id, index))
+        self._client._send(endpoints.detach_file(self.id, index, expected))
         self._state.remove_file(index, expected)
 
     def attach_logs(self, logs_hash: str) -> None:
@@ -476,7 +487,7 @@ class InteractiveSession(SessionView):
             InputError: nothing is given, or a value makes no sense.
         """
         info = base.updated(self._state.info, name, description, ttl)
-        self._client._send(endpoints.update(info))
+        self._client._send(endpoints.update(info, self._state.info))
         self._state.keep_update(info, ttl_set=ttl is not None)
 
     def delete(self) -> None:

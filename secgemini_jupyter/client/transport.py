@@ -17,6 +17,7 @@ from websockets.asyncio.client import connect as connect_following_redirects
 from websockets.exceptions import InvalidProxy, InvalidStatus, PayloadTooBig, WebSocketException
 from websockets.sync.client import reconnect as connect_sync_following_redirects
 
+from secgemini_jupyter.client import bounded
 from secgemini_jupyter.errors import (
     InputError,
     NetworkError,
@@ -28,7 +29,7 @@ from secgemini_jupyter.errors import (
 )
 from secgemini_jupyter.protocol import endpoints
 from secgemini_jupyter.protocol.requests import Reply, Request, http_error
-from secgemini_jupyter.settings import LOOPBACK_HOSTS, Settings
+from secgemini_jupyter.settings import Settings, proxy_for
 
 H = TypeVar("H")
 
@@ -68,11 +69,7 @@ def http_options(settings: Settings, key: Callable[[], Secret]) -> dict[str, Any
         "auth": KeyHeader(key),
         "headers": endpoints.HEADERS,
         "timeout": httpx.Timeout(settings.read_timeout, connect=settings.connect_timeout),
-        "limits": httpx.Limits(max_connections=10, max_keepalive_connections=10),
         "follow_redirects": False,
-        "verify": _tls(settings),
-        # A proxy from the environment is for the outside: it must not see what goes to this machine.
-        "trust_env": not _is_loopback(settings.base_url),
     }
 
 
@@ -84,10 +81,30 @@ def opened(kind: Callable[..., H], settings: Settings, key: Callable[[], Secret]
             the whole environment in local variables, the key and a proxy's password included.
     """
     try:
-        return kind(**http_options(settings, key))
+        return kind(**http_options(settings, key), **_ways(settings, is_async=kind is httpx.AsyncClient))
     except Exception as error:
         unusable = _unusable(error)
     raise unusable
+
+
+def _ways(settings: Settings, *, is_async: bool) -> dict[str, Any]:
+    """Transports: directly, and through a proxy for those of our addresses that have one on their way."""
+    options: dict[str, Any] = {
+        "verify": _tls(settings),
+        "limits": httpx.Limits(max_connections=10, max_keepalive_connections=10),
+    }
+
+    def way(proxy: str | None) -> Any:
+        if is_async:
+            return httpx.AsyncHTTPTransport(proxy=proxy, **options)
+        return bounded.limit(httpx.HTTPTransport(proxy=proxy, **options))
+
+    proxies = {f"all://{urlsplit(url).netloc}": proxy_for(url) for url in _addresses(settings)}
+    return {"transport": way(None), "mounts": {place: way(proxy) for place, proxy in proxies.items() if proxy}}
+
+
+def _addresses(settings: Settings) -> list[str]:
+    return [url for url in (settings.base_url, settings.logs_processor_url) if url]
 
 
 def _unusable(error: Exception) -> SettingsError:
@@ -106,13 +123,12 @@ def _unusable(error: Exception) -> SettingsError:
     )
 
 
-def _tls(settings: Settings) -> ssl.SSLContext | bool:
+def _tls(settings: Settings) -> ssl.SSLContext:
     """How httpx verifies certificates. Reading those of all authorities takes longer than creating a session: where no
     address needs them, a context without any stands in, which would refuse every certificate.
     """
-    addresses = (settings.base_url, settings.logs_processor_url or "")
-    if any(urlsplit(address).scheme == "https" for address in addresses):
-        return True
+    if any(urlsplit(address).scheme == "https" for address in _addresses(settings)):
+        return httpx.create_ssl_context()
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
@@ -148,7 +164,7 @@ def socket_options(settings: Settings, key: Secret) -> dict[str, Any]:
         "max_size": settings.max_frame_bytes or None,
         "max_queue": 1024,
         "logger": socket_logger,
-        "proxy": None if _is_loopback(settings.websocket_url) else True,
+        "proxy": proxy_for(settings.websocket_url),
     }
 
 
@@ -205,7 +221,3 @@ def _reason(error: Exception) -> str:
 
 def _lower(headers: Any) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.raw_items()}
-
-
-def _is_loopback(address: str) -> bool:
-    return urlsplit(address).hostname in LOOPBACK_HOSTS

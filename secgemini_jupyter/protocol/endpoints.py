@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
@@ -22,10 +24,12 @@ from secgemini_jupyter.models import (
     read_json,
     read_session,
 )
-from secgemini_jupyter.protocol.requests import Request, read_op_result
+from secgemini_jupyter.protocol.requests import Check, Request, read_op_result
 
 T = TypeVar("T")
 
+DONE = OpResult(ok=True, status_code=200)
+"""What the lost reply of an operation said that was done."""
 HEADERS = {
     "content-type": "application/json",
     "user-agent": f"secgemini-jupyter/{__version__}",
@@ -64,8 +68,16 @@ def register(session: PublicSession) -> Request[OpResult]:
             raise ServiceError(f"{error} See models() for what this key may use.", status=404) from None
 
     _refuse_key("session", session.name, session.description, session.model.model_string)
-    request = _operation("/v1/session/register", session)
-    return replace(request, read=read_registered)
+    return replace(
+        _operation("/v1/session/register", session),
+        read=read_registered,
+        check=Check(
+            look=get_session(session.id),
+            outcome=lambda found: DONE if found and found.id == session.id else None,  # the id is ours, and new
+            shown_by=409,
+        ),
+        trace=f"resume_session({session.id!r}) finds it, if it did.",
+    )
 
 
 def get_session(session_id: str) -> Request[PublicSession]:
@@ -85,22 +97,46 @@ def get_session(session_id: str) -> Request[PublicSession]:
         what="a session",
         params={"session_id": session_id},
         idempotent=True,
+        session_id=session_id,
         read=read_found,
     )
 
 
-def update(session: PublicSession) -> Request[OpResult]:
+def update(session: PublicSession, before: PublicSession | None = None) -> Request[OpResult]:
     """`session` as it should become; the service applies name, description and ttl.
+
+    Args:
+        before: as it was; a time to live that stays the same counts anew from now, which no look can tell.
 
     Raises:
         InputError: one of them holds the key.
     """
+
+    def as_wished(found: PublicSession | None) -> OpResult | None:
+        wished = _changeable(session)
+        is_new = before is not None and _changeable(before) != wished
+        return DONE if found and is_new and _changeable(found) == wished else None
+
     _refuse_key("session", session.name, session.description)
-    return _operation("/v1/session/update", _identity(session))
+    return replace(
+        _operation("/v1/session/update", _identity(session)),
+        session_id=session.id,
+        check=Check(look=get_session(session.id), outcome=as_wished),
+        trace="After refresh() the session's name, description and ttl show it.",
+    )
+
+
+def _changeable(session: PublicSession) -> tuple[str, str, int]:
+    return session.name, session.description, session.ttl
 
 
 def delete(session: PublicSession) -> Request[OpResult]:
-    return _operation("/v1/session/delete", _identity(session))
+    return replace(
+        _operation("/v1/session/delete", _identity(session)),
+        session_id=session.id,
+        check=Check(look=get_session(session.id), outcome=lambda found: None if found else DONE, shown_by=404),
+        trace="list_sessions() does not show it any more, if it did.",
+    )
 
 
 def _identity(session: PublicSession) -> dict[str, Any]:
@@ -124,11 +160,23 @@ def generate_name(session_id: str) -> Request[str]:
         what="a session name",
         params={"session_id": session_id},
         idempotent=True,
+        session_id=session_id,
         read=read_name,
     )
 
 
-def attach_file(session_id: str, filename: str, content: bytes, hint: str | None) -> Request[PublicSessionFile]:
+def attach_file(
+    session_id: str, filename: str, content: bytes, hint: str | None, before: Sequence[PublicSessionFile] = ()
+) -> Request[PublicSessionFile]:
+    """`before` are the files that the session had: one more with this content is this one."""
+
+    def arrived(found: PublicSession | None) -> PublicSessionFile | None:
+        ours = hashlib.sha256(content).hexdigest()
+        known, there = (
+            [f for f in files if f.sha256.lower() == ours] for files in (before, found.files if found else ())
+        )
+        return there[-1] if len(there) > len(known) else None
+
     attachment = Attachment(
         session_id=session_id,
         filename=filename,
@@ -149,11 +197,29 @@ def attach_file(session_id: str, filename: str, content: bytes, hint: str | None
         what="the attached file",
         body=_encoded(attachment),
         read=read_file,
+        session_id=session_id,
+        check=Check(look=get_session(session_id), outcome=arrived, looks=2),
+        trace="After refresh() session.files shows it, if it did.",
     )
 
 
-def detach_file(session_id: str, file_idx: int) -> Request[OpResult]:
-    return _operation("/v1/session/detach_file", {"session_id": session_id, "file_idx": file_idx})
+def detach_file(session_id: str, file_idx: int, before: Sequence[PublicSessionFile] | None = None) -> Request[OpResult]:
+    """`before` are the files that the session had: with this one less it was done.
+
+    It is never sent again by itself: if the first one is only late, the second would remove another file.
+    """
+    left = None if before is None else [file for index, file in enumerate(before) if index != file_idx]
+    return replace(
+        _operation("/v1/session/detach_file", {"session_id": session_id, "file_idx": file_idx}),
+        session_id=session_id,
+        check=Check(
+            look=get_session(session_id),
+            outcome=lambda found: DONE if found and found.files == left else None,
+            repeats=False,
+            looks=2,
+        ),
+        trace="After refresh() session.files does not show it any more, if it did.",
+    )
 
 
 def attach_logs(session_id: str, logs_hash: str) -> Request[OpResult]:
@@ -163,13 +229,18 @@ def attach_logs(session_id: str, logs_hash: str) -> Request[OpResult]:
         what="an OpResult",
         params={"session_id": session_id, "logs_hash": logs_hash},
         idempotent=True,  # attaching again replaces the table by itself
+        session_id=session_id,
         read=lambda body: read_op_result(body, "attach_logs"),
     )
 
 
 def feedback(report: Feedback) -> Request[OpResult]:
     _refuse_key("report", report.comment)
-    return _operation("/v1/session/feedback", report)
+    return replace(
+        _operation("/v1/session/feedback", report),
+        session_id=report.session_id,
+        trace="The service does not show what feedback it has: sent again, it may count twice.",
+    )
 
 
 def create_logs_table(processor_url: str, logs_hash: str, can_log: bool) -> Request[bool]:

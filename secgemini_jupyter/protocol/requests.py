@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import email.utils
 import json
+import math
 import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from secgemini_jupyter.errors import (
     AuthenticationError,
@@ -19,7 +20,7 @@ from secgemini_jupyter.errors import (
     ServiceError,
     SessionNotFoundError,
 )
-from secgemini_jupyter.models import OpResult, read
+from secgemini_jupyter.models import OpResult, PublicSession, read
 from secgemini_jupyter.settings import KEY_PAGE, Settings
 
 T = TypeVar("T")
@@ -27,6 +28,10 @@ T = TypeVar("T")
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
 LONGEST_RETRY_AFTER = 120.0
 """Seconds; a service that asks for more gets its error shown instead of a kernel that seems dead."""
+SECOND_LOOK = 1.0
+"""Seconds before a second look at what a request should have changed: it may still be on its way."""
+PASSING = frozenset({408, 500, 502, 503, 504})
+"""Statuses after which the same request may fare better."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,12 @@ class Request(Generic[T]):
     idempotent: bool = False
     base_url: str | None = None
     """Another host than the service's: the logs processor."""
+    session_id: str = ""
+    """Named in errors."""
+    check: Check[T] | None = None
+    """How to find out whether it was done when its reply is lost; without one it is not sent again."""
+    trace: str = ""
+    """Where a user sees whether it was done, for the error after a lost reply."""
 
     def result(self, reply: Reply) -> T:
         """The reply as a value.
@@ -72,8 +83,29 @@ class Request(Generic[T]):
             raise ProtocolError(f"{reply.url} (HTTP {reply.status}): {error}") from None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Check(Generic[T]):
+    """How to find out whether a request was done whose reply was lost: by looking at the session that it changes."""
+
+    look: Request[PublicSession]
+    outcome: Callable[[PublicSession | None], T | None]
+    """What the reply would say, told by the session as it is (None: there is none); None if it was not done."""
+    repeats: bool = True
+    """Whether it may be sent again where it was not done."""
+    looks: int = 1
+    """How often to look before it counts as not done."""
+    shown_by: int = 0
+    """The status that refuses a second one where the first was done."""
+
+
 def http_error(reply: Reply, what: str) -> SecGeminiError:
     """The typed error for a status that is not success."""
+    error = _http_error(reply, what)
+    error.retry_after = retry_after(reply.headers, _wait_in(reply.body))
+    return error
+
+
+def _http_error(reply: Reply, what: str) -> SecGeminiError:
     if 300 <= reply.status < 400:
         target = reply.headers.get("location", "nowhere")
         return ProtocolError(
@@ -90,7 +122,8 @@ def http_error(reply: Reply, what: str) -> SecGeminiError:
             f"{reply.url} (HTTP {reply.status}): expected {what} as JSON, got another kind of page. "
             "Is the address right?"
         )
-    return service_error(reply.status, detail or "no reason given", reply.url, retry_after(reply.headers))
+    wait = retry_after(reply.headers, _wait_in(reply.body))
+    return service_error(reply.status, detail or "no reason given", reply.url, wait)
 
 
 def service_error(status: int, reason: str, where: str, wait: float | None = None) -> ServiceError:
@@ -102,10 +135,24 @@ def service_error(status: int, reason: str, where: str, wait: float | None = Non
     if status == 404:
         return SessionNotFoundError(f"{where}: {reason} (404). list_sessions() gives what there is.")
     if status == 429:
-        when = f"in {wait:g} s" if wait is not None else "later"
-        return QuotaError(f"{where}: quota exceeded (429: {reason}). Try again {when}.", retry_after=wait)
-    advice = " Try again, or later if that fails too." if status >= 500 else ""
+        return QuotaError(f"{where}: quota exceeded (429: {reason}). Try again {when(wait)}.", retry_after=wait)
+    if status >= 500:
+        advice = f" Try again {when(wait)}." if wait else " Try again, or later if that fails too."
+    else:
+        advice = " Correct what it names: the same call would be refused again." if status in (400, 413, 422) else ""
     return ServiceError(f"{where} refused ({status}: {reason}).{advice}", status=status)
+
+
+def when(wait: float | None) -> str:
+    """`in 5 s`; for what is more than a moment the time too, since nobody counts to 3,600."""
+    if wait is None or not math.isfinite(wait):
+        return "later"
+    if wait <= LONGEST_RETRY_AFTER:
+        return f"in {wait:g} s"
+    try:
+        return f"in {wait:,.0f} s, at {time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime(time.time() + wait))}"
+    except (ValueError, OverflowError, OSError):  # beyond the calendar
+        return "later"
 
 
 def _detail(body: bytes) -> str | None:
@@ -126,19 +173,39 @@ def _detail(body: bytes) -> str | None:
     return str(detail)
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds from a Retry-After header, which holds seconds or a date."""
+def retry_after(headers: Mapping[str, str], otherwise: float | None = None) -> float | None:
+    """Seconds from a Retry-After header, which holds seconds or a date. A date counts by the service's own clock."""
     value = headers.get("retry-after", "").strip()
     if not value:
-        return None
+        return otherwise
     try:
         return max(0.0, float(value))
     except ValueError:
         pass
+    until = _date(value)
+    if until is None:
+        return otherwise
+    now = _date(headers.get("date", ""))
+    return max(0.0, until - (time.time() if now is None else now))
+
+
+def _date(value: str) -> float | None:
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
+        return email.utils.parsedate_to_datetime(value).timestamp()
+    except (ValueError, OverflowError):
         return None
+
+
+def _wait_in(body: bytes) -> float | None:
+    """`retry_after` in an error body, where a gateway took the header away."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    wait = value.get("retry_after") if isinstance(value, dict) else None
+    if isinstance(wait, bool) or not isinstance(wait, (int, float)):
+        return None
+    return max(0.0, float(wait)) if wait < 1e9 else None
 
 
 def read_op_result(body: bytes, where: str) -> OpResult:
@@ -150,33 +217,101 @@ def read_op_result(body: bytes, where: str) -> OpResult:
     return result
 
 
-class Attempts:
-    """How often, and after which pause, one request is sent again: full jitter, Retry-After honoured."""
+class Attempts(Generic[T]):
+    """How often, and after which pause, one request is sent again: full jitter, Retry-After honoured.
 
-    def __init__(self, request: Request[Any], settings: Settings) -> None:
+    After a lost reply nobody knows whether the request was done. Where it makes a difference, `look` says what to ask
+    before the next try, and `settled` what the answer means.
+
+    Args:
+        ends: the moment of the monotonic clock at which it is given up; None for the settings' `total_timeout`.
+    """
+
+    def __init__(self, request: Request[T], settings: Settings, ends: float | None = None) -> None:
         self._request = request
         self._left = settings.retries
         self._made = 0
+        self._looks = 0
+        self._doubt: SecGeminiError | None = None
+        self.ends = time.monotonic() + (settings.total_timeout or math.inf) if ends is None else ends
+
+    @property
+    def look(self) -> Request[PublicSession] | None:
+        """What to ask before the next try; None if nothing is in doubt."""
+        return self._request.check.look if self._request.check and self._looks else None
 
     def pause_after(self, error: SecGeminiError) -> float:
-        """Seconds to wait before the next try; raises `error` if there is none."""
-        if not self._left or not self._worth_it(error):
-            raise error
-        self._left -= 1
+        """Seconds to wait before the next try, or before looking; raises `error` if there is neither."""
+        check = self._request.check
+        if self._doubt and check and getattr(error, "status", 0) == check.shown_by:
+            self._looks = 1  # it refuses a second one: the first was done
+            return 0.0
+        is_lost = self._is_lost(error)
+        if is_lost:
+            self._doubt = self._doubt or error
+        may_look = bool(is_lost and check)
+        if not may_look and not (self._left and self._worth_it(error)):
+            raise self._told(error)
         self._made += 1
-        if isinstance(error, QuotaError) and error.retry_after is not None:
-            return error.retry_after
-        return jitter(self._made)
+        pause = jitter(self._made) if error.retry_after is None else min(error.retry_after, LONGEST_RETRY_AFTER)
+        if time.monotonic() + pause >= self.ends:
+            raise self._told(error)
+        if may_look and check:
+            self._looks = check.looks
+        else:
+            self._left -= 1
+        return pause
+
+    def settled(self, found: PublicSession | SecGeminiError) -> tuple[T | None, float]:
+        """What `look` brought: what the lost reply would have said, or None and the seconds until the next step.
+
+        Raises:
+            SecGeminiError: the one that began the doubt, if there is nothing more to do.
+        """
+        check, doubt = self._request.check, self._doubt
+        if check is None or doubt is None:
+            raise RuntimeError("nothing is in doubt")
+        self._looks -= 1
+        if isinstance(found, SecGeminiError) and not isinstance(found, SessionNotFoundError):
+            raise self._told(doubt)
+        outcome = check.outcome(None if isinstance(found, SecGeminiError) else found)
+        if outcome is not None:
+            return outcome, 0.0
+        if self._looks:
+            return None, SECOND_LOOK
+        if not check.repeats or not self._left:
+            raise self._named(doubt.tell("When the session was looked at, it had not been done."))
+        self._left -= 1
+        return None, 0.0
+
+    def _is_lost(self, error: SecGeminiError) -> bool:
+        """Whether the service may have done what was asked, and nobody here knows."""
+        if self._request.idempotent:
+            return False
+        if isinstance(error, NetworkError):
+            return not error.nothing_sent
+        return isinstance(error, ServiceError) and error.status in PASSING
 
     def _worth_it(self, error: SecGeminiError) -> bool:
+        if (error.retry_after or 0) > LONGEST_RETRY_AFTER:
+            return False
         if isinstance(error, NetworkError):
             return error.nothing_sent or self._request.idempotent
-        if isinstance(error, QuotaError):
-            return self._request.idempotent and (error.retry_after or 0) <= LONGEST_RETRY_AFTER
-        transient = isinstance(error, ServiceError) and error.status in (408, 500, 502, 503, 504)
-        return transient and self._request.idempotent
+        if isinstance(error, QuotaError):  # it was refused: nothing was done
+            return self._request.idempotent or (self._request.check is not None and self._request.check.repeats)
+        return isinstance(error, ServiceError) and error.status in PASSING and self._request.idempotent
+
+    def _told(self, error: SecGeminiError) -> SecGeminiError:
+        """`error`, which says that the request may have been done in spite of it."""
+        if self._doubt is not None:
+            error.tell(f"It may have arrived. {self._request.trace}".strip())
+        return self._named(error)
+
+    def _named(self, error: SecGeminiError) -> SecGeminiError:
+        session_id = self._request.session_id
+        return error.tell(f"(session {session_id})") if session_id and session_id not in str(error) else error
 
 
 def jitter(attempt: int) -> float:
     """Full jitter: anywhere between nothing and the exponential pause, so that clients do not come back together."""
-    return random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempt - 1)))  # noqa: S311  # no secret
+    return random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(attempt - 1, 16)))  # noqa: S311  # no secret

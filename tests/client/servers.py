@@ -40,7 +40,8 @@ Answer = Callable[[Seen], tuple[int, dict[str, str], bytes]]
 
 
 @contextmanager
-def web_server(answer: Answer, tls: ssl.SSLContext | None = None) -> Iterator[WebServer]:
+def web_server(answer: Answer, tls: ssl.SSLContext | None = None, *, quiet: bool = False) -> Iterator[WebServer]:
+    """`quiet`: an `answer` that raises closes the connection without a reply."""
     found = WebServer("")
 
     class Handler(BaseHTTPRequestHandler):
@@ -67,6 +68,8 @@ def web_server(answer: Answer, tls: ssl.SSLContext | None = None) -> Iterator[We
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
+        if quiet:
+            server.handle_error = lambda *_: None  # type: ignore[method-assign]
         if tls:
             server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
             server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client that refuses us

@@ -286,12 +286,19 @@ def test_proxy_that_refuses(
         assert advice in report[check].advice
 
 
-def test_proxy_that_the_stream_does_not_read(examine: Callable[..., Report], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxy_for_all_is_read_by_both(examine: Callable[..., Report], monkeypatch: pytest.MonkeyPatch) -> None:
     with web_server(lambda _: (403, PAGE, b"no")) as server:
         monkeypatch.setenv("ALL_PROXY", server.url)
         report = examine("https://nowhere.invalid")
-    assert "stream through no proxy" in report["proxy"].found
-    assert "Set HTTPS_PROXY" in report["proxy"].advice
+    assert f"requests and stream go through {server.url}" in report["proxy"].found
+
+
+def test_proxy_of_the_stream_alone(examine: Callable[..., Report], monkeypatch: pytest.MonkeyPatch) -> None:
+    with web_server(lambda _: (403, PAGE, b"no")) as server:
+        monkeypatch.setenv("WSS_PROXY", server.url)
+        report = examine("https://nowhere.invalid")
+    assert f"requests go through no proxy, the stream through {server.url}" in report["proxy"].found
+    assert "WSS_PROXY" in report["proxy"].advice
 
 
 @pytest.mark.parametrize("address", ["http://", "http://[::1", f"://x:{PASSWORD}@", "http://h:99999"])

@@ -21,7 +21,7 @@ from secgemini_jupyter.errors import (
     ServiceError,
     SessionNotFoundError,
 )
-from secgemini_jupyter.models import PublicSession
+from secgemini_jupyter.models import Feedback, FeedbackType, PublicSession
 from secgemini_jupyter.protocol import endpoints
 from secgemini_jupyter.protocol.requests import LONGEST_PAUSE, Attempts, Reply, Request, jitter
 from secgemini_jupyter.settings import Settings
@@ -29,6 +29,8 @@ from secgemini_jupyter.settings import Settings
 URL = "https://host.test/v1/session/get"
 GET = endpoints.get_session("id1")
 POST = endpoints.delete(PublicSession(id="id1"))
+UNSEEN = endpoints.feedback(Feedback("id1", FeedbackType.USER_FEEDBACK, 1, "good"))
+"""A request of which nobody can see whether it was done."""
 
 
 def replied(status: int, body: bytes | str | dict[str, Any] = b"", **headers: str) -> Reply:
@@ -181,15 +183,63 @@ def test_never_repeated(error: SecGeminiError) -> None:
 )
 def test_only_idempotent_requests_are_repeated(error: SecGeminiError) -> None:
     assert len(pauses(GET, error)) == 3
-    assert pauses(POST, error) == []
+    assert pauses(UNSEEN, error) == []
 
 
-def test_any_request_is_repeated_when_nothing_was_sent() -> None:
-    assert len(pauses(POST, NetworkError("x", nothing_sent=True))) == 3
+@pytest.mark.parametrize("request_", [GET, POST, UNSEEN])
+def test_any_request_is_repeated_when_nothing_was_sent(request_: Request[Any]) -> None:
+    assert len(pauses(request_, NetworkError("x", nothing_sent=True))) == 3
 
 
 def test_retry_after_is_honoured() -> None:
     assert pauses(GET, QuotaError("x", retry_after=2.5)) == [2.5] * 3
+
+
+@pytest.mark.parametrize("status", [503, 502])
+def test_retry_after_of_an_overloaded_service_is_honoured(status: int) -> None:
+    for body in ({"detail": "busy"}, "<html>busy</html>"):
+        with pytest.raises((ServiceError, NetworkError)) as caught:
+            GET.result(replied(status, body, retry_after="7"))
+        assert pauses(GET, caught.value) == [7] * 3
+
+
+def test_a_long_retry_after_says_when() -> None:
+    with pytest.raises(QuotaError, match=r"in 3,600 s, at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\.") as caught:
+        GET.result(replied(429, {"detail": "x"}, retry_after="3600"))
+    assert pauses(GET, caught.value) == []
+    with pytest.raises(QuotaError, match=r"Try again later\."):
+        GET.result(replied(429, {"detail": "x"}, retry_after="1e300"))
+
+
+def test_retry_after_counts_by_the_clock_of_the_service() -> None:
+    at, now = (email.utils.formatdate(1_000_000_000 + wait, usegmt=True) for wait in (9, 0))
+    with pytest.raises(QuotaError) as caught:
+        GET.result(replied(429, {"detail": "x"}, retry_after=at, date=now))
+    assert caught.value.retry_after == 9
+
+
+@pytest.mark.parametrize("date", ["Thu, 1 Jan 99999999999999 00:00:00 GMT", "Mon, 01 Jan 0001 00:00:00 -2359", "ü"])
+def test_retry_after_that_is_no_date(date: str) -> None:
+    with pytest.raises(QuotaError):
+        GET.result(replied(429, {"detail": "x"}, retry_after=date))
+
+
+def test_retry_after_in_the_body_alone() -> None:
+    with pytest.raises(QuotaError) as caught:
+        GET.result(replied(429, {"detail": "x", "retry_after": 4}))
+    assert caught.value.retry_after == 4
+
+
+def test_no_pause_goes_beyond_the_end() -> None:
+    attempts = Attempts(GET, Settings(total_timeout=5))
+    with pytest.raises(QuotaError):
+        attempts.pause_after(QuotaError("x", retry_after=6))
+
+
+def test_errors_name_the_session() -> None:
+    with pytest.raises(NetworkError, match=r"\(session id1\)$") as caught:
+        Attempts(UNSEEN, Settings()).pause_after(NetworkError("The connection was lost."))
+    assert str(caught.value).count("It may have arrived. The service does not show") == 1
 
 
 @given(st.integers(1, 40))

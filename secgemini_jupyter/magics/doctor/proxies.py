@@ -1,16 +1,15 @@
-"""Which proxy the environment asks for, as httpx and websockets read it: they do not agree on all of it."""
+"""Which proxy the environment asks for, and whether it can be used."""
 
 from __future__ import annotations
 
 import importlib.util
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from secgemini_jupyter.magics.doctor.running import Step
 from secgemini_jupyter.magics.report import Finding
-from secgemini_jupyter.settings import LOOPBACK_HOSTS, Settings, network_variables
+from secgemini_jupyter.settings import Settings, network_variables, proxy_for
 
 __all__ = ["Proxy", "for_http", "for_socket", "look"]
 
@@ -44,23 +43,13 @@ class Proxy:
 
 
 def for_http(url: str) -> Proxy | None:
-    """What httpx goes through to `url`."""
-    return _first(url, {"https": ("https", "all"), "http": ("http", "all")})
+    """What requests go through to `url`."""
+    return Proxy.parse(proxy_for(url) or "")
 
 
 def for_socket(url: str) -> Proxy | None:
-    """What websockets goes through to `url`: it does not read ALL_PROXY."""
-    return _first(url, {"wss": ("wss", "socks", "https"), "ws": ("ws", "socks", "https", "http")})
-
-
-def _first(url: str, wanted: dict[str, tuple[str, ...]]) -> Proxy | None:
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    port = parts.port or (443 if parts.scheme in ("https", "wss") else 80)
-    if host in LOOPBACK_HOSTS or urllib.request.proxy_bypass(f"{host}:{port}"):
-        return None  # what goes to this machine, our client sends past every proxy
-    known = urllib.request.getproxies()
-    return next((Proxy.parse(known[name]) for name in wanted[parts.scheme] if known.get(name)), None)
+    """What the stream goes through to `url`: the same, unless WSS_PROXY says another one."""
+    return Proxy.parse(proxy_for(url) or "")
 
 
 def look(settings: Settings) -> Iterator[Finding | Step]:
@@ -82,7 +71,7 @@ def look(settings: Settings) -> Iterator[Finding | Step]:
             "proxy",
             "warn",
             f"requests go through {one}, the stream through {other} ({shown})",
-            "Set HTTPS_PROXY, which both read (the stream does not read ALL_PROXY), and restart the kernel.",
+            "Unless that is meant, unset WSS_PROXY, or name both hosts in NO_PROXY, and restart the kernel.",
         )
     elif by_http:
         yield Finding("proxy", "ok", f"requests and stream go through {by_http} ({shown})")
