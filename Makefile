@@ -15,7 +15,7 @@ lab: $(VENV)/.installed  ## open the quickstart in JupyterLab
 # Most tests wait for kernels, servers and browsers: more run at once than there are cores. A file's tests stay together.
 test: $(VENV)/.installed  ## everything CI runs
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target check js-check browser peer
-	$(BIN)/python -m pytest -m "not browser and not slow" -n 4 --dist loadfile
+	$(BIN)/python -m pytest -m "not browser and not slow" -n 4 --dist loadfile --no-loadscope-reorder
 	$(BIN)/python -m pytest -m "browser and not slow" -n 2 --dist loadfile
 
 check: $(VENV)/.installed

@@ -23,9 +23,13 @@ settings.load_profile("default-without-deadline")
 KEY = "local-test-key-0123456789"
 
 
+LONGEST = ("test_scripts.py", "test_headless.py", "test_sessions_of_a_notebook.py", "test_skipping.py")
+"""Files that take a worker of `make test` a minute or more: begun last, they would be waited for while others idle."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Browser tests come last: Playwright's synchronous API leaves an event loop in the thread."""
-    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+    items.sort(key=lambda item: (item.get_closest_marker("browser") is not None, item.path.name not in LONGEST))
 
 
 def unavailable(what: str) -> NoReturn:
