@@ -7,7 +7,6 @@ import contextlib
 import hashlib
 import hmac
 import logging
-import re
 import sqlite3
 import time
 import uuid
@@ -26,9 +25,10 @@ from starlette.websockets import WebSocket
 
 from secgemini_jupyter._version import __version__
 from secgemini_jupyter.errors import Secret, one_line
+from secgemini_jupyter.local_server.attaching import MAX_ATTACHMENT_BYTES, described, read_upload
+from secgemini_jupyter.local_server.completions import complete
 from secgemini_jupyter.local_server.conversations import Hub
 from secgemini_jupyter.local_server.engines import Engines
-from secgemini_jupyter.local_server.filetypes import describe_file
 from secgemini_jupyter.local_server.guard import Activity, Guard
 from secgemini_jupyter.local_server.names import propose_name
 from secgemini_jupyter.local_server.requests import (
@@ -39,10 +39,8 @@ from secgemini_jupyter.local_server.requests import (
     Invalid,
     Parts,
     Registration,
-    Upload,
     missing,
     op_result,
-    parse,
     query_value,
     read_body,
     read_struct,
@@ -52,7 +50,6 @@ from secgemini_jupyter.local_server.stream import Stream, send_missing
 from secgemini_jupyter.models import (
     Feedback,
     MessageType,
-    PublicSessionFile,
     PublicUser,
     Usage,
     UserInfo,
@@ -66,7 +63,6 @@ USER = PublicUser(id="local@localhost", org_id="local", can_disable_logging=True
 MAX_TTL = 10 * 366 * 86400
 MAX_TEXT = 65536
 """Characters of a name, a description, an id; a comment may have more."""
-MAX_ATTACHMENT_BYTES = 100 * 2**20
 PURGE_INTERVAL = 30.0
 
 Handler = Callable[["Service", Request], Coroutine[Any, Any, Response]]
@@ -171,6 +167,8 @@ def create_app(
             route("/v1/session/detach_file", detach_file),
             route("/v1/session/attach_logs", attach_logs),
             route("/v1/session/feedback", feedback),
+            route("/chat/completions", complete),
+            route("/v1/chat/completions", complete),
             WebSocketRoute("/v1/stream", stream),
         ],
         middleware=middleware,
@@ -352,7 +350,7 @@ async def generate_name(service: Service, request: Request) -> Response:
 
 
 async def attach_file(service: Service, request: Request) -> Response:
-    upload = await asyncio.to_thread(_read_upload, await read_body(request))
+    upload = await asyncio.to_thread(read_upload, await read_body(request))
     if isinstance(upload, str):
         return op_result(request, 400, upload)
     session = service.store.get(upload.session_id)
@@ -360,45 +358,9 @@ async def attach_file(service: Service, request: Request) -> Response:
         return missing(request)
     if len(upload.content) > MAX_ATTACHMENT_BYTES:
         raise HTTPException(413, f"The attachment is larger than {MAX_ATTACHMENT_BYTES} bytes.")
-    info = await asyncio.to_thread(_describe, upload)
+    info = await asyncio.to_thread(described, upload.filename, upload.content)
     await service.store.add_file(session, info, upload.content)
     return op_result(request, data=info)
-
-
-def _read_upload(body: bytes) -> Upload | str:
-    """The attachment, or what is wrong with its content."""
-    try:
-        return msgspec.json.decode(body, type=Upload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass
-
-    class Unread(msgspec.Struct):
-        session_id: str
-        filename: str
-        content: str
-
-    unread = parse(body, Unread)
-    if unread.content == "data:":  # what some browsers give for an empty file
-        return Upload(unread.session_id, unread.filename, b"")
-    return "The content is no base64"
-
-
-def _describe(upload: Upload) -> PublicSessionFile:
-    mime_type, label = describe_file(upload.content, upload.filename)
-    return PublicSessionFile(
-        name=_base_name(upload.filename),
-        size=len(upload.content),
-        sha256=hashlib.sha256(upload.content).hexdigest(),
-        mime_type=mime_type,
-        content_type_label=label,
-    )
-
-
-def _base_name(filename: str) -> str:
-    """The last part of a path of any system, printable and of a length that file systems take."""
-    name = re.split(r"[/\\]", filename)[-1]
-    name = "".join(c if c.isprintable() else "_" for c in name).strip()
-    return name[:255] if name.strip(".") else "unnamed"
 
 
 async def detach_file(service: Service, request: Request) -> Response:

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import io
 import json
+import os
 import sys
 import tempfile
 import traceback
@@ -273,8 +274,23 @@ def analyst(client):
     return {"offered": offered, "frames": frames, "stored": [plain(message) for message in session.messages]}
 
 
+def completions(client):
+    """The OpenAI library, which the official SDK brings along, as the service's own examples use it."""
+    from openai import NotFoundError, OpenAI
+
+    key, base = os.environ["SEC_GEMINI_API_KEY"], os.environ["SEC_GEMINI_API_HTTP_URL"]
+    with OpenAI(api_key=key, base_url=base, max_retries=0) as openai:
+        ask = openai.chat.completions.create
+        answer = ask(model="local-echo", messages=[{"role": "user", "content": "Is anybody there?"}])
+        try:
+            ask(model="gpt-5", messages=[{"role": "user", "content": "x"}])
+        except NotFoundError as error:
+            return {"answer": answer.model_dump(mode="json"), "unknown": error.message}
+
+
 SCENARIOS = (
     user, life, files, query, stream, large_frames, reconnection, tools, errors, feedback, visualize, analyst,
+    completions,
 )  # fmt: skip
 
 

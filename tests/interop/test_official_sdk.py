@@ -259,3 +259,9 @@ def test_the_analyst_answers_with_its_tool_calls(official: Official) -> None:
     assert {"calling_tool", "tool_result"} <= {frame["state"] for frame in saw["frames"]}
     assert saw["frames"][-1]["state"] == "end"
     assert saw["stored"][1:] == saw["frames"]
+
+
+def test_the_openai_library_asks_and_reads_errors(official: Official) -> None:
+    saw = official("completions")
+    assert saw["answer"]["choices"][0]["message"]["content"] == "Is anybody there?"
+    assert "Known: local-echo" in saw["unknown"]
