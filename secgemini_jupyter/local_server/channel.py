@@ -40,6 +40,7 @@ class Listener:
 
     Attributes:
         started: whether it was given anything.
+        is_held: whether it waits for a turn of its own, and is given nothing of the log until then.
     """
 
     def __init__(self, channel: Channel, cursor: int, *, partial: bool) -> None:
@@ -47,6 +48,7 @@ class Listener:
         self.cursor = cursor
         self.partial = partial
         self.started = False
+        self.is_held = False
         self._first: deque[bytes] = deque()
         self._wake = asyncio.Event()
 
@@ -55,9 +57,19 @@ class Listener:
         self._first.append(frame)
         self._wake.set()
 
+    def hold(self) -> None:
+        self.is_held = True
+        self._first.clear()
+        self._channel.advance(0)  # the log keeps nothing for this one any more
+
+    def release(self) -> None:
+        """Go on with what comes from now on, if it was held."""
+        if self.is_held:
+            self.is_held, self.cursor = False, self._channel.end
+
     @property
     def has_more(self) -> bool:
-        return bool(self._first) or self.cursor < self._channel.end
+        return bool(self._first) or (not self.is_held and self.cursor < self._channel.end)
 
     async def take(self, limit: int = 2**20) -> list[bytes]:
         """Waits for frames, and gives about `limit` bytes of them; a mark comes as the last one."""
@@ -71,7 +83,7 @@ class Listener:
             if type(frames[-1]) is Mark:
                 return frames
         taken = 0
-        for frame in self._channel.since(self.cursor):
+        for frame in () if self.is_held else self._channel.since(self.cursor):
             self.cursor += 1
             if type(frame) is Piece and not self.partial:
                 continue
@@ -114,8 +126,11 @@ class Channel:
         self._bytes += sum(map(len, frames))
         for listener in self.listeners:
             listener.wake()
-        if not self.listeners:
+        if not self._readers():
             self._forget_oldest()
+
+    def _readers(self) -> list[Listener]:
+        return [listener for listener in self.listeners if not listener.is_held]
 
     def open(self, *, partial: bool) -> Listener:
         listener = Listener(self, self._delivered, partial=partial)
@@ -138,12 +153,12 @@ class Channel:
 
     async def room(self) -> None:
         """Waits until the slowest socket is not too far behind; a channel without sockets has room."""
-        while self.listeners and self._bytes > MAX_BACKLOG_BYTES:
+        while self._readers() and self._bytes > MAX_BACKLOG_BYTES:
             self._advanced.clear()
             await self._advanced.wait()
 
     def _trim(self) -> None:
-        self._cut(min([self._delivered, *(listener.cursor for listener in self.listeners)]))
+        self._cut(min([self._delivered, *(listener.cursor for listener in self._readers())]))
         self._advanced.set()
 
     def _cut(self, position: int) -> None:

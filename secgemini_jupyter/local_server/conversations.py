@@ -144,6 +144,7 @@ class Conversation:
         self._prompts: deque[Prompt] = deque()
         self._runner: asyncio.Task[None] | None = None
         self._answering: asyncio.Task[None] | None = None
+        self._prompt: Prompt | None = None
         self._turn: Turn | None = None
         self._request: OpenRequest | None = None
         self._stopped: Failure | None = None
@@ -179,7 +180,10 @@ class Conversation:
         if len(self._prompts) >= MAX_QUEUED_PROMPTS or self._stopped:
             return None
         prompt = Prompt(query, listener, asyncio.get_running_loop().create_future())
+        waiting = [self._prompt, *self._prompts]
         self._prompts.append(prompt)
+        if listener and self._runner and not any(each and each.listener is listener for each in waiting):
+            listener.hold()  # it would take what another asked for, and that one's END, for its own
         if self._runner is None:
             self.channel.skip(listener)  # what is left of an earlier turn would be taken for this one's
             self._runner = asyncio.create_task(self._run(), name="turns")
@@ -198,12 +202,14 @@ class Conversation:
     async def _run(self) -> None:
         try:
             while self._prompts:
-                prompt = self._prompts.popleft()
+                prompt = self._prompt = self._prompts.popleft()
+                if prompt.listener:
+                    prompt.listener.release()
                 turn = await self._answer(prompt)
                 if not prompt.answer.done():
                     prompt.answer.set_result(turn)
         finally:
-            self._runner = None
+            self._runner = self._prompt = None
             self._drop_prompts()
 
     async def _answer(self, prompt: Prompt) -> Turn:

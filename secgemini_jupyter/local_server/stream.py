@@ -21,9 +21,9 @@ logger = logging.getLogger(__name__)
 
 CLOSE_DELAY = 0.5
 """Seconds a client has for closing first after a failed turn."""
-SILENCE = 0.5
+SILENCE, SILENCE_IN_A_TURN = 0.5, 0.1
 """Seconds without a frame after which a client counts as one that only listens: one that is about to ask would
-take the end of an earlier turn for its own."""
+take the end of an earlier turn for its own. While a turn runs, one that comes back waits for what it missed."""
 STALL_TIMEOUT = 30.0
 """Seconds without progress after which a client that does not read is dropped."""
 
@@ -90,9 +90,9 @@ class Stream:
             self._protocol.transport.abort()  # a client that waits for more must learn that none comes
 
     async def _send(self, listener: Listener) -> None:
-        if not self._conversation.is_running:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._spoken.wait(), SILENCE)
+        with contextlib.suppress(TimeoutError):
+            silence = SILENCE_IN_A_TURN if self._conversation.is_running else SILENCE
+            await asyncio.wait_for(self._spoken.wait(), silence)
         is_open = True
         while is_open:
             frames = await listener.take()

@@ -98,3 +98,22 @@ async def test_without_a_socket_the_newest_frames_are_kept_up_to_a_limit(monkeyp
     for number in range(10):
         channel.publish([b"%04d" % number])
     assert await channel.open(partial=False).take() == [b"0008", b"0009"]
+
+
+@pytest.mark.anyio
+async def test_who_waits_for_a_turn_of_its_own_is_given_nothing_and_holds_nothing_up() -> None:
+    channel = Channel()
+    reading, waiting = channel.open(partial=False), channel.open(partial=False)
+    waiting.send_first(b"what the running turn asks of its client")
+    waiting.hold()
+    channel.publish([b"x" * channel_module.MAX_BACKLOG_BYTES, b"another's"])
+    assert not waiting.has_more
+    await reading.take()
+    reading.given()
+    await asyncio.wait_for(channel.room(), 5)
+    channel.close(reading)
+    channel.publish([b"y" * channel_module.MAX_BACKLOG_BYTES] * 2)
+    await asyncio.wait_for(channel.room(), 5)
+    waiting.release()
+    channel.publish([b"its own"])
+    assert await waiting.take() == [b"its own"]

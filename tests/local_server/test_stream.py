@@ -134,6 +134,20 @@ def test_a_new_prompt_is_not_answered_with_the_tail_of_an_earlier_turn(api: Any)
     assert [f["content"] for f in frames if f["message_type"] == "result"] == ["second"]
 
 
+def test_a_prompt_behind_another_socket_s_turn_is_not_answered_with_it(api: Any) -> None:
+    """Two kernels in one session: the second would take the first one's answer, and its END, for its own."""
+    session_id = api.register()
+    with api.connect(session_id) as first, api.connect(session_id) as second:
+        api.send(first, "first [[messages=10 bytes=20]] [[delay=0.03]]")
+        api.read_frames(first, 2)
+        api.send(second, "second")
+        turns = [api.read_turn(first), api.read_turn(second)]
+    results = [[f["content"] for f in turn if f["message_type"] == "result"] for turn in turns]
+    assert results == [["first"], ["second"]]
+    stored = api.session(session_id)["messages"]
+    assert turns[1] == stored[-len(turns[1]) :]
+
+
 def test_a_waiting_prompt_of_a_closed_socket_is_dropped(api: Any) -> None:
     """It is not stored yet, so its client may send it again: it must not be answered twice."""
     session_id = api.register()
