@@ -62,6 +62,13 @@ def ensure() -> LocalService:
         NetworkError: it did not start; its log says why.
     """
     _Children.reap()
+    try:
+        return _ensure()
+    except OSError as error:
+        raise NetworkError(f"The local service cannot be started. {_why(error)}", nothing_sent=True) from None
+
+
+def _ensure() -> LocalService:
     path = runtime_dir() / FILE_NAME
     if (service := _running(path)) and service.version == __version__:
         return service
@@ -167,9 +174,14 @@ def _start(path: Path) -> LocalService:
         raise NetworkError(
             f"The local service did not start: {_last_line(log)}. See {log}.", nothing_sent=True
         ) from None
-    _write(path, service)
-    # The copy beside the data leads to a service whose connection file was lost: it holds the store.
-    _write(folder / FILE_NAME, service)
+    try:
+        _write(path, service)
+        # The copy beside the data leads to a service whose connection file was lost: it holds the store.
+        _write(folder / FILE_NAME, service)
+    except OSError:  # nobody would find it, and it would hold the store
+        process.kill()
+        path.unlink(missing_ok=True)
+        raise
     return service
 
 
@@ -188,8 +200,19 @@ def _first_line(process: subprocess.Popen[bytes]) -> bytes:
 
 
 def _last_line(log: Path) -> str:
+    from secgemini_jupyter.local_server.database import is_full
+
     lines = log.read_text("utf-8", "replace").strip().splitlines()
+    if not lines and is_full(log.parent):  # not even that could be written
+        return f"the disk of {str(log.parent)!r} is full. Free some space, then try again"
     return lines[-1].rstrip(".") if lines else "it said nothing"
+
+
+def _why(error: OSError) -> str:
+    """An error of the system in words; without the path where the disk is full: it says nothing more."""
+    from secgemini_jupyter.local_server.database import why_not_stored
+
+    return why_not_stored(error)
 
 
 def _write(path: Path, service: LocalService) -> None:
@@ -197,9 +220,13 @@ def _write(path: Path, service: LocalService) -> None:
     value = {"http": service.http, "ws": service.ws, "pid": service.pid, "version": service.version}
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(value | {"key": service.key.reveal()}, file)
-    draft.replace(path)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(value | {"key": service.key.reveal()}, file)
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def _end(service: LocalService) -> None:

@@ -28,6 +28,7 @@ from secgemini_jupyter.errors import Secret, one_line
 from secgemini_jupyter.local_server.attaching import MAX_ATTACHMENT_BYTES, described, read_upload
 from secgemini_jupyter.local_server.completions import complete
 from secgemini_jupyter.local_server.conversations import Hub
+from secgemini_jupyter.local_server.database import why_not_stored
 from secgemini_jupyter.local_server.engines import Engines
 from secgemini_jupyter.local_server.guard import Activity, Guard
 from secgemini_jupyter.local_server.names import propose_name
@@ -64,6 +65,7 @@ MAX_TTL = 10 * 366 * 86400
 MAX_TEXT = 65536
 """Characters of a name, a description, an id; a comment may have more."""
 PURGE_INTERVAL = 30.0
+REMAINS = "Its bytes leave the disk as soon as it has room for that."
 
 Handler = Callable[["Service", Request], Coroutine[Any, Any, Response]]
 
@@ -79,8 +81,7 @@ class Service:
 
     @contextlib.asynccontextmanager
     async def running(self, _app: Starlette) -> AsyncIterator[None]:
-        await self.store.purge()
-        await self.hub.recover()
+        await self._tidy()
         tasks = [
             asyncio.create_task(self._purge(), name="purge"),
             asyncio.create_task(self.engines.warm(), name="warm"),
@@ -99,13 +100,18 @@ class Service:
         while True:
             await asyncio.sleep(PURGE_INTERVAL)
             self.hub.forget_idle()
-            try:
-                expired = await self.store.purge(self.hub.running())
-            except sqlite3.Error as problem:
-                logger.warning("Expired sessions could not be deleted: %s", problem)  # tried again next time
-                continue
-            for session in expired:
+            await self._tidy()
+
+    async def _tidy(self) -> None:
+        """Deletes what has expired, and does what a crash or a full disk has left undone."""
+        try:
+            for session in await self.store.purge(self.hub.running()):
                 await self.hub.stop(session)
+            await self.store.tidy()
+            await self.hub.recover()
+        except sqlite3.Error as problem:
+            # Tried again next time; what is stored can be read meanwhile.
+            logger.warning("Expired sessions and cut turns wait. %s", why_not_stored(problem, self.store.folder))
 
     def sessions(self) -> list[Any]:
         return [session.public(USER.id, USER.org_id) for session in self.store.sessions()]
@@ -151,6 +157,9 @@ def create_app(
     async def stream(socket: WebSocket) -> None:
         await open_stream(service, socket)
 
+    async def not_stored(request: Request, error: Exception) -> Response:
+        return op_result(request, 507, f"Not stored. {why_not_stored(error, service.store.folder)}")
+
     return Starlette(
         routes=[
             route("/", root, "GET"),
@@ -175,7 +184,7 @@ def create_app(
         exception_handlers={
             HTTPException: _http_error,
             Invalid: _invalid,
-            sqlite3.Error: _not_stored,
+            sqlite3.Error: not_stored,
             Exception: _internal_error,
         },
         lifespan=service.running,
@@ -188,10 +197,6 @@ async def _http_error(_request: Request, error: Any) -> Response:
 
 async def _invalid(_request: Request, error: Any) -> Response:
     return JSON({"detail": error.detail}, 422)
-
-
-async def _not_stored(request: Request, error: Exception) -> Response:
-    return op_result(request, 507, f"Not stored: {one_line(str(error))}. Is the disk full?")
 
 
 async def _internal_error(_request: Request, error: Exception) -> Response:
@@ -267,7 +272,15 @@ async def get_session(service: Service, request: Request) -> Response:
         return JSON(None)
     # The first `"messages":[]` is the field: what stands before it is text, in which quotes are escaped.
     head, field, tail = msgspec.json.encode(session.public(USER.id, USER.org_id)).partition(b'"messages":[]')
-    return Parts([head, field[:-1], *await service.store.messages(session), b"]", tail])
+    stored = await service.store.messages(session)
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield head + field[:-1]
+        async for block in stored.blocks:
+            yield block
+        yield b"]" + tail
+
+    return Parts(parts(), len(head) + len(field) + stored.size + len(tail))
 
 
 async def update(service: Service, request: Request) -> Response:
@@ -287,8 +300,8 @@ async def delete(service: Service, request: Request) -> Response:
     if session is None:
         return missing(request)
     await service.hub.stop(session)
-    await service.store.delete(session)
-    return op_result(request, text="Session deleted")
+    is_clean = await service.store.delete(session)
+    return op_result(request, text="Session deleted" if is_clean else f"Session deleted. {REMAINS}")
 
 
 # Prompts
@@ -370,8 +383,8 @@ async def detach_file(service: Service, request: Request) -> Response:
         return missing(request)
     if not 0 <= wish.file_idx < len(session.files):
         return op_result(request, 400, f"Invalid file index: {str(wish.file_idx)[:40]}")
-    await service.store.remove_file(session, wish.file_idx)
-    return op_result(request)
+    is_clean = await service.store.remove_file(session, wish.file_idx)
+    return op_result(request, text="OK" if is_clean else f"OK. {REMAINS}")
 
 
 async def attach_logs(service: Service, request: Request) -> Response:

@@ -1,32 +1,30 @@
-"""What is alive of the sessions: one turn at a time each, whoever listens.
-
-A message is stored with the others of its batch and then published to the session's channel. While a batch is
-being committed the engine goes on, so that a burst costs few commits.
-"""
+"""What is alive of the sessions: one turn at a time each, whoever listens."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import sqlite3
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from secgemini_jupyter.errors import one_line, redact
 from secgemini_jupyter.local_server.asked import OpenRequest
-from secgemini_jupyter.local_server.channel import CLOSE, DROP, Channel, Listener, Piece
+from secgemini_jupyter.local_server.channel import CLOSE, DROP, Channel, Listener
+from secgemini_jupyter.local_server.database import why_not_stored
 from secgemini_jupyter.local_server.engines import Engines
 from secgemini_jupyter.local_server.engines.base import Engine
 from secgemini_jupyter.local_server.frames import ACTOR, end, error
+from secgemini_jupyter.local_server.outbox import Outbox
 from secgemini_jupyter.local_server.store import Session, Store
 from secgemini_jupyter.local_server.turns import Turn
-from secgemini_jupyter.models import Message, State, Usage
+from secgemini_jupyter.models import Message, MessageType, State, Usage
 
 logger = logging.getLogger(__name__)
 
 MAX_QUEUED_PROMPTS = 16
-MAX_PENDING = 4096
-"""Messages that may wait for their commit before the engine has to."""
 
 
 @dataclass(eq=False)
@@ -57,81 +55,6 @@ SERVER_DIED = Failure(500, "Internal Server Error", "The local server ended unex
 SESSION_GONE = Failure(404, "Session not found", "The session was deleted before the turn was over.")
 
 
-class Outbox:
-    """Stores messages in batches, and publishes each batch after its commit."""
-
-    def __init__(self, session: Session, store: Store, channel: Channel) -> None:
-        self._session, self._store, self._channel = session, store, channel
-        self._frames: list[bytes] = []
-        self._bodies: list[bytes] = []
-        self._state: str = session.state
-        self._ended = False
-        self._usage: Usage | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._taken = asyncio.Event()
-
-    async def put(self, message: Message, body: bytes, *, publish: bool = True, usage: Usage | None = None) -> None:
-        """Takes a message over. `usage` is the turn's, with its END.
-
-        Raises:
-            Exception: an earlier message could not be stored.
-        """
-        if message.status_code == 206:
-            self._frames.append(Piece(body))
-        else:
-            self._bodies.append(body)
-            self._state, self._ended, self._usage = message.state, message.is_end, usage
-            if publish:
-                self._frames.append(body)
-        self._start()
-        if len(self._frames) >= MAX_PENDING:
-            self._taken.clear()
-            await self._taken.wait()
-        elif len(self._frames) % 64 == 0:
-            await asyncio.sleep(0)  # an engine that never waits must not keep the sockets waiting
-
-    def mark(self, mark: bytes) -> None:
-        self._frames.append(mark)
-        self._start()
-
-    async def flushed(self) -> None:
-        """Waits until all that was put is stored and published.
-
-        Raises:
-            Exception: it could not be stored.
-        """
-        while self._task is not None:
-            await asyncio.wait([self._task])  # not the task itself: who waits may be cancelled, storing may not
-            self._start()
-
-    def discard(self) -> None:
-        self._frames, self._bodies, self._task = [], [], None
-
-    def _start(self) -> None:
-        if self._task is not None:
-            if not self._task.done():
-                return
-            self._task.result()
-            self._task = None
-        if self._frames or self._bodies:
-            self._task = asyncio.create_task(self._flush(), name="flush")
-
-    async def _flush(self) -> None:
-        try:
-            while self._frames or self._bodies:
-                frames, self._frames = self._frames, []
-                bodies, self._bodies = self._bodies, []
-                self._taken.set()
-                if bodies:
-                    await self._store.append(
-                        self._session, bodies, state=self._state, running=not self._ended, usage=self._usage
-                    )
-                self._channel.publish(frames)
-                await self._channel.room()
-        finally:
-            self._taken.set()
-
-
 class Conversation:
     """One session's channel, its running turn and the prompts that wait."""
 
@@ -148,6 +71,9 @@ class Conversation:
         self._turn: Turn | None = None
         self._request: OpenRequest | None = None
         self._stopped: Failure | None = None
+        self._closing = asyncio.Lock()
+        self._unstored: list[bytes] = []
+        """The end of a turn, as it was told to sockets while the store could not take it."""
 
     @property
     def is_running(self) -> bool:
@@ -156,7 +82,7 @@ class Conversation:
     @property
     def is_idle(self) -> bool:
         """Nothing here that a new object would not have."""
-        return not (self.is_running or self.channel.listeners or self.channel.has_undelivered)
+        return not (self.is_running or self.channel.listeners or self.channel.has_undelivered or self._unstored)
 
     # Sockets
 
@@ -195,7 +121,8 @@ class Conversation:
         if request is None or not request.is_answered_by(reply):
             return
         request.reply.set_result(reply)
-        await self._outbox.put(reply, reply.to_json(), publish=False)
+        with contextlib.suppress(sqlite3.Error):  # the turn finds that out, and tells it
+            await self._outbox.put(reply, reply.to_json(), publish=False)
 
     # Turns
 
@@ -223,6 +150,8 @@ class Conversation:
             tools=prompt.listener is not None,
         )
         try:
+            async with self._closing:
+                await self._close_unfinished()
             await self.store.append(self.session, [prompt.query.to_json()], state=State.QUERY, running=True, turns=1)
             await self._let_answer(engine, turn)
             await turn.end()
@@ -231,9 +160,12 @@ class Conversation:
             logger.error("A turn could not be stored: %s", describe(problem))  # noqa: TRY400  # no content in the log
             self._outbox.discard()
             turn.has_failed = True
-            failure = error("The turn could not be stored.", 507, "Insufficient Storage")
+            why = why_not_stored(problem, self.store.folder) if isinstance(problem, sqlite3.Error) else ""
+            failure = error(f"The turn could not be stored. {why}".strip(), 507, "Insufficient Storage")
             turn.messages.append(failure)
-            self.channel.publish([failure.to_json(), end().to_json()])
+            told = [failure.to_json(), end().to_json()]
+            self._unstored = self._unstored or (told if self.session.running else [])
+            self.channel.publish(told)
         finally:
             self._turn = None
         if turn.has_failed:
@@ -263,6 +195,37 @@ class Conversation:
         finally:
             self._answering.cancel()
             self._answering = None
+        return None
+
+    async def close_unfinished(self) -> None:
+        """Stores the end of a turn that a crash or a full disk has cut; after a crash the next socket is given it.
+
+        Raises:
+            sqlite3.Error: the store cannot take it yet.
+        """
+        async with self._closing:
+            if not self.is_running:
+                await self._close_unfinished()
+
+    async def _close_unfinished(self) -> None:
+        if not self.session.running:
+            return
+        if not self._unstored:
+            self._unstored = [
+                error(SERVER_DIED.text, SERVER_DIED.code, SERVER_DIED.status).to_json(), end().to_json(),
+            ]  # fmt: skip
+            self.channel.publish([*self._unstored, CLOSE])
+        usage = await asyncio.to_thread(self._usage_of_last_turn)
+        await self.store.append(self.session, self._unstored, state=State.END, running=False, usage=usage)
+        self._unstored = []
+
+    def _usage_of_last_turn(self) -> Usage | None:
+        """Of its result, if it had got so far: an END would have brought it."""
+        for message in reversed(self.store.history(self.session, self.session.num_messages)):
+            if message.message_type is MessageType.QUERY:
+                break
+            if message.message_type is MessageType.RESULT and message.usage:
+                return message.usage
         return None
 
     async def stop(self, why: Failure) -> None:
@@ -329,12 +292,20 @@ class Hub:
             conversation.channel.publish([CLOSE])
 
     async def recover(self) -> None:
-        """Closes the turns that a crash has cut: an error and an END, which the next socket is given."""
+        """Closes the turns that a crash or a full disk has cut: an error and an END.
+
+        Raises:
+            sqlite3.Error: some could not be closed yet.
+        """
+        problem: sqlite3.Error | None = None
         for session in self._store.sessions():
             if session.running:
-                bodies = [error(SERVER_DIED.text, SERVER_DIED.code, SERVER_DIED.status).to_json(), end().to_json()]
-                await self._store.append(session, bodies, state=State.END, running=False)
-                self.of(session).channel.publish([*bodies, CLOSE])
+                try:
+                    await self.of(session).close_unfinished()
+                except sqlite3.Error as error_:
+                    problem = error_
+        if problem:
+            raise problem
 
     async def drained(self, timeout: float) -> None:
         """Waits until every open socket was given what there is, for so many seconds at most."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -12,10 +14,19 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
+from secgemini_jupyter.errors import one_line
+
 T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], T]
 
 _Item = tuple[Job[Any], "Future[Any]", bool]
+
+MEMORY_BYTES = 512 * 2**20
+"""What a database in memory may hold."""
+
+
+class MemoryFull(sqlite3.OperationalError):
+    """A database in memory has no room left."""
 
 
 class Database:
@@ -28,6 +39,8 @@ class Database:
     def __init__(self, path: Path | None, schema: str, version: int) -> None:
         if path is not None:
             path.touch(mode=0o600)  # SQLite gives its log the mode of the database
+        self.has_remains = False
+        """Whether deleted bytes may still be in a file: `shrink` could not finish."""
         target = ":memory:" if path is None else str(path)
         connection = _connect(target)
         # Deleted means gone: pages are overwritten, and given back to the system by `shrink`.
@@ -39,9 +52,14 @@ class Database:
             raise sqlite3.DatabaseError(f"a newer version wrote it (schema {found}, known {version})")
         if found == 0:
             connection.executescript(f"BEGIN; {schema} PRAGMA user_version = {version}; COMMIT;")
-        self._writer = _Worker(connection, "writer")
+        if path is None:
+            (page,) = connection.execute("PRAGMA page_size").fetchone()
+            connection.execute(f"PRAGMA max_page_count = {MEMORY_BYTES // page}").fetchall()
+        self._writer = _Worker(connection, "writer", in_memory=path is None)
         # In memory there is one connection, which has one thread.
         self._reader = self._writer if path is None else _Worker(_connect(target), "reader")
+        if path is not None:  # a death between a deletion and its `shrink` leaves bytes
+            self.has_remains = not self._writer.submit(_shrink, alone=True).result()
 
     async def write(self, job: Job[T]) -> T:
         """Runs `job` in a transaction; returns after the commit."""
@@ -56,9 +74,13 @@ class Database:
     def read_now(self, job: Job[T]) -> T:
         return self._reader.submit(job).result()
 
-    async def shrink(self) -> None:
-        """Gives free pages back and empties the log, so that no deleted byte stays in a file."""
-        await asyncio.wrap_future(self._writer.submit(_shrink, alone=True))
+    async def shrink(self) -> bool:
+        """Gives free pages back and empties the log, so that no deleted byte stays in a file.
+
+        False: it could not (the disk is full, somebody reads); `has_remains` says so until it could.
+        """
+        self.has_remains = not await asyncio.wrap_future(self._writer.submit(_shrink, alone=True))
+        return not self.has_remains
 
     def close(self) -> None:
         if self._reader is not self._writer:
@@ -69,8 +91,9 @@ class Database:
 class _Worker:
     """A thread that owns a connection and runs jobs on it, in order; jobs that wait together share a commit."""
 
-    def __init__(self, connection: sqlite3.Connection, name: str) -> None:
+    def __init__(self, connection: sqlite3.Connection, name: str, *, in_memory: bool = False) -> None:
         self._connection = connection
+        self._in_memory = in_memory
         self._queue: SimpleQueue[_Item | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=f"database-{name}", daemon=True)
         self._thread.start()
@@ -132,9 +155,11 @@ class _Worker:
         try:
             results = [job(connection) for job in jobs]
             connection.execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+            if self._in_memory and isinstance(error, sqlite3.OperationalError) and _is_full(error):
+                raise MemoryFull(str(error)) from None
             raise
         return results
 
@@ -146,6 +171,37 @@ def _connect(target: str) -> sqlite3.Connection:
     return connection
 
 
-def _shrink(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA incremental_vacuum").fetchall()
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+def _shrink(connection: sqlite3.Connection) -> bool:
+    try:
+        connection.execute("PRAGMA incremental_vacuum").fetchall()
+        ((busy, _, _),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    except sqlite3.Error:
+        return False
+    return not busy
+
+
+def _is_full(error: BaseException) -> bool:
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+
+
+def why_not_stored(error: BaseException, folder: Path | None = None) -> str:
+    """What went wrong, and the next step, for the user. With `folder` also a disk that has just become full is seen:
+    SQLite calls some of its failed writes an I/O error, and the system gives other reasons for quotas.
+    """
+    if isinstance(error, MemoryFull):
+        return (
+            f"The memory for sessions without retention is full ({MEMORY_BYTES >> 20} MiB). "
+            "Delete some of them, then try again."
+        )
+    full = _is_full(error) or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+    if full or (folder is not None and is_full(folder)):
+        return "The disk is full. Free some space, then try again."
+    return f"{one_line(str(error)).rstrip('.')}."
+
+
+def is_full(folder: Path) -> bool:
+    """Whether the disk of a folder has no room that is worth mentioning."""
+    try:
+        return shutil.disk_usage(folder).free < 2**16
+    except OSError:
+        return False

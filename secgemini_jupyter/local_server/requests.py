@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator
 from typing import Any, TypeVar
 
 import msgspec
@@ -19,6 +20,8 @@ T = TypeVar("T")
 
 MAX_BODY_BYTES = 136 * 2**20
 """Room for an attachment of 100 MB in base64, and for the JSON around it."""
+STALL_TIMEOUT = 30.0
+"""Seconds without progress after which a client that does not read, or does not send, is dropped."""
 
 
 class Registration(msgspec.Struct):
@@ -73,19 +76,30 @@ class JSON(Response):
 
 
 class Parts(Response):
-    """JSON in parts, written one after the other: a long session is not copied to be sent."""
+    """JSON in parts, written one after the other as they are read: a long session is never in memory as a whole.
+
+    Args:
+        size: bytes of all parts.
+    """
 
     media_type = "application/json"
 
-    def __init__(self, parts: Sequence[bytes]) -> None:
-        super().__init__(headers={"content-length": str(sum(map(len, parts)))})
-        self._parts = parts
+    def __init__(self, parts: AsyncIterator[bytes], size: int) -> None:
+        super().__init__(headers={"content-length": str(size)})
+        self._parts, self._size = parts, size
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI's signature
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        for part in self._parts:
-            await send({"type": "http.response.body", "body": part, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
+        missing = self._size
+        try:
+            async for part in self._parts:
+                missing -= len(part)
+                async with asyncio.timeout(STALL_TIMEOUT):
+                    await send({"type": "http.response.body", "body": part, "more_body": True})
+        except TimeoutError:
+            return  # the client does not read: the connection is cut
+        if not missing:  # else the session was deleted meanwhile: the client must see that the reply is not whole
+            await send({"type": "http.response.body", "body": b""})
 
 
 class Invalid(Exception):

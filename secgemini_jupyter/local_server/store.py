@@ -19,8 +19,9 @@ from typing import Any
 
 import msgspec
 
-from secgemini_jupyter.errors import SettingsError
 from secgemini_jupyter.local_server.database import Database
+from secgemini_jupyter.local_server.folder import LOCK_TIMEOUT, lock_folder, unusable
+from secgemini_jupyter.local_server.stored import StoredMessages, read_messages
 from secgemini_jupyter.models import (
     LocalTool,
     Message,
@@ -34,10 +35,6 @@ from secgemini_jupyter.models import (
 )
 
 DATABASE = "sessions.sqlite3"
-LOCK = "server.lock"
-BLOCK_BYTES = 2**19
-LOCK_TIMEOUT = 5.0
-"""Seconds that a server which is ending has for letting the folder go."""
 SCHEMA_VERSION = 1
 SCHEMA = """
 CREATE TABLE sessions (
@@ -144,14 +141,15 @@ class Store:
     """
 
     def __init__(self, folder: Path, *, lock_timeout: float = LOCK_TIMEOUT) -> None:
-        self._lock = _lock_folder(folder, lock_timeout)
+        self.folder = folder
+        self._lock = lock_folder(folder, lock_timeout)
         try:
             self._disk = Database(folder / DATABASE, SCHEMA, SCHEMA_VERSION)
             self._memory = Database(None, SCHEMA, SCHEMA_VERSION)
             self._sessions = {session.id: session for session in self._disk.write_now(_load_sessions)}
         except (sqlite3.Error, OSError, msgspec.MsgspecError) as error:
             self._lock.close()
-            raise SettingsError(f"The data in {str(folder)!r} cannot be used: {error}. Pass another --data.") from None
+            raise unusable(folder, error) from None
 
     def close(self) -> None:
         self._disk.close()
@@ -174,7 +172,7 @@ class Store:
 
     async def register(self, session_id: str, fixed: Fixed, *, name: str, description: str, ttl: int) -> Session | None:
         """The new session, or None if a session of that id is alive."""
-        if session_id in self._sessions:
+        while session_id in self._sessions:
             if self.get(session_id) is not None:
                 return None
             await self.delete(self._sessions[session_id])
@@ -215,16 +213,26 @@ class Store:
         session.name, session.description, session.ttl = name, description, ttl
         session.expires, session.updated = expires, now
 
-    async def delete(self, *sessions: Session) -> None:
-        """Deletes sessions with all they have, and leaves nothing of them in the database file or its log."""
+    async def delete(self, *sessions: Session) -> bool:
+        """Deletes sessions with all they have, and leaves nothing of them in the database file or its log.
+
+        False: they are gone, but bytes of theirs may be in a file until `tidy` could remove them.
+        """
+        is_clean = True
         for database in (self._disk, self._memory):
-            keys = [(session.key,) for session in sessions if self._database(session) is database]
-            if keys:
-                await database.write(partial(_delete_sessions, keys=keys))
-                await database.shrink()
-        for session in sessions:
-            if self._sessions.get(session.id) is session:
-                del self._sessions[session.id]
+            gone = [session for session in sessions if self._database(session) is database]
+            if gone:
+                await database.write(partial(_delete_sessions, keys=[(session.key,) for session in gone]))
+                for session in gone:
+                    if self._sessions.get(session.id) is session:
+                        del self._sessions[session.id]
+                is_clean &= await database.shrink()
+        return is_clean
+
+    async def tidy(self) -> None:
+        """Removes what deletions had to leave in a file."""
+        if self._disk.has_remains:
+            await self._disk.shrink()
 
     async def purge(self, busy: Iterable[str] = ()) -> list[Session]:
         """Deletes what has expired, sessions with a turn under way (`busy`) aside."""
@@ -278,14 +286,18 @@ class Store:
         session.updated, session.turns, session.usage = now, turns, total
         session.num_messages, session.state, session.running = first + len(bodies), state, running
 
-    async def messages(self, session: Session) -> list[bytes]:
-        """The stored messages as they were sent, joined by commas and in blocks: those that the session has now."""
-        return await self._database(session).read(partial(_read_blocks, key=session.key, count=session.num_messages))
+    async def messages(self, session: Session) -> StoredMessages:
+        """The stored messages as they were sent: those that the session has now."""
+        return await read_messages(self._database(session), session.key, session.num_messages)
 
     def history(self, session: Session, count: int) -> list[Message]:
         """The first `count` messages, read at once: it blocks."""
-        blocks = self._database(session).read_now(partial(_read_blocks, key=session.key, count=count))
-        raw = msgspec.json.decode(b"[%b]" % b"".join(blocks), type=list[msgspec.Raw])
+
+        def read(db: sqlite3.Connection) -> bytes:
+            query = "SELECT body FROM chunks WHERE session = ? AND first < ? ORDER BY first"
+            return b",".join(body for (body,) in db.execute(query, (session.key, count)))
+
+        raw = msgspec.json.decode(b"[%b]" % self._database(session).read_now(read), type=list[msgspec.Raw])
         return [read_stored_message(message) for message in raw[:count]]
 
     # Files and feedback
@@ -297,8 +309,11 @@ class Store:
         )
         session.files.append((key or 0, info))
 
-    async def remove_file(self, session: Session, index: int) -> None:
-        """`index` must be valid. The list changes before the commit, so that calls in a row see each other."""
+    async def remove_file(self, session: Session, index: int) -> bool:
+        """`index` must be valid. The list changes before the commit, so that calls in a row see each other.
+
+        False: see `delete`.
+        """
         entry = session.files.pop(index)
         database = self._database(session)
         try:
@@ -306,7 +321,7 @@ class Store:
         except BaseException:
             session.files.insert(index, entry)
             raise
-        await database.shrink()
+        return await database.shrink()
 
     def file_content(self, session: Session, key: int) -> bytes:
         """An attachment's bytes, read at once: it blocks."""
@@ -320,25 +335,6 @@ class Store:
     async def add_feedback(self, session: Session, body: bytes) -> None:
         row = (session.key, time.time(), body)
         await self._database(session).write(lambda db: db.execute("INSERT INTO feedback VALUES (?, ?, ?)", row))
-
-
-def _read_blocks(db: sqlite3.Connection, key: int, count: int) -> list[bytes]:
-    """Chunks that begin before message `count`, put together to blocks that are worth a write each."""
-    blocks: list[bytes] = []
-    waiting: list[bytes] = []
-    size = 0
-    query = "SELECT body FROM chunks WHERE session = ? AND first < ? ORDER BY first"
-    for (body,) in db.execute(query, (key, count)):
-        waiting.append(body)
-        size += len(body)
-        if size >= BLOCK_BYTES:
-            blocks.append(b",".join([*waiting, b""]))  # a comma at the end: there may be more
-            waiting, size = [], 0
-    if waiting:
-        blocks.append(b",".join(waiting))
-    elif blocks:
-        blocks[-1] = blocks[-1][:-1]
-    return blocks
 
 
 def _delete_sessions(db: sqlite3.Connection, keys: Sequence[tuple[int]]) -> None:
@@ -371,24 +367,3 @@ def _load_sessions(db: sqlite3.Connection) -> list[Session]:
         )
         for row in rows.execute("SELECT * FROM sessions ORDER BY key")
     ]
-
-
-def _lock_folder(folder: Path, timeout: float) -> sqlite3.Connection:
-    """Keeps a second server out of the folder: sessions are held in memory, and there is one writer.
-
-    SQLite's own lock is let go by every kind of death, on every system.
-    """
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (folder / LOCK).touch(mode=0o600)
-        lock = sqlite3.connect(folder / LOCK, isolation_level=None, timeout=timeout, check_same_thread=False)
-    except (OSError, sqlite3.Error) as error:
-        raise SettingsError(f"The data folder {str(folder)!r} cannot be used: {error}. Pass another --data.") from None
-    try:
-        lock.execute("BEGIN EXCLUSIVE")
-    except sqlite3.Error:
-        lock.close()
-        raise SettingsError(
-            f"Another server uses the data folder {str(folder)!r}. End that one, or pass another --data."
-        ) from None
-    return lock

@@ -1,0 +1,189 @@
+"""A disk without room, really: a small file system of its own that is filled up. It takes root to mount one."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from secgemini_jupyter import embedded
+from secgemini_jupyter.errors import NetworkError
+from tests.conftest import unavailable
+
+MIB = 2**20
+
+
+class Disk:
+    """A file system of 6 MiB, which can be filled to the last byte and given room again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._ballast = folder / "ballast"
+
+    def fill(self) -> None:
+        with contextlib.suppress(OSError), self._ballast.open("ab", buffering=0) as file:
+            size = MIB
+            while size:
+                try:
+                    file.write(bytes(size))
+                except OSError:
+                    size //= 2
+
+    def free(self) -> None:
+        self._ballast.unlink()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    mounted = (
+        sys.platform == "linux"
+        and not subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={6 * MIB},mode=700", "tmpfs", folder],
+            check=False,
+            capture_output=True,
+        ).returncode
+    )
+    if not mounted:
+        unavailable("NOT CHECKED with a full disk: no file system can be mounted here. Run it as root on Linux.")
+    yield Disk(folder)
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def checked(data: Path) -> None:
+    """The database is whole, as SQLite itself sees it, and what it counts is there."""
+    with contextlib.closing(sqlite3.connect(data / "sessions.sqlite3")) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert database.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+def upload(session_id: str, size: int) -> dict[str, str]:
+    return {"session_id": session_id, "filename": "f", "content": base64.b64encode(os.urandom(size)).decode()}
+
+
+def test_each_write_is_refused_clearly_changes_nothing_and_works_again_with_room(
+    start: Callable[..., Any], disk: Disk
+) -> None:
+    server = start()
+    api = server.api
+    kept, other = api.register(name="kept"), api.register()
+    api.ask(kept, "before")
+    api.post("/v1/session/attach_file", upload(kept, 50_000))
+    api.post("/v1/session/delete", {"id": other})  # empties SQLite's log, which has room for small writes else
+    before, listed = api.session(kept), api.get("/v1/session/list")
+    disk.fill()
+    text = "x" * 60_000
+    writes: dict[str, Any] = {
+        "register": {"id": "new", "ttl": 300, "name": text, "model": {"model_string": "local-echo"}},
+        "update": {"id": kept, "name": text, "description": text},
+        "attach_file": upload(kept, 100_000),
+        "detach_file": {"session_id": kept, "file_idx": 0},
+        "feedback": {"session_id": kept, "type": "user_feedback", "score": 1, "comment": text},
+        "delete": {"id": kept},
+    }
+    for name, body in writes.items():
+        result = api.post(f"/v1/session/{name}", body)
+        assert (result["ok"], result["status_code"]) == (False, 507), name
+        assert result["status_message"] == "Not stored. The disk is full. Free some space, then try again.", name
+    error, end = api.ask(kept, text)
+    assert (error["status_code"], end["state"]) == (507, "end")
+    assert error["content"] == "The turn could not be stored. The disk is full. Free some space, then try again."
+    generated = api.post("/v1/session/generate", {"id": kept, "messages": [{"message_type": "query", "content": text}]})
+    assert (generated["status_code"], generated["messages"][-1]["status_code"]) == (507, 507)
+    assert (api.session(kept), api.get("/v1/session/list")) == (before, listed)
+
+    disk.free()
+    for name, body in writes.items():
+        assert api.post(f"/v1/session/{name}", body)["ok"], name
+    assert [session["id"] for session in api.get("/v1/session/list")] == ["new"]
+    assert api.ask("new", "after")[-2]["content"] == "after"
+    server.end(signal.SIGKILL)
+    checked(disk.folder)
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_turn_that_is_cut_by_a_full_disk_is_closed_once_there_is_room(
+    start: Callable[..., Any], disk: Disk, restart: bool
+) -> None:
+    server = start()
+    session_id = server.api.register()
+    with server.api.connect(session_id) as socket:
+        server.api.send(socket, "[[delay=0.001]] [[messages=100000 bytes=5000]] never")
+        seen = server.api.read_frames(socket, 20)
+        disk.fill()
+        seen += server.api.read_frames(socket)
+    *messages, error, end = [json.loads(frame) for frame in seen]
+    assert (error["status_code"], end["state"]) == (507, "end")
+    stored = server.api.session(session_id)
+    assert stored["messages"][1:] == messages, "what was sent was stored before, and the end could not be"
+    assert stored["num_messages"] == len(messages) + 1
+    if restart:
+        server.end(signal.SIGKILL)
+        disk.free()
+        server = start()
+    else:
+        disk.free()
+        assert server.api.ask(session_id, "next")[-2]["content"] == "next"
+    after = server.api.session(session_id)
+    closing = after["messages"][len(messages) + 1 :][:2]
+    if restart:
+        assert [(m["message_type"], m["state"]) for m in closing] == [("error", "undefined"), ("info", "end")]
+    else:
+        assert closing == [error, end], "as they were told"
+        assert after["messages"][len(messages) + 3]["content"] == "next"
+    assert after["state"] == "end"
+    assert after["num_messages"] == len(after["messages"])
+    server.end()
+    checked(disk.folder)
+
+
+def test_a_start_on_a_full_disk_says_so_and_one_with_room_goes_on(start: Callable[..., Any], disk: Disk) -> None:
+    server = start()
+    session_id = server.api.register()
+    server.api.ask(session_id, "kept")
+    before = server.api.session(session_id)
+    server.end(signal.SIGKILL)  # with a log that is not in the database yet
+    disk.fill()
+    command = [sys.executable, "-m", "secgemini_jupyter.local_server", "--engine", "echo", "--data", disk.folder]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "The disk is full. Free some space" in done.stderr.splitlines()[-1]
+    disk.free()
+    assert start().api.session(session_id) == before
+
+
+def test_a_start_in_an_empty_folder_of_a_full_disk_says_so(disk: Disk) -> None:
+    disk.fill()
+    command = [sys.executable, "-m", "secgemini_jupyter.local_server", "--data", disk.folder / "new"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "The disk is full. Free some space" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("what", ["data", "runtime", "both"])
+def test_the_embedded_service_says_that_the_disk_is_full(
+    disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    for name in ("runtime", "data"):
+        monkeypatch.setenv(
+            f"JUPYTER_{name.upper()}_DIR", str(disk.folder if what in (name, "both") else tmp_path / name)
+        )
+    disk.fill()
+    with pytest.raises(NetworkError, match=r"disk.* is full\. Free some space"):
+        embedded.ensure()
+    assert embedded.find() is None
+    assert not [path for path in disk.folder.rglob("*") if path.name.startswith(f"{embedded.FILE_NAME}.")]
+    disk.free()
+    embedded.ensure()
+    assert embedded.stop()
