@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import json
 import threading
 import time
@@ -13,7 +12,7 @@ from typing import Any, Literal
 import pytest
 
 from secgemini_jupyter.errors import Secret, ToolError
-from secgemini_jupyter.tools import MAX_OUTPUT, Outcome, Tool, Toolbox, declaration, secgemini_tool
+from secgemini_jupyter.tools import MAX_OUTPUT, Outcome, Tool, Toolbox, declaration, is_denial, secgemini_tool
 
 Run = Callable[..., Outcome]
 
@@ -108,14 +107,6 @@ def test_signature_that_cannot_be_told_is_refused(function: Callable[..., Any]) 
         Toolbox([function])
 
 
-def test_what_is_no_function_is_refused() -> None:
-    nameless = functools.partial(describe, "h")
-    with pytest.raises(ToolError, match="name="):
-        Toolbox([nameless])
-    with pytest.raises(ToolError, match="h_facts"):
-        declaration(nameless, name="h_facts")
-
-
 def test_two_tools_of_one_name_are_refused() -> None:
     with pytest.raises(ToolError, match="Two tools are called describe"):
         Toolbox([describe, secgemini_tool(describe)])
@@ -125,7 +116,9 @@ def test_function_as_it_is_may_not_run(run: Run) -> None:
     """Declaring it is the permission."""
     outcome = run(describe, {"host": "h"})
     assert outcome.is_error
-    assert "did not approve" in outcome.output
+    assert "did not approve this call of describe: nobody could be asked" in outcome.output
+    assert 'declare it with @secgemini_tool(approval="allow")' in outcome.output
+    assert is_denial("describe", outcome.output)
     assert run(secgemini_tool(describe), {"host": "h"}) == Outcome('{"host": "h"}')
 
 
@@ -255,7 +248,17 @@ def test_failure_is_an_outcome(run: Run, error: BaseException) -> None:
 
 
 def test_wrong_arguments_are_an_outcome(run: Run) -> None:
-    assert run(secgemini_tool(describe), {"hots": "h"}).output.startswith("TypeError")
+    assert run(secgemini_tool(describe), {"hots": "h"}).output.startswith(
+        "describe was not run: unknown argument 'hots'"
+    )
+    assert "the argument 'host' is missing: expected text" in run(secgemini_tool(describe)).output
+
+
+def test_nobody_is_asked_about_a_call_that_cannot_be_run(run: Run) -> None:
+    def approve(*_: Any) -> bool:
+        raise AssertionError("asked")
+
+    assert "expected text, got 5" in run(describe, {"host": 5}, approve=approve).output
 
 
 def test_tool_that_hangs_is_given_up(run: Run) -> None:

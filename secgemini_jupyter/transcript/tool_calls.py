@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from secgemini_jupyter.render.steps import Step, Steps
-from secgemini_jupyter.tools import denial
+from secgemini_jupyter.tools import is_denial
 from secgemini_jupyter.transcript.columns import Category, Column, frame, seconds_between
 from secgemini_jupyter.transcript.turns import TurnSlice
 
@@ -43,7 +43,7 @@ class Call:
         step = self.step
         if not step.is_local:
             return "na"
-        return "denied" if step.ok is False and step.detail == denial(step.name) else None
+        return "denied" if step.ok is False and is_denial(step.name, step.detail) else None
 
 
 def each(name: str) -> Callable[[Sequence[Call]], Iterable[Any]]:

@@ -357,7 +357,7 @@ TOOLS = (add, slowly, broken, quits, forbidden, guarded, plain)
         ('guarded {"host": "good"}', "scanned good"),
         ('guarded {"host": "evil"}', "guarded failed: the user did not approve"),
         ("plain", "plain failed: the user did not approve"),
-        ('add {"c": 1}', "add failed: TypeError"),
+        ('add {"c": 1}', "add failed: add was not run: unknown argument 'c'"),
     ],
 )
 def test_local_tool_is_run_if_it_may(client: Any, call: str, answer: str) -> None:
