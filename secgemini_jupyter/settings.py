@@ -29,6 +29,7 @@ WEBSOCKET_URL = "wss://api.secgemini.google"
 KEY_PAGE = "https://secgemini.google/keys"
 MIN_TTL = 300
 """Seconds; the service refuses less."""
+MAX_TOOL_CALLS = 50
 MIB = 2**20
 
 Backend = Literal["auto", "service", "local"]
@@ -68,6 +69,8 @@ class Settings:
     """A prompt travels in one frame, and services close the connection at one of 1 MiB (protocol section 10.8)."""
     tool_timeout: float = 60.0
     """Time one call of a local tool may take."""
+    max_tool_calls: int = MAX_TOOL_CALLS
+    """Calls of local tools that the service may make in one turn."""
     activity_log: bool | None = None
     """Whether what is done in a session is logged on this machine; None: unless `SECGEMINI_ACTIVITY_LOG` is `off`."""
 
@@ -102,6 +105,7 @@ class Settings:
         ):
             if name not in values and (value := _variable(environ, variable)):
                 values[name] = value
+        values.setdefault("max_tool_calls", tool_call_limit(environ))
         if "base_url" in values and "websocket_url" not in values:
             scheme, colon, rest = str(values["base_url"]).partition(":")
             values["websocket_url"] = scheme.lower().replace("http", "ws", 1) + colon + rest
@@ -123,6 +127,20 @@ class Settings:
     def host(self) -> str:
         """Host (and port) that answers come from, as shown to the user."""
         return urlsplit(self.base_url).netloc.rpartition("@")[2]
+
+
+def tool_call_limit(environ: Mapping[str, str] | None = None) -> int:
+    """Calls of local tools in one turn: `SECGEMINI_MAX_TOOL_CALLS`, else 50.
+
+    Raises:
+        SettingsError: it is no whole number.
+    """
+    said = _variable(environ, "SECGEMINI_MAX_TOOL_CALLS")
+    if not said:
+        return MAX_TOOL_CALLS
+    if not re.fullmatch("[0-9]{1,9}", said):
+        raise SettingsError(f"SECGEMINI_MAX_TOOL_CALLS is {said[:40]!r}: set a whole number, or unset it.")
+    return int(said)
 
 
 def _check_url(name: str, url: str, scheme: str) -> None:

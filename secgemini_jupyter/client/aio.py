@@ -17,7 +17,7 @@ import httpx
 import msgspec
 from websockets.asyncio.client import ClientConnection
 
-from secgemini_jupyter.client import base, bounded, files, logs, transport
+from secgemini_jupyter.client import base, bounded, files, logs, serving, transport
 from secgemini_jupyter.client.histories import CONCURRENCY, Histories, Reading, Saving
 from secgemini_jupyter.client.response import SessionResponse
 from secgemini_jupyter.client.state import SessionState, SessionView
@@ -61,6 +61,9 @@ class AsyncSecGemini:
 
     Arguments and errors are those of `SecGemini`.
     """
+
+    _warns = True
+    """Whether a resumed session warns of tools without a function."""
 
     def __init__(
         self,
@@ -171,6 +174,8 @@ class AsyncSecGemini:
         """
         stored = await self._send(endpoints.get_session(session_id))
         state = base.resumed(self._core, stored, Toolbox(tools))
+        if self._warns:
+            serving.warn_of_missing(state)
         return AsyncInteractiveSession(self, state)
 
     async def sessions_frame(self) -> pd.DataFrame:
@@ -593,15 +598,15 @@ class AsyncInteractiveSession(SessionView):
         """Do what `message` asks of this side; gives our answer, which the session holds as well."""
         if call := turn.tool_call(message):
             timeout = self._settings.tool_timeout
-            outcome = await self._state.tools.run_async(
+            outcome = serving.beyond_cap(turn, self._settings) or await self._state.tools.run_async(
                 call.name, call.arguments, timeout=timeout, approve=self.approve
             )
             return turn.answer(call, outcome.output, is_error=outcome.is_error)
         if turn.wants_decision(message):
-            verdict = self.confirm(message) if self.confirm else False
-            if inspect.isawaitable(verdict):
-                verdict = await verdict
-            return turn.decide(message, approve=verdict is True)
+            with serving.Verdict() as verdict:
+                said = self.confirm(message) if self.confirm else None
+                verdict.take(await said if inspect.isawaitable(said) else said)
+            return turn.decide(message, approve=verdict.is_yes, comment=verdict.comment)
         return None
 
     async def _stored(self) -> list[Message]:

@@ -33,6 +33,7 @@ from secgemini_jupyter.settings import (
     find_key,
     keeps_activity_log,
     missing_key_message,
+    tool_call_limit,
 )
 from secgemini_jupyter.tools import Toolbox
 
@@ -92,7 +93,7 @@ class ClientCore:
     def local(cls, service: LocalService, settings: Settings | None = None) -> ClientCore:
         """The embedded local service, which takes its key in a header."""
         changes = {"base_url": service.http, "websocket_url": service.ws, "key_in_url": False}
-        settings = (settings or Settings()).replace(**changes)
+        settings = (settings or Settings(max_tool_calls=tool_call_limit())).replace(**changes)
         return cls(Key(service.key, "the embedded local service"), settings, is_local=True)
 
     def renew(self, error: SecGeminiError | None = None) -> bool:

@@ -19,6 +19,8 @@ class InterruptibleSecGemini(SecGemini):
     about to clean up. There it would be late, or leave a connection behind.
     """
 
+    _warns = False  # the kernel's sessions find their tools in the notebook, and say what they miss
+
     def _send(self, request: Request[T], ends: float | None = None) -> T:
         loop, client = self._loop_thread, self.aio
         if loop.is_here:  # it cannot wait for itself

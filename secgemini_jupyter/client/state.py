@@ -14,10 +14,10 @@ import msgspec
 
 from secgemini_jupyter.activity.recorder import Details, Recorder
 from secgemini_jupyter.client import noting
+from secgemini_jupyter.client.serving import WithTools
 from secgemini_jupyter.client.watchers import Watchers
 from secgemini_jupyter.errors import InputError, one_line
 from secgemini_jupyter.models import (
-    LocalTool,
     Message,
     ModelInfo,
     PublicLogsTable,
@@ -252,7 +252,7 @@ def without_messages(session: PublicSession, count: int | None = None) -> Public
     return PublicSession(**fields | changes)
 
 
-class SessionView:
+class SessionView(WithTools):
     """What a session is, read from the snapshot: no property here costs a request. `refresh()` reads it afresh."""
 
     _state: SessionState
@@ -362,15 +362,6 @@ class SessionView:
     @property
     def logs_table(self) -> PublicLogsTable | None:
         return self._state.info.logs_table
-
-    @property
-    def local_tools(self) -> list[LocalTool]:
-        return list(self._state.info.local_tools)
-
-    @property
-    def toolbox(self) -> Toolbox:
-        """The functions behind `local_tools`, by name; a session that was resumed has those that it was given then."""
-        return self._state.tools
 
     @property
     def agents_config(self) -> dict[str, object]:

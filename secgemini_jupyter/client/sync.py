@@ -19,7 +19,7 @@ import httpx
 import msgspec
 from websockets.sync.client import ClientConnection
 
-from secgemini_jupyter.client import base, bounded, files, logs, transport
+from secgemini_jupyter.client import base, bounded, files, logs, serving, transport
 from secgemini_jupyter.client.histories import CONCURRENCY, Histories, Reading, Saving
 from secgemini_jupyter.client.response import SessionResponse
 from secgemini_jupyter.client.running import POLL, LoopThread, RunningTurn
@@ -30,7 +30,7 @@ from secgemini_jupyter.protocol import endpoints
 from secgemini_jupyter.protocol.requests import Attempts, Request
 from secgemini_jupyter.protocol.turn import ASKING, Turn
 from secgemini_jupyter.settings import Key, Settings
-from secgemini_jupyter.tools import Approver, Tool, Toolbox, in_thread
+from secgemini_jupyter.tools import Approver, Tool, Toolbox, Unasked, in_thread
 from secgemini_jupyter.transcript.messages import finished
 
 if TYPE_CHECKING:
@@ -68,6 +68,9 @@ class SecGemini:
     Raises:
         SettingsError: no key is found, or an address makes no sense.
     """
+
+    _warns = True
+    """Whether a resumed session warns of tools without a function."""
 
     def __init__(
         self,
@@ -184,6 +187,8 @@ class SecGemini:
         """
         stored = self._send(endpoints.get_session(session_id))
         state = base.resumed(self._core, stored, Toolbox(tools))
+        if self._warns:
+            serving.warn_of_missing(state)
         return InteractiveSession(self, state)
 
     def sessions_frame(self) -> pd.DataFrame:
@@ -612,14 +617,20 @@ class InteractiveSession(SessionView):
         """Do what `message` asks of this side; gives our answer, which the session holds as well."""
         if call := turn.tool_call(message):
             timeout = self._settings.tool_timeout
-            outcome = self._state.tools.run(call.name, call.arguments, timeout=timeout, approve=self._approved)
+            outcome = serving.beyond_cap(turn, self._settings) or self._state.tools.run(
+                call.name, call.arguments, timeout=timeout, approve=self._approved
+            )
             return turn.answer(call, outcome.output, is_error=outcome.is_error)
         if turn.wants_decision(message):
-            return turn.decide(message, approve=self._verdict(self.confirm(message)) if self.confirm else False)
+            with serving.Verdict() as verdict:
+                verdict.take(self._verdict(self.confirm(message)) if self.confirm else None)
+            return turn.decide(message, approve=verdict.is_yes, comment=verdict.comment)
         return None
 
     def _approved(self, name: str, arguments: dict[str, Any]) -> bool:
-        return self._verdict(self.approve(name, arguments)) if self.approve else False
+        if self.approve is None:
+            raise Unasked(serving.NOBODY)
+        return self._verdict(self.approve(name, arguments))
 
     def _verdict(self, said: bool | Awaitable[bool]) -> bool:
         """What `approve` or `confirm` said; one that is asynchronous is awaited on the loop thread."""
@@ -763,7 +774,7 @@ async def _awaited(said: Awaitable[bool]) -> bool:
 async def _asked(function: Callable[..., bool | Awaitable[bool]] | None, *arguments: Any) -> bool:
     """What a function of the user's says. A plain one may wait for a person, and other turns run on this loop."""
     if function is None:
-        return False
+        raise Unasked(serving.NOBODY)
     if inspect.iscoroutinefunction(function):
         return await function(*arguments) is True
     said = await asyncio.wrap_future(in_thread(lambda: function(*arguments)))

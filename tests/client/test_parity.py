@@ -66,6 +66,7 @@ def test_what_waits_is_awaited(sync: type, aio: type) -> None:
         "running_messages",
         "is_verified",
         "files_frame",
+        "bind_tools",
     }
     for name, member in public(aio).items():
         if not callable(function(member)):

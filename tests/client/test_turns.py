@@ -440,8 +440,9 @@ def test_a_turn_on_the_loop_thread_asks_the_session_s_approver(local_service: Lo
 def test_resumed_session_needs_its_tools_again(client: Any) -> None:
     """A tool that is not bound here is refused, and says what is."""
     session = client.create_session(tools=[add, guarded])
-    assert client.resume_session(session.id, tools=[add]).query('[[call add {"a": 1}]]').answer == "3"
-    again = client.resume_session(session.id)
+    assert client.resume_session(session.id, tools=[add, guarded]).query('[[call add {"a": 1}]]').answer == "3"
+    with pytest.warns(UserWarning, match="add, guarded"):
+        again = client.resume_session(session.id)
     assert "no local tool 'add' here (known: none)" in again.query('[[call add {"a": 1}]]').answer
     session.delete()
 
