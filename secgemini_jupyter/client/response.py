@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from secgemini_jupyter.models import Message, MessageType, Usage
+from secgemini_jupyter.protocol.mutations import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -82,10 +83,10 @@ class SessionResponse:
         )
 
     def text(self) -> Texts:
-        """The content of each `result` message of a text type."""
+        """The content of each `result` message of a text type, as it reads after later messages changed it."""
         return Texts(
             message.text
-            for message in self.messages
+            for message in shown(self.messages)
             if message.message_type is MessageType.RESULT and message.text is not None
         )
 

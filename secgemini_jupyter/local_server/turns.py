@@ -11,7 +11,7 @@ import msgspec
 from secgemini_jupyter.local_server import asked
 from secgemini_jupyter.local_server.engines.base import Decision, LocalToolOutcome, StoredAttachment
 from secgemini_jupyter.local_server.frames import MAX_FRAME_BYTES, build, end, error, fitting, read_outcome
-from secgemini_jupyter.models import LocalTool, Message, MessageType, Role, State, Usage
+from secgemini_jupyter.models import ROOT, LocalTool, Message, MessageType, Role, State, Usage
 
 if TYPE_CHECKING:
     from secgemini_jupyter.local_server.conversations import Conversation
@@ -93,6 +93,7 @@ class Turn:
         title: str | None = None,
         mime_type: str = "text/plain",
         group: str | None = None,
+        parent: str | None = None,
         status_code: int = 200,
         status_message: str = "OK",
         usage: Usage | None = None,
@@ -114,6 +115,7 @@ class Turn:
             title=title,
             mime_type=mime_type,
             group=group,
+            parent_id=parent or ROOT,
             status_code=status_code,
             status_message=status_message,
             usage=usage,

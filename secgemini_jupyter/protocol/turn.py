@@ -27,6 +27,7 @@ from secgemini_jupyter.protocol.calls import (
     read_call,
     tool_result,
 )
+from secgemini_jupyter.protocol.mutations import Changes
 from secgemini_jupyter.protocol.requests import LONGEST_RETRY_AFTER, jitter, service_error
 from secgemini_jupyter.settings import Settings
 
@@ -332,7 +333,7 @@ class Turn:
     @property
     def usage(self) -> Usage:
         """Tokens of the turn."""
-        return turn_usage(self.messages)
+        return turn_usage(Changes.of(self.messages).applied(self.messages, keeps_removed=True))
 
     def raise_for_error(self, where: str) -> None:
         """Raise what an error frame of this turn said, as a typed error.

@@ -11,10 +11,12 @@ import msgspec
 
 from secgemini_jupyter.errors import redact
 from secgemini_jupyter.models import Message, MessageType, Usage
+from secgemini_jupyter.protocol.mutations import is_taken_back, shown
 from secgemini_jupyter.render import html
 from secgemini_jupyter.render.html import Html
 from secgemini_jupyter.render.markdown import inline_html
 from secgemini_jupyter.render.payloads import Payload, raw, render_message
+from secgemini_jupyter.render.sources import sources_html, sources_text
 from secgemini_jupyter.render.steps import Step, Steps
 from secgemini_jupyter.render.text import count, defanged, duration, name_and_size, one_line, safe_text, utc
 
@@ -48,6 +50,7 @@ class Caps:
 CAPS = {"summary": Caps(100, 4_000, 60_000), "full": Caps(1_000, 1_000_000, 2_000_000)}
 STEPS_TITLE = "Thinking and tools"
 REPLAYED = "Replayed from"
+TAKEN_BACK = "The service took this answer back."
 MAX_PAYLOADS = 50
 LISTING: dict[str, Any] = {"secgemini": {"listing": True}}
 """Metadata of an output that tells of sessions, messages or people: it goes when a notebook is cleaned to be shared."""
@@ -137,7 +140,7 @@ def answer_bundle(
     found = results(messages) if body is None else []
     parts = [body] if body else [render_message(message, defang=defang) for message in found[:MAX_PAYLOADS]]
     if status == "ok" and not parts:
-        note = "No answer: the turn ended without a result."
+        note = note or (TAKEN_BACK if is_taken_back(messages) else "No answer: the turn ended without a result.")
     left_out = len(found) - MAX_PAYLOADS
     if left_out > 0:
         parts.append(raw(f"[{count(left_out, 'more result')} in the answer's data]"))
@@ -145,7 +148,12 @@ def answer_bundle(
         parts.append(Payload(html.tag("div", note, style=html.QUIET), note))
     if status == "error" and not error:
         error = next((m.text or m.status_message for m in reversed(messages) if m.is_error), "")
+    messages = shown(messages)
     steps = Steps(messages).items
+    if body is None:
+        steps = [step for step in steps if step.kind != "source"]  # they stand under the answer
+        if cited := sources_text(messages, defang=defang):
+            parts.append(Payload(sources_html(messages, defang=defang), cited))
     facts = timed(facts, steps)
     markup = framed(
         html.join(*[part.html for part in parts]),
@@ -164,10 +172,10 @@ def answer_bundle(
 
 
 def results(messages: Sequence[Message]) -> list[Message]:
-    """The results of a turn: pieces only where the aggregate did not come (an interrupted answer)."""
+    """The results of a turn as they read now: pieces only where the aggregate did not come (an interrupted answer)."""
     whole: list[Message] = []
     pieces: list[Message] = []
-    for message in messages:
+    for message in shown(messages):
         if message.message_type is not MessageType.RESULT:
             continue
         if message.is_partial:

@@ -132,7 +132,8 @@ class Steps:
             self.agent = one_line(name, 60) or self.agent
             return None
         if kind is MessageType.SOURCE:
-            return self._note("source", message.title or "Source", message)
+            name = message.title or (message.text or "").strip().partition("\n")[0]
+            return self._note("source", name or "Source", message)
         if kind in (MessageType.INFO, MessageType.DEBUG, MessageType.UPDATE, MessageType.DELETE):
             return None
         return self._note("other", message.title or str(kind).replace("_", " "), message)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from secgemini_jupyter.models import Message
 from secgemini_jupyter.render.answer import results
 from secgemini_jupyter.render.payloads import is_markdown, read_code, render_message
+from secgemini_jupyter.render.sources import TITLE, citations
 from secgemini_jupyter.render.tables import Table
 from secgemini_jupyter.render.text import safe_text
 from secgemini_jupyter.transcript.markdown import escaped, fenced
@@ -33,9 +34,11 @@ _WEB = re.compile(r"(?:https?|mailto):", re.IGNORECASE)
 
 
 def answer_markdown(messages: Sequence[Message]) -> str:
-    """The results of one turn as Markdown; empty where there are none."""
+    """The results and sources of one turn as Markdown; empty where there are none."""
     parts = (part for message in results(messages) if (part := _message(message).strip("\n")))
-    text = "\n\n".join(parts)
+    cited = [f"{number}. {each.markdown}" for number, each in enumerate(citations(messages), 1)]
+    sources = [_prose(safe_text("\n".join([f"{TITLE}:", "", *cited])))] if cited else []
+    text = "\n\n".join([*parts, *sources])
     return text + "\n" if text else ""
 
 

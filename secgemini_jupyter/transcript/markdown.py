@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from secgemini_jupyter.models import Message, MessageType, is_text
+from secgemini_jupyter.models import ROOT, Message, MessageType, is_text
 from secgemini_jupyter.render.text import count, one_line, safe_text, size, utc
 from secgemini_jupyter.transcript.turns import TurnSlice
 
@@ -48,18 +48,33 @@ def _turn(turn: TurnSlice) -> Iterator[str]:
     yield f"## {where}turn {turn.index}" if turn.index else f"## {where}before the first prompt"
     pieces = sum(message.is_partial for message in turn.messages)
     in_list = False
-    for message in turn.messages:
+    for position, message in enumerate(turn.messages):
         if message.is_partial:
             continue
-        if _is_progress(message):
+        change = turn.changes.of_target.get(position)
+        became = f" · {change.word} at {_when(change.by)}" if change else ""
+        now = message if change is None else change.now
+        is_line = now is None or _is_progress(now) or position in turn.changes.spent
+        if is_line:
             if not in_list:
                 yield ""
-            yield f"- {_who(message)}: {_code(message.text or '')}"
-        else:
-            yield from ("", f"### {_who(message)}", "", *_body(message))
-        in_list = _is_progress(message)
+            words = "(taken back)" if now is None else _code(_spent(now) or now.text or "")
+            yield f"- {_who(message)}{became}: {words}"
+        elif now is not None:
+            yield from ("", f"### {_who(now)}{became}", "", *_body(now))
+        in_list = is_line
     if pieces:
         yield from ("", f"({count(pieces, 'piece')} left out: the whole texts are here.)")
+
+
+def _spent(message: Message) -> str:
+    """Of a message that changed another one, which shows what it says now."""
+    is_change = message.message_type in (MessageType.UPDATE, MessageType.DELETE)
+    return f"of {message.parent_id}" if is_change and message.parent_id != ROOT else ""
+
+
+def _when(message: Message) -> str:
+    return utc(message.seconds) if message.seconds else "a time that nobody knows"
 
 
 def _is_progress(message: Message) -> bool:

@@ -57,6 +57,8 @@ COLUMNS: dict[str, Column[Rows]] = {
     "source": Column(SOURCES, lambda rows: rows.alike(SOURCES, rows.source)),
     "problems": Column("string", lambda rows: rows.problems()),
     "extra": Column("string", lambda rows: rows.extras()),
+    "change": Column("string", lambda rows: rows.changed(lambda change: change.word)),
+    "changed_by": Column("string", lambda rows: rows.changed(lambda change: change.by.id)),
 }
 
 
@@ -79,6 +81,9 @@ def messages_frame(
     `bad_time` (none, or not between 1677 and 2262), `bad_number` (more than the column holds), `bad_field` (another
     kind of value than the field has), `bad_text` (U+FFFD: a character was lost), `unreadable` (no message at all;
     `content` is what came). It is a column of its own: `table[table["problems"].notna()]` finds them.
+
+    `content` is what came, also where a later message changed it (`change` is `updated`) or took it back (`removed`):
+    `changed_by` is the id of that message, whose row holds what it reads now. Answers, trees and exports show that.
 
     Args:
         messages: of one session, in order.

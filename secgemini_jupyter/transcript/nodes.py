@@ -17,6 +17,7 @@ from operator import attrgetter
 from typing import TypeVar
 
 from secgemini_jupyter.models import Message, MessageType, State
+from secgemini_jupyter.protocol.mutations import Changes, any_changes
 from secgemini_jupyter.render.steps import Step, Steps
 from secgemini_jupyter.render.text import count, shorten
 from secgemini_jupyter.transcript.columns import EARLIEST, LATEST
@@ -126,6 +127,8 @@ class Nodes:
 
     messages: Sequence[Message] = ()
     spans: Sequence[Span] = ()
+    changes: Changes = field(default_factory=Changes)
+    """What became of messages, by position."""
     _firsts: list[int] = field(default_factory=list)
     """The first node of each turn."""
     _ids: dict[str, set[str]] = field(default_factory=dict)
@@ -148,6 +151,8 @@ class Nodes:
             the first node that may have changed.
         """
         spans = spans_of(messages) if spans is None else spans
+        if self.changes or any_changes(messages[since:]):
+            since = self._look_for_changes(messages, spans, since)
         # The turn before a change belongs to it: it may have got longer, or ceased to run.
         turn = max(0, bisect_left(spans, since, key=attrgetter("start")) - 1)
         first = self._firsts[turn] if turn < len(self._firsts) else len(self)
@@ -162,6 +167,17 @@ class Nodes:
             self._firsts.append(len(self))
             _Turn(self, number, running=running and number == len(spans) - 1).add()
         return first
+
+    def _look_for_changes(self, messages: Sequence[Message], spans: Sequence[Span], since: int) -> int:
+        """Find out what later messages made of earlier ones; gives the first position at which something is new."""
+        before, found = self.changes.of_target, Changes()
+        for _, session in groupby(spans, attrgetter("session")):
+            first, *rest = session
+            start, stop = first.start, (rest[-1] if rest else first).stop
+            found |= Changes.of(messages[start:stop]).moved(start)
+        self.changes = found
+        now = found.of_target
+        return min([since, *(each for each in before.keys() | now.keys() if before.get(each) != now.get(each))])
 
     def turn_of(self, position: int) -> Span:
         """The turn that a message belongs to."""
@@ -183,7 +199,8 @@ class _Turn:
         self.nodes, self.number = nodes, number
         self.span = nodes.spans[number]
         self.messages = nodes.messages[self.span.start : self.span.stop]
-        self.slice = TurnSlice(self.span.index, self.messages, self.span.session)
+        changes = nodes.changes.part(self.span.start, self.span.stop)
+        self.slice = TurnSlice(self.span.index, self.messages, self.span.session, changes)
         self.running = running and self.slice.end is None  # the prompt of the next one may be on its way
         self.calls: dict[int, Step] = {}
         """Tool calls, by the position of their first message."""
@@ -353,7 +370,11 @@ class _Turn:
             elif head not in answered:  # a second result may say something else
                 answered.add(head)
                 known[position] = told[head][1]
-        return [known.get(position) or content_gist(message) for position, message in enumerate(self.messages)]
+        labels = [known.get(position) or content_gist(message) for position, message in enumerate(self.messages)]
+        for position, change in self.slice.changes.of_target.items():
+            says = content_gist(change.now) if change.now else ""
+            labels[position] = shorten(f"[{change.word}] {says}".rstrip(), WIDTH)
+        return labels
 
     def _sum_up(self, node: int, words: str) -> None:
         """Label, time, duration and tokens of an actor or a group: those of what is in it."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from secgemini_jupyter._version import __version__
-from secgemini_jupyter.render.answer import Status, answer_bundle
+from secgemini_jupyter.render.answer import TAKEN_BACK, Status, answer_bundle
 from secgemini_jupyter.render.text import defanged, one_line, size
 from secgemini_jupyter.transcript.document import Transcript, facts_of
 from secgemini_jupyter.transcript.keyless import keyless
@@ -80,7 +80,9 @@ def _cell(transcript: Transcript, turn: TurnSlice, number: int) -> dict[str, Any
     status: Status = (
         "error" if turn.status == "error" else "ok" if turn.status == "ok" or not turn.index else "interrupted"
     )
-    answer = answer_bundle(turn.messages, facts_of(transcript, turn), status=status)
+    answer = answer_bundle(
+        turn.shown, facts_of(transcript, turn), status=status, note=TAKEN_BACK if turn.is_taken_back else ""
+    )
     data = {mime_type: _lines(text) for mime_type, text in answer.data.items()}
     return {
         "cell_type": "code",

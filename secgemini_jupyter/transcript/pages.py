@@ -13,10 +13,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from secgemini_jupyter._version import __version__
 from secgemini_jupyter.models import PublicSessionFile
 from secgemini_jupyter.render import html
-from secgemini_jupyter.render.answer import CAPS, results, steps_html
+from secgemini_jupyter.render.answer import CAPS, TAKEN_BACK, results, steps_html
 from secgemini_jupyter.render.html import Html, join, tag
 from secgemini_jupyter.render.markdown import inline_html
 from secgemini_jupyter.render.payloads import render_message
+from secgemini_jupyter.render.sources import sources_html
 from secgemini_jupyter.render.steps import Steps
 from secgemini_jupyter.render.text import count, defanged, duration, one_line, safe_text, size, utc
 from secgemini_jupyter.transcript.document import Transcript
@@ -210,18 +211,22 @@ def _prompt(prompt: str) -> Html:
 
 def answer_html(turn: TurnSlice) -> Html:
     """What came of a prompt: results, how it ended, who said it, thinking and tools."""
-    parts: list[str] = [render_message(message, links=False).html for message in results(turn.messages)]
+    parts: list[str] = [render_message(message, links=False).html for message in results(turn.shown)]
     if turn.status == "error":
         error = inline_html(turn.error or "", links=False)
         parts.append(tag("p", tag("strong", "Failed: " if error else "Failed."), error, class_="failed"))
     elif turn.status != "ok" and turn.index:
         parts.append(tag("p", tag("strong", "Incomplete: "), "the turn has no end.", class_="stopped"))
     elif not parts:
-        parts.append(tag("p", "No answer: the turn has no result.", class_="quiet"))
-    steps = steps_html(Steps(turn.messages).items, defang=True, caps=CAPS["full"])
+        none = TAKEN_BACK if turn.is_taken_back else "No answer: the turn has no result."
+        parts.append(tag("p", none, class_="quiet"))
+    cited = sources_html(turn.shown, links=False)
+    steps = steps_html(
+        [step for step in Steps(turn.shown).items if step.kind != "source"], defang=True, caps=CAPS["full"]
+    )
     footer = tag("div", said(_footer(turn)), class_="quiet")
     return tag(
-        "div", *parts, footer, tag("div", steps, class_="steps") if steps else "", class_=f"answer {turn.status}"
+        "div", *parts, cited, footer, tag("div", steps, class_="steps") if steps else "", class_=f"answer {turn.status}"
     )
 
 

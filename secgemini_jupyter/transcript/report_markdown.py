@@ -7,6 +7,7 @@ from typing import Any
 
 from secgemini_jupyter._version import __version__
 from secgemini_jupyter.models import Message, MessageType
+from secgemini_jupyter.render.answer import TAKEN_BACK
 from secgemini_jupyter.render.text import count, defanged, safe_text, utc
 from secgemini_jupyter.transcript import report_parts as parts
 from secgemini_jupyter.transcript.answers import answer_markdown
@@ -88,7 +89,7 @@ def _plain(text: str) -> list[str]:
 def _findings(report: Report) -> Written:
     if report.findings is not None:
         return _prose(report.findings)
-    return _quoted(report.answered.messages) if report.answered else Written("")
+    return _quoted(report.answered.shown) if report.answered else Written("")
 
 
 def _quoted(messages: Sequence[Message]) -> Written:
@@ -105,7 +106,7 @@ def _turn(turn: TurnSlice, *, several: bool) -> str:
     lines = [f"### {where}turn {turn.index}" if turn.index else "### Before the first prompt", ""]
     if turn.prompt is not None:
         lines += _plain(turn.prompt)
-    lines += ["", _quoted(turn.messages) or "No answer."]
+    lines += ["", _quoted(turn.shown) or (TAKEN_BACK if turn.is_taken_back else "No answer.")]
     if turn.status == "error":
         lines += ["", f"Failed: {_cell(turn.error or '')}"]
     elif turn.status != "ok" and turn.index:

@@ -356,7 +356,7 @@ def _events(turn: TurnSlice) -> Iterator[Event]:
 
     if turn.query:
         yield step_at(turn.started_at, "Prompt", one_line(turn.prompt or "", 160))
-    for step in Steps(message for message in turn.messages if message.message_type is not MessageType.QUERY).items:
+    for step in Steps(message for message in turn.shown if message.message_type is not MessageType.QUERY).items:
         if step.kind == "tool":
             word = "" if step.ok is not False else " (failed)"
             yield step_at(step.started, "Tool", f"{step.in_words}{word}")

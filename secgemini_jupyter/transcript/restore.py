@@ -12,7 +12,7 @@ from secgemini_jupyter.errors import InputError, ProtocolError
 from secgemini_jupyter.models import Message, MessageType, Role, State, Usage, read_json, read_message
 from secgemini_jupyter.transcript.columns import check_columns
 from secgemini_jupyter.transcript.messages import COLUMNS
-from secgemini_jupyter.transcript.turns import TurnSlice
+from secgemini_jupyter.transcript.turns import TurnSlice, with_changes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +54,7 @@ def turns_of(table: pd.DataFrame) -> list[TurnSlice]:
     turns: dict[tuple[str, int], list[Message]] = {}
     for session_id, turn_index, message in rows_of(table):
         turns.setdefault((session_id, turn_index), []).append(message)
-    return [TurnSlice(index, messages, session_id) for (session_id, index), messages in turns.items()]
+    return with_changes([TurnSlice(index, messages, session_id) for (session_id, index), messages in turns.items()])
 
 
 def rows_of(table: pd.DataFrame) -> Iterator[tuple[str, int, Message]]:

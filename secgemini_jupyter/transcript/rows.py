@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from secgemini_jupyter.models import Message, MessageType, Role, State, Usage, is_text
+from secgemini_jupyter.protocol.mutations import Change, Changes
 from secgemini_jupyter.transcript.columns import EARLIEST, LATEST, OTHER, Category, Dtype, array, fits, is_time
 from secgemini_jupyter.transcript.lineage import ORPHAN, Lineage
 
@@ -232,6 +233,19 @@ class Rows:
             if True in looked:
                 odd |= looked
         return np.flatnonzero(odd).tolist()
+
+    @cached_property
+    def changes(self) -> Changes:
+        return Changes.of(self.messages)
+
+    def changed(self, words: Callable[[Change], str]) -> Any:
+        """A word for each message that a later one changed or took back; of most sessions, none."""
+        if not self.changes:
+            return self.alike("string", None)
+        found: list[str | None] = [None] * len(self.messages)
+        for index, change in self.changes.of_target.items():
+            found[index] = words(change)
+        return found
 
     def extras(self) -> Any:
         """What the wire said and no column holds, as JSON."""

@@ -86,7 +86,7 @@ def timeline_frame(turns: Iterable[TurnSlice]) -> pd.DataFrame:
 
 def _events(turn: TurnSlice) -> Iterator[Event]:
     steps = Steps()
-    for message in turn.messages:
+    for message in turn.shown:
         known = len(steps.items)
         step = steps.add(message)
         if message.is_partial:

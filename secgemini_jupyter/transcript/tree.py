@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
 
+import msgspec
+
 from secgemini_jupyter.models import Message, MessageType
 from secgemini_jupyter.render import tree as render
 from secgemini_jupyter.render.steps import Step, Steps
@@ -99,6 +101,7 @@ def _turn(turn: TurnSlice) -> Node:
 def _entries(turn: TurnSlice) -> tuple[list[Entry], int]:
     """The lines at the turn's own level, those below them attached, and how many messages have none."""
     messages = turn.messages
+    changes = turn.changes.of_target
     lineage = Lineage.of(messages)
     parents_of_others = set(lineage.parents)
     steps = Steps()
@@ -107,8 +110,9 @@ def _entries(turn: TurnSlice) -> tuple[list[Entry], int]:
     for index, message in enumerate(messages):
         if message is turn.query:
             continue
+        change = changes.get(index)
         before = len(steps.items)
-        step = steps.add(message)
+        step = steps.add((change and change.now) or message)
         if len(steps.items) == before:  # it goes on with a step that has a line
             step = None
         is_lost = lineage.parents[index] == ORPHAN or index in lineage.circles
@@ -116,9 +120,14 @@ def _entries(turn: TurnSlice) -> tuple[list[Entry], int]:
             folded += message.is_partial or not (message.is_end or _is_part_of_tool(message))
             continue
         note = ""
-        if is_lost and not _answers_a_call(message):
+        if is_lost and not _names_its_own(message):
             whose = "is not here" if lineage.parents[index] == ORPHAN else "leads in a circle"
             note = f"[parent {gist(message.parent_id, 24)} {whose}] "
+        if change:
+            note += f"[{change.word}] "
+            if change.now is None:
+                step = None
+            message = change.now or msgspec.structs.replace(message, content="", title=None, mime_type="text/plain")
         # Read later, so that a step knows its result.
         node = Node(partial(_label, message, step, note))
         lines[index] = Entry(message, node, is_tool=step is not None and step.kind == "tool")
@@ -150,6 +159,11 @@ def _has_line(message: Message) -> bool:
 
 def _answers_a_call(message: Message) -> bool:
     return message.message_type is MessageType.LOCAL_TOOL_RESULT
+
+
+def _names_its_own(message: Message) -> bool:
+    """Whether its parent may be in another turn: the line says of what it is."""
+    return _answers_a_call(message) or message.message_type in (MessageType.UPDATE, MessageType.DELETE)
 
 
 def _is_part_of_tool(message: Message) -> bool:

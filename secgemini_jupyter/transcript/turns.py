@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal
 
 from secgemini_jupyter.models import Message, MessageType, State, Usage, counted_usages
+from secgemini_jupyter.protocol.mutations import Changes, is_taken_back
 from secgemini_jupyter.render.steps import is_hand_over
 from secgemini_jupyter.transcript.columns import Category, Column, frame, is_time, seconds_between
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLUMNS", "SCHEMA", "TurnSlice", "turn_slices", "turns_frame"]
+__all__ = ["COLUMNS", "SCHEMA", "TurnSlice", "turn_slices", "turns_frame", "with_changes"]
 
 SCHEMA = "turns/1"
 
@@ -32,16 +33,28 @@ class TurnSlice:
 
     Attributes:
         index: counts the prompts from 1; 0 for messages before the first one, which have no prompt.
-        messages: the query first, 206 pieces included.
+        messages: the query first, 206 pieces included, all as they came.
+        whole: what became of the messages in the whole session; None where that is not known.
     """
 
     index: int
     messages: Sequence[Message]
     session_id: str = ""
+    whole: Changes | None = None
 
     @property
     def id(self) -> str:
         return f"{self.session_id}:{self.index}"
+
+    @cached_property
+    def changes(self) -> Changes:
+        """What became of the messages, as far as is known here: a later turn may change an earlier one's."""
+        return Changes.of(self.messages) if self.whole is None else self.whole
+
+    @cached_property
+    def shown(self) -> Sequence[Message]:
+        """The messages as they read now: changed ones in their places, without those that were taken back."""
+        return self.changes.applied(self.messages)
 
     @property
     def query(self) -> Message | None:
@@ -63,8 +76,13 @@ class TurnSlice:
 
     @property
     def results(self) -> list[Message]:
-        """Whole results, without pieces."""
-        return [m for m in self.messages if m.message_type is MessageType.RESULT and not m.is_partial]
+        """Whole results as they read now, without pieces."""
+        return [m for m in self.shown if m.message_type is MessageType.RESULT and not m.is_partial]
+
+    @property
+    def is_taken_back(self) -> bool:
+        """Whether there was an answer, and a later message took it back."""
+        return not self.results and is_taken_back(self.messages, self.changes)
 
     @property
     def answer(self) -> str | None:
@@ -109,7 +127,8 @@ class TurnSlice:
 
     @cached_property
     def _counted(self) -> list[tuple[Message, Usage]]:
-        return counted_usages(self.messages[1:] if self.query else self.messages)
+        spent = self.changes.applied(self.messages, keeps_removed=True)
+        return counted_usages(spent[1:] if self.query else spent)
 
     @property
     def started_at(self) -> float | None:
@@ -140,8 +159,27 @@ def turn_slices(messages: Sequence[Message], *, session_id: str = "") -> list[Tu
     """The turns of a session, in order, every message in exactly one of them."""
     starts = [index for index, message in enumerate(messages) if message.message_type is MessageType.QUERY]
     cuts = [0, *starts, len(messages)]
-    pieces = (messages[start:stop] for start, stop in pairwise(cuts))
-    return [TurnSlice(index, piece, session_id) for index, piece in enumerate(pieces) if piece]
+    changes = Changes.of(messages)
+    return [
+        TurnSlice(index, messages[start:stop], session_id, changes.part(start, stop))
+        for index, (start, stop) in enumerate(pairwise(cuts))
+        if start < stop
+    ]
+
+
+def with_changes(turns: Sequence[TurnSlice]) -> list[TurnSlice]:
+    """Turns that were put together from messages of several sessions, so that one knows what a later one changed."""
+    sessions: dict[str, list[TurnSlice]] = {}
+    for turn in turns:
+        sessions.setdefault(turn.session_id, []).append(turn)
+    known: dict[int, Changes] = {}
+    for each in sessions.values():
+        changes = Changes.of([message for turn in each for message in turn.messages])
+        start = 0
+        for turn in each:
+            known[id(turn)] = changes.part(start, start + len(turn.messages))
+            start += len(turn.messages)
+    return [replace(turn, whole=known[id(turn)]) for turn in turns]
 
 
 def each(read: Callable[[TurnSlice], Any]) -> Callable[[Sequence[TurnSlice]], Iterable[Any]]:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from secgemini_jupyter._version import __version__
 from secgemini_jupyter.errors import InputError
 from secgemini_jupyter.models import Message
-from secgemini_jupyter.render.answer import results
+from secgemini_jupyter.render.answer import TAKEN_BACK, results
 from secgemini_jupyter.render.payloads import render_message
+from secgemini_jupyter.render.sources import sources_text
 from secgemini_jupyter.render.tables import Table
 from secgemini_jupyter.render.text import count, defanged, one_line, safe_text, size, utc
 from secgemini_jupyter.transcript import report_parts as parts
@@ -88,7 +89,7 @@ def report_docx(report: Report) -> bytes:
     if report.findings is not None:
         document.markdown(report.findings, breaks=False)
     elif report.answered:
-        document.results(report.answered.messages)
+        document.results(report.answered.shown)
     document.heading("Indicators", 1)
     rows = parts.mention_rows(report.indicators, report.sessions)
     document.table(*parts.told(("Type", "Value", *parts.MENTIONS), rows), "None.")
@@ -178,7 +179,7 @@ class Document:
             self.heading(f"{where}turn {turn.index}{at}" if turn.index else "Before the first prompt", 2)
             if turn.prompt is not None:
                 self.text(_cut(turn.prompt), "Intense Quote")
-            self.results(turn.messages)
+            self.results(turn.shown)
             self._state(turn)
         if not transcript.turns:
             self.text("Nothing was asked yet.")
@@ -189,7 +190,7 @@ class Document:
         elif turn.status != "ok" and turn.index:
             self.text("Incomplete: the turn has no end.")
         elif not turn.results:
-            self.text("No answer: the turn has no result.")
+            self.text(TAKEN_BACK if turn.is_taken_back else "No answer: the turn has no result.")
 
     def results(self, messages: Sequence[Message]) -> None:
         for message in results(messages):
@@ -200,6 +201,8 @@ class Document:
                 self._table(shown.table)
             else:
                 self.code(shown.text)
+        if cited := sources_text(messages, defang=False):
+            self.text(cited)
 
     def _table(self, table: Table) -> None:
         if table.title.strip():

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from secgemini_jupyter.errors import InputError, SecGeminiError, redact, without_keys
 from secgemini_jupyter.models import Message, MessageType, turn_usage
 from secgemini_jupyter.render import html
-from secgemini_jupyter.render.answer import Facts, answer_bundle, framed
+from secgemini_jupyter.render.answer import TAKEN_BACK, Bundle, Facts, answer_bundle, framed
 from secgemini_jupyter.render.live import LiveView
 from secgemini_jupyter.render.text import one_line
 from secgemini_jupyter.threads import daemon
@@ -335,9 +335,9 @@ class Conversation:
         self._known.update(key_of(each) for each in new)
         for whole in new[-SHOWN_TURNS:]:
             status = status_of(whole)
-            bundle = answer_bundle(whole.messages[1:], self._facts(whole), status=status, error=words_of(whole))
             group = group_of(whole.messages)
-            self._turns.append(Said(key_of(whole), whole.prompt or "", status, whole.index, capped(bundle), group))
+            self._turns.append(Said(key_of(whole), whole.prompt or "", status, whole.index, self._drawn(whole), group))
+        self._redraw(stored)
         indexes = {key_of(each): each.index for each in stored}
         places: dict[str, int] = {}
         before = 0
@@ -346,6 +346,22 @@ class Conversation:
             before = places[said.key] = said.index or before  # one that was never sent stays where it is
         self._turns.sort(key=lambda said: places[said.key])
         self._trim()
+
+    def _drawn(self, whole: TurnSlice) -> Bundle:
+        note = TAKEN_BACK if whole.is_taken_back else ""
+        bundle = answer_bundle(
+            whole.shown[1:], self._facts(whole), status=status_of(whole), error=words_of(whole), note=note
+        )
+        return capped(bundle)
+
+    def _redraw(self, stored: Sequence[TurnSlice]) -> None:
+        """Show anew the answers that a later turn changed or took back."""
+        changed = {key_of(each): each for each in stored if each.changes.of_target}
+        for said in self._turns if changed else ():
+            whole = changed.get(said.key)
+            marks = [change.by.id for change in whole.changes.of_target.values()] if whole else []
+            if whole and said.status != "running" and said.changed_by != marks:
+                said.changed_by, said.bundle = marks, self._drawn(whole)
 
     def _add(self, said: Said) -> None:
         self._known.add(said.key)

@@ -16,6 +16,7 @@ from typing import Any
 
 from secgemini_jupyter.errors import ProtocolError
 from secgemini_jupyter.models import ROOT, Message, MessageType, Usage, is_text, read_json
+from secgemini_jupyter.protocol.mutations import Change
 from secgemini_jupyter.render import html
 from secgemini_jupyter.render.html import Html
 from secgemini_jupyter.render.markdown import is_numeric
@@ -46,14 +47,18 @@ class Part:
     table: Table | None = None
 
 
-def detail(message: Message, position: int, turn: Span) -> dict[str, Any]:
-    """Everything that is known of the message at `position`."""
+def detail(message: Message, position: int, turn: Span, change: Change | None = None) -> dict[str, Any]:
+    """Everything that is known of the message at `position`; its content as it reads after a `change`."""
+    facts = list(_facts(message, turn))
+    if change:
+        facts.insert(0, (change.word.capitalize(), f"by message {_value(change.by.id)}, {_time(change.by)}"))
+    now = message if change is None else change.now
     return {
         "message": position,
         "heading": heading(message),
-        "title": gist(message.title or ""),
-        "facts": [[label, value] for label, value in _facts(message, turn) if value],
-        "parts": [part.shown for part in parts_of(message)],
+        "title": gist(now.title or "") if now else "",
+        "facts": [[label, value] for label, value in facts if value],
+        "parts": [part.shown for part in parts_of(now)] if now else [],
     }
 
 

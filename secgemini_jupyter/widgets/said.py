@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from secgemini_jupyter.errors import without_keys
@@ -42,6 +42,8 @@ class Said:
     rating: int | None = None
     is_ours: bool = False
     """Whether a chat asked it, and can stop it."""
+    changed_by: list[str] = field(default_factory=list)
+    """Ids of the messages that changed what is shown."""
 
     @property
     def size(self) -> int:

@@ -11,7 +11,7 @@ from secgemini_jupyter.errors import InputError
 from secgemini_jupyter.models import Message
 from secgemini_jupyter.transcript.nodes import Span, spans_of
 from secgemini_jupyter.transcript.tree import SessionTree
-from secgemini_jupyter.transcript.turns import TurnSlice
+from secgemini_jupyter.transcript.turns import TurnSlice, with_changes
 from secgemini_jupyter.widgets.session import VisualizeSession
 
 if TYPE_CHECKING:
@@ -43,7 +43,9 @@ class Snapshot:
         return Snapshot(messages, spans)
 
     def turns(self) -> list[TurnSlice]:
-        return [TurnSlice(span.index, self.messages[span.start : span.stop], span.session) for span in self.spans]
+        return with_changes(
+            [TurnSlice(span.index, self.messages[span.start : span.stop], span.session) for span in self.spans]
+        )
 
 
 class Source(Protocol):

@@ -281,7 +281,7 @@ class VisualizeWidget(SecGeminiWidget):
         details: dict[str, Any] = {}
         total = 0
         for position, message in enumerate(self._known.messages):
-            each = detail(message, position, self._nodes.turn_of(position))
+            each = detail(message, position, self._nodes.turn_of(position), self._nodes.changes.of_target.get(position))
             written = without_keys(json.dumps(each, ensure_ascii=False))
             total += len(written.encode())
             if total > MAX_EMBEDDED:
@@ -303,7 +303,7 @@ class VisualizeWidget(SecGeminiWidget):
         messages = self._messages_at(request.messages)
         return {
             "details": [
-                detail(message, position, self._nodes.turn_of(position))
+                detail(message, position, self._nodes.turn_of(position), self._nodes.changes.of_target.get(position))
                 for position, message in zip(request.messages, messages, strict=True)
             ]
         }
@@ -327,6 +327,7 @@ class VisualizeWidget(SecGeminiWidget):
 
     def _copy(self, request: CopyOf) -> dict[str, Any]:
         (message,) = self._messages_at([request.message])
+        message = self._nodes.changes.now(request.message, message) or message
         text = message.content or ""
         if request.part is not None:
             parts = parts_of(message)

@@ -535,3 +535,24 @@ def test_a_response_knows_its_turn_even_when_it_failed(session: Any) -> None:
         session.query("[[error 500]]")
     assert caught.value.response.turn_index == 2
     assert set(caught.value.response.to_frame()["turn_index"]) == {2}
+
+
+def test_answers_are_told_as_they_read_now(session: Any) -> None:
+    """The messages are all there, in the response and in the table; the answer is what holds."""
+    changed = session.query("wrong [[update right]]")
+    assert (changed.answer, changed.text()) == ("right", ["right"])
+    assert [m.message_type for m in changed.messages].count(MessageType.UPDATE) == 1
+    assert session.query("gone [[delete]]").answer == ""
+    session.query("later [[update of=previous nothing]]")
+    table = session.history()
+    assert table.dropna(subset="change")["content"].tolist() == ["wrong", "gone"]
+    assert "[updated] answer: right" in str(session.visualize())
+
+
+def test_many_pieces_are_exactly_the_whole(session: Any) -> None:
+    messages = list(session.stream_sync("many [[partial pieces=3000]]", partial=True))
+    results = [m for m in messages if m.message_type is MessageType.RESULT]
+    *pieces, whole = results
+    assert len(pieces) == 3000
+    assert "".join(piece.content or "" for piece in pieces) == whole.content
+    assert {piece.group for piece in pieces} == {whole.group}

@@ -37,7 +37,7 @@ DTYPES = {
     "cached_tokens": "Int64", "thoughts_tokens": "Int64", "tool_use_prompt_tokens": "Int64", "session_id": "string",
     "message_index": "Int32", "message_id": "string", "parent_id": "string", "turn_id": "string",
     "wire_turn": "string", "group_id": "string", "depth": "Int32", "received_at": "datetime64[us, UTC]",
-    "source": "category", "problems": "string", "extra": "string",
+    "source": "category", "problems": "string", "extra": "string", "change": "string", "changed_by": "string",
 }  # fmt: skip
 
 

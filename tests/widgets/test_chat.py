@@ -168,6 +168,16 @@ def test_stop_keeps_what_came_and_the_next_prompt_is_taken(talk: Shown) -> None:
     assert [each["status"] for each in talk.widget.turns] == ["interrupted", "ok"]
 
 
+def test_a_later_turn_changes_an_earlier_answer(talk: Shown) -> None:
+    talk.ask("first words")
+    talk.ask("second [[update of=previous other words]]")
+    wait_for(lambda: "other words" in plain(talk.widget.turns[0]["html"]), "the change")
+    assert "first words" not in plain(talk.widget.turns[0]["html"])
+    assert "The service took this answer back." in plain(talk.ask("third [[delete]]")["html"])
+    talk.ask("fourth [[delete of=previous]] [[source NVD | https://nvd.nist.gov/]]")
+    assert "Sources" in talk.widget.turns[3]["html"]
+
+
 def test_a_failed_turn_says_what_to_do_and_can_be_asked_again(talk: Shown) -> None:
     turn = talk.ask("[[error 429 retry_after=2]] too much")
     assert turn["status"] == "error"

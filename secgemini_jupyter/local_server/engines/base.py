@@ -72,12 +72,14 @@ class EngineTurn(Protocol):
         title: str | None = None,
         mime_type: str = "text/plain",
         group: str | None = None,
+        parent: str | None = None,
         status_code: int = 200,
         status_message: str = "OK",
         usage: Usage | None = None,
         unknown: dict[str, Any] | None = None,
     ) -> Message:
         """Store and send one message. `actor` is the engine's own when None; `group` ties messages together.
+        `parent` is the id of the message that this one belongs to, or that it changes; the root when None.
 
         With status 206 the message is a piece: it is sent to sockets that asked for pieces, and never stored.
         """

@@ -9,7 +9,12 @@
     [[drop after=4]]                    cut the connection after four frames of the turn, which goes on
     [[unknown enum]]                    a message whose type, state and role nobody knows, with an unknown field
     [[partial]]                         the result and a thought in pieces with status 206, for sockets that asked
+                                        (`[[partial pieces=5000]]`: the result in so many, made longer for it)
     [[type sec-gemini/table CONTENT]]   a second result of that type
+    [[source TITLE | URL]]              a source, after the results (`[[source TEXT]]`: without a title)
+    [[update TEXT]]                     the result is changed to this text, afterwards
+    [[delete]]                          the result is taken back
+                                        (`[[delete of=thinking]]`: the turn's thought; `of=previous`: the last result)
 
 Several may stand in one prompt; they act in the order of this list. What is left of the prompt is repeated.
 """
@@ -19,20 +24,24 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Iterator
+import secrets
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from secgemini_jupyter.local_server.engines.base import EngineTurn
-from secgemini_jupyter.models import MessageType, ModelInfo, Role, State
+from secgemini_jupyter.models import Message, MessageType, ModelInfo, Role, State
 
 MAX_MESSAGES = 1_000_000
 MAX_BYTES = 900_000
+MAX_PIECES = 50_000
 MAX_DELAY = 3600.0
-_OPENING = re.compile(r"\[\[(messages=|delay=|call |confirm |error |drop |unknown enum|partial|type )")
+_OPENING = re.compile(
+    r"\[\[(messages=|delay=|call |confirm |error |drop |unknown enum|partial|type |source |update |delete)"
+)
 _BRACKET = re.compile(r"[\[\]]")
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]]', re.DOTALL)
 _WITHIN = re.compile(r"within=(\d+(?:\.\d+)?)\s+")
+_OF = re.compile(r"of=(result|thinking|previous)(?:\s+|\Z)")
 _PAIR = re.compile(r"(\w+)=(\S+)")
 
 
@@ -103,7 +112,11 @@ class Script:
     drop_after: int = 0
     unknown_enum: bool = False
     partial: bool = False
+    pieces: int = 0
     typed: list[tuple[str, str]] = field(default_factory=list)
+    sources: list[tuple[str | None, str]] = field(default_factory=list)
+    mutations: list[tuple[MessageType, str, str]] = field(default_factory=list)
+    """Type, what it acts on, content."""
 
     @classmethod
     def read(cls, prompt: str) -> Script:
@@ -153,10 +166,18 @@ class Script:
         elif word == "unknown":
             self.unknown_enum = True
         elif word == "partial":
-            self.partial = True
+            self.partial, self.pieces = True, _number(pairs.get("pieces", "0"), MAX_PIECES)
         elif word == "type":
             mime_type, _, content = values.strip().partition(" ")
             self.typed.append((mime_type, content))
+        elif word == "source":
+            title, bar, content = values.strip().partition("|")
+            self.sources.append((title.strip(), content.strip()) if bar else (None, title.strip()))
+        elif word in ("update", "delete"):
+            text, target = values.strip(), "result"
+            if of := _OF.match(text):
+                text, target = text[of.end() :], of[1]
+            self.mutations.append((MessageType(word), target, text))
 
 
 class _Performance:
@@ -165,12 +186,18 @@ class _Performance:
     def __init__(self, turn: EngineTurn, script: Script) -> None:
         self._turn, self._script = turn, script
         self._said = False
+        self._ids: dict[str, str] = {}
+        """What an update or a delete can act on."""
+        if any(target == "previous" for _, target, _ in script.mutations):
+            for message in turn.history:
+                if message.message_type is MessageType.RESULT:
+                    self._ids["previous"] = message.id
 
-    async def _say(self, message_type: MessageType, content: str, *, state: State, **more: Any) -> None:
+    async def _say(self, message_type: MessageType, content: str, *, state: State, **more: Any) -> Message:
         if self._said and self._script.delay:
             await asyncio.sleep(self._script.delay)
         self._said = True
-        await self._turn.say(message_type, content, state=state, **more)
+        return await self._turn.say(message_type, content, state=state, **more)
 
     async def run(self) -> None:
         turn, script = self._turn, self._script
@@ -195,6 +222,10 @@ class _Performance:
         await self._result("\n".join(filter(None, [script.text, *outputs])))
         for mime_type, content in script.typed:
             await self._say(MessageType.RESULT, content, state=State.AGENT_DONE, role=Role.AGENT, mime_type=mime_type)
+        for title, content in script.sources:
+            await self._say(MessageType.SOURCE, content, state=State.GROUNDING, role=Role.AGENT, title=title)
+        for kind, target, text in script.mutations:
+            await self._say(kind, text, state=State.GROUNDING, role=Role.AGENT, parent=self._ids.get(target))
 
     async def _burst(self) -> None:
         script, say = self._script, self._turn.say
@@ -208,17 +239,29 @@ class _Performance:
 
     async def _think(self) -> None:
         text = f"The prompt has {len(self._turn.prompt)} characters. Repeating it."
-        await self._pieces(MessageType.THINKING, text, State.THINKING)
-        await self._say(MessageType.THINKING, text, state=State.THINKING, role=Role.AGENT, title="Echo")
+        group = await self._pieces(MessageType.THINKING, _split(text), State.THINKING)
+        thought = await self._say(
+            MessageType.THINKING, text, state=State.THINKING, role=Role.AGENT, title="Echo", group=group
+        )
+        self._ids["thinking"] = thought.id
 
     async def _result(self, text: str) -> None:
-        await self._pieces(MessageType.RESULT, text, State.ANSWERING)
-        await self._say(MessageType.RESULT, text, state=State.AGENT_DONE, role=Role.AGENT)
+        pieces = _split(text)
+        if self._script.pieces:
+            pieces = _many(text, self._script.pieces)
+            text = "".join(pieces)
+        group = await self._pieces(MessageType.RESULT, pieces, State.ANSWERING)
+        result = await self._say(MessageType.RESULT, text, state=State.AGENT_DONE, role=Role.AGENT, group=group)
+        self._ids["result"] = result.id
 
-    async def _pieces(self, kind: MessageType, text: str, state: State) -> None:
-        if self._script.partial and self._turn.partial:
-            for piece in _split(text):
-                await self._say(kind, piece, state=state, role=Role.AGENT, status_code=206)
+    async def _pieces(self, kind: MessageType, pieces: list[str], state: State) -> str | None:
+        """Say them, if that was asked for; gives the group that they share with the whole."""
+        if not (self._script.partial and self._turn.partial):
+            return None
+        group = secrets.token_hex(16)
+        for piece in pieces:
+            await self._say(kind, piece, state=state, role=Role.AGENT, status_code=206, group=group)
+        return group
 
     async def _call(self, name: str, arguments: dict[str, Any]) -> str:
         outcome = await self._turn.call_local_tool(name, arguments)
@@ -253,9 +296,15 @@ def _closing(prompt: str, start: int, *, is_json: bool) -> int:
     return -1
 
 
-def _split(text: str) -> Iterator[str]:
+def _split(text: str) -> list[str]:
     """Pieces of a few words; joined they are the text."""
-    return (match.group() for match in re.finditer(r"\S*\s*\S*\s*\S*\s*", text) if match.group())
+    return [match.group() for match in re.finditer(r"\S*\s*\S*\s*\S*\s*", text) if match.group()]
+
+
+def _many(text: str, count: int) -> list[str]:
+    """So many pieces: those of the text, then numbers, one a line."""
+    pieces = _split(text + "\n\n" if text else "")[:count]
+    return [*pieces, *(f"piece {number}\n" for number in range(len(pieces) + 1, count + 1))]
 
 
 def _number(text: str, largest: int) -> int:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secgemini_jupyter.local_server.engines.echo import Question, Script, _split
+from secgemini_jupyter.local_server.engines.echo import Question, Script, _many, _split
 from secgemini_jupyter.models import MessageType
 
 
@@ -46,6 +46,29 @@ def test_a_confirmation_has_words_and_an_action(directive: str, question: Questi
     assert Script.read(f"[[confirm {directive}]] rest").confirmations == [question]
 
 
+def test_sources_and_mutations() -> None:
+    script = Script.read(
+        "[[source NVD | https://a.test/[1] ]][[source RFC 9110]] [[update new [text]]] [[update of=previous x]] "
+        "[[delete]] [[delete of=thinking]] rest"
+    )
+    assert script.sources == [("NVD", "https://a.test/[1]"), (None, "RFC 9110")]
+    assert script.mutations == [
+        (MessageType.UPDATE, "result", "new [text]"),
+        (MessageType.UPDATE, "previous", "x"),
+        (MessageType.DELETE, "result", ""),
+        (MessageType.DELETE, "thinking", ""),
+    ]
+    assert script.text == "rest"
+
+
+@pytest.mark.parametrize(
+    ("text", "count"), [("", 1), ("", 3), ("one two three four", 1), ("one two three four", 2), ("a", 500)]
+)
+def test_so_many_pieces(text: str, count: int) -> None:
+    assert len(_many(text, count)) == count
+    assert all(_many(text, count))
+
+
 @pytest.mark.parametrize("prompt", ["plain", "[[other]]", "[[call f", "a ]] b [[", "[[]]"])
 def test_what_is_no_directive_is_repeated(prompt: str) -> None:
     assert Script.read(prompt).text == prompt
@@ -54,7 +77,7 @@ def test_what_is_no_directive_is_repeated(prompt: str) -> None:
 @pytest.mark.parametrize(
     "directive",
     ["messages=-1", "messages=x", "messages=10 bytes=x", "messages=1 kind=result", "delay=-1", "delay=nan", "delay=x",
-     "call f {", "call f []", "confirm x {y}", "error x", "error 1000", "drop after=x"],
+     "call f {", "call f []", "confirm x {y}", "partial pieces=x", "error x", "error 1000", "drop after=x"],
 )  # fmt: skip
 def test_a_directive_that_makes_no_sense_is_an_error(directive: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  # whatever the text
