@@ -194,9 +194,11 @@ class Sessions(RuleBasedStateMachine):
     @precondition(lambda self: self.held)
     @rule(pick=PICK, text=WORDS, count=st.integers(0, 5))
     def stream(self, pick: int, text: str, count: int) -> None:
+        """By the newest handle or an older one, as another kernel has it, whoever's turn still runs."""
         held = self.one(pick)
+        handles = [held.handle, *held.old]
         prompt = f"{text} [[messages={count} bytes=20]]"
-        messages = list(held.handle.stream_sync(prompt))
+        messages = list(handles[pick % len(handles)].stream_sync(prompt))
         self.asked(held, prompt, text.strip())
         self.compare(messages, held)
 
@@ -308,7 +310,7 @@ class Sessions(RuleBasedStateMachine):
         assert [each.id for each in self.client.list_sessions()] == list(self.held)
 
 
-@pytest.mark.parametrize("examples", [12, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [12, pytest.param(100, marks=pytest.mark.slow)])
 def test_the_service_holds_what_the_calls_say(shell: Any, service: Running, examples: int) -> None:
     Sessions.service = service
     Sessions.client = shell(KEY, base_url=service.http, websocket_url=service.ws)
