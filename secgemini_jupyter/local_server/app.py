@@ -25,12 +25,13 @@ from starlette.websockets import WebSocket
 
 from secgemini_jupyter._version import __version__
 from secgemini_jupyter.errors import Secret, one_line
-from secgemini_jupyter.local_server.attaching import MAX_ATTACHMENT_BYTES, described, read_upload
+from secgemini_jupyter.local_server.attaching import AS_LOGS_TABLE, MAX_ATTACHMENT_BYTES, described, read_upload
 from secgemini_jupyter.local_server.completions import complete
 from secgemini_jupyter.local_server.conversations import Hub
 from secgemini_jupyter.local_server.database import why_not_stored
 from secgemini_jupyter.local_server.engines import Engines
 from secgemini_jupyter.local_server.guard import Activity, Guard
+from secgemini_jupyter.local_server.logs_tables.routes import LogsRoutes
 from secgemini_jupyter.local_server.names import propose_name
 from secgemini_jupyter.local_server.requests import (
     JSON,
@@ -94,6 +95,7 @@ class Service:
             await asyncio.wait(tasks)
             await self.hub.aclose()
             await self.engines.aclose()
+            await self.store.tables.aclose()
             self.store.close()
 
     async def _purge(self) -> None:
@@ -108,6 +110,7 @@ class Service:
             for session in await self.store.purge(self.hub.running()):
                 await self.hub.stop(session)
             await self.store.tidy()
+            await self.store.purge_tables()
             await self.hub.recover()
         except sqlite3.Error as problem:
             # Tried again next time; what is stored can be read meanwhile.
@@ -154,6 +157,8 @@ def create_app(
 
         return Route(path, endpoint, methods=[method])
 
+    logs = LogsRoutes(service.store.tables)
+
     async def stream(socket: WebSocket) -> None:
         await open_stream(service, socket)
 
@@ -178,6 +183,8 @@ def create_app(
             route("/v1/session/feedback", feedback),
             route("/chat/completions", complete),
             route("/v1/chat/completions", complete),
+            Route("/create_logs_table", logs.create, methods=["POST"]),
+            Route("/upload_logs", logs.upload, methods=["POST"]),
             WebSocketRoute("/v1/stream", stream),
         ],
         middleware=middleware,
@@ -301,6 +308,7 @@ async def delete(service: Service, request: Request) -> Response:
         return missing(request)
     await service.hub.stop(session)
     is_clean = await service.store.delete(session)
+    await service.store.purge_tables()
     return op_result(request, text="Session deleted" if is_clean else f"Session deleted. {REMAINS}")
 
 
@@ -363,14 +371,14 @@ async def generate_name(service: Service, request: Request) -> Response:
 
 
 async def attach_file(service: Service, request: Request) -> Response:
-    upload = await asyncio.to_thread(read_upload, await read_body(request))
+    upload = await asyncio.to_thread(read_upload, await read_body(request, advice=AS_LOGS_TABLE))
     if isinstance(upload, str):
         return op_result(request, 400, upload)
     session = service.store.get(upload.session_id)
     if session is None:
         return missing(request)
     if len(upload.content) > MAX_ATTACHMENT_BYTES:
-        raise HTTPException(413, f"The attachment is larger than {MAX_ATTACHMENT_BYTES} bytes.")
+        raise HTTPException(413, f"The attachment is larger than {MAX_ATTACHMENT_BYTES} bytes. {AS_LOGS_TABLE}")
     info = await asyncio.to_thread(described, upload.filename, upload.content)
     await service.store.add_file(session, info, upload.content)
     return op_result(request, data=info)
@@ -392,9 +400,8 @@ async def attach_logs(service: Service, request: Request) -> Response:
     logs_hash = query_value(request, "logs_hash")
     if session is None:
         return missing(request)
-    if problem := _length_problem(logs_hash):
-        return op_result(request, 400, problem)
-    await service.store.set_logs_table(session, logs_hash)
+    if await service.store.attach_table(session, logs_hash) is None:
+        return op_result(request, 404, "Logs table not found: upload the log first, for a session of this retention")
     return op_result(request)
 
 

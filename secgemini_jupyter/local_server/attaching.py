@@ -12,6 +12,7 @@ from secgemini_jupyter.local_server.requests import Upload, parse
 from secgemini_jupyter.models import PublicSessionFile
 
 MAX_ATTACHMENT_BYTES = 100 * 2**20
+AS_LOGS_TABLE = "A JSON Lines log goes up as a logs table: upload_and_attach_logs, or %secgemini attach-logs PATH."
 
 
 def read_upload(body: bytes) -> Upload | str:

@@ -110,21 +110,21 @@ class Invalid(Exception):
         self.detail = [{"loc": where, "msg": reason, "type": "value_error"}]
 
 
-async def read_body(request: Request) -> bytes:
+async def read_body(request: Request, limit: int = MAX_BODY_BYTES, advice: str = "Send less at once.") -> bytes:
     """The body, up to the limit.
 
     Raises:
         HTTPException: 413 above it.
     """
-    too_long = HTTPException(413, f"The body is larger than {MAX_BODY_BYTES} bytes. Send less at once.")
+    too_long = HTTPException(413, f"The body is larger than {limit} bytes. {advice}")
     declared = request.headers.get("content-length", "0")
-    if declared.isdecimal() and int(declared) > MAX_BODY_BYTES:
+    if declared.isdecimal() and int(declared) > limit:
         raise too_long
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():
         size += len(part)
-        if size > MAX_BODY_BYTES:
+        if size > limit:
             raise too_long
         parts.append(part)
     return b"".join(parts)

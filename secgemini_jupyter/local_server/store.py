@@ -21,6 +21,7 @@ import msgspec
 
 from secgemini_jupyter.local_server.database import Database
 from secgemini_jupyter.local_server.folder import LOCK_TIMEOUT, lock_folder, unusable
+from secgemini_jupyter.local_server.logs_tables.catalog import LogsTable, LogsTables
 from secgemini_jupyter.local_server.stored import StoredMessages, read_messages
 from secgemini_jupyter.models import (
     LocalTool,
@@ -107,6 +108,8 @@ class Session:
     files: list[tuple[int, PublicSessionFile]] = field(default_factory=list)
     asked_about: frozenset[int] | None = None
     """Keys of the files that the last prompt had; None before a prompt of this process."""
+    asked_table: str | None = None
+    """The logs table that the last prompt had."""
 
     def public(self, user_id: str, org_id: str) -> PublicSession:
         """As the wire has it, without messages."""
@@ -147,6 +150,7 @@ class Store:
             self._disk = Database(folder / DATABASE, SCHEMA, SCHEMA_VERSION)
             self._memory = Database(None, SCHEMA, SCHEMA_VERSION)
             self._sessions = {session.id: session for session in self._disk.write_now(_load_sessions)}
+            self.tables = LogsTables(folder)
         except (sqlite3.Error, OSError, msgspec.MsgspecError) as error:
             self._lock.close()
             raise unusable(folder, error) from None
@@ -242,12 +246,25 @@ class Store:
             await self.delete(*expired)
         return expired
 
-    async def set_logs_table(self, session: Session, logs_hash: str) -> None:
-        row = (logs_hash, session.key)
-        await self._database(session).write(
-            lambda db: db.execute("UPDATE sessions SET logs_table = ? WHERE key = ?", row)
-        )
-        session.logs_table = logs_hash
+    async def attach_table(self, session: Session, logs_hash: str) -> LogsTable | None:
+        """The table, which takes the place of the session's; None if there is no such table for it."""
+        table = self.tables.find(logs_hash, can_log=session.fixed.can_log)
+        if table is None:
+            return None
+        async with table.lock:  # else it might be purged meanwhile
+            if table.is_deleted:
+                return None
+            row = (table.hash, session.key)
+            await self._database(session).write(
+                lambda db: db.execute("UPDATE sessions SET logs_table = ? WHERE key = ?", row)
+            )
+            session.logs_table, table.was_attached = table.hash, True
+        await self.purge_tables()  # of the one that was attached before
+        return table
+
+    async def purge_tables(self) -> None:
+        """Deletes logs tables that no session has any more."""
+        await self.tables.purge({session.logs_table for session in self._sessions.values() if session.logs_table})
 
     # Messages
 

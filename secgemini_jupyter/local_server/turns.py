@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 import msgspec
 
 from secgemini_jupyter.local_server import asked
-from secgemini_jupyter.local_server.engines.base import Decision, LocalToolOutcome, StoredAttachment
+from secgemini_jupyter.local_server.engines.base import Decision, LocalToolOutcome, StoredAttachment, StoredTable
 from secgemini_jupyter.local_server.frames import MAX_FRAME_BYTES, build, end, error, fitting, read_outcome
 from secgemini_jupyter.models import ROOT, LocalTool, Message, MessageType, Role, State, Usage
 
@@ -71,6 +71,13 @@ class Turn:
                 for key, info in files
             ]
         )
+        table = store.tables.find(session.logs_table or "", can_log=session.fixed.can_log)
+        is_new = known is not None and session.logs_table != session.asked_table
+        session.asked_table = session.logs_table
+        self.logs_table = (
+            StoredTable(table.hash, table.meta.lines, table.meta.size, table.source, is_new) if table else None
+        )
+        self.lost_table = None if table else session.logs_table
         self.local_tools: Sequence[LocalTool] = session.fixed.local_tools if tools else ()
         self.partial = partial
         self.messages: list[Message] = []

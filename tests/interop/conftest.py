@@ -43,6 +43,7 @@ def observations(official_python: str, local_service: Any, tmp_path_factory: pyt
         "SEC_GEMINI_API_KEY": local_service.key,
         "SEC_GEMINI_API_HTTP_URL": local_service.http,
         "SEC_GEMINI_API_WEBSOCKET_URL": local_service.ws,
+        "SEC_GEMINI_LOGS_PROCESSOR_API_URL": local_service.http,
     }
     run = subprocess.run(
         [official_python, SCENARIOS, folder / "observations.json"],

@@ -26,6 +26,8 @@ PNG = bytes.fromhex(
 JPEG = bytes.fromhex("ffd8ffe000104a46494600010101004800480000ffdb004300") + bytes(64) + b"\xff\xd9"
 UNKNOWN_ID = "0" * 32
 
+ANALYST = "local-analyst-1"
+
 
 def plain(model):
     return model.model_dump(mode="json")
@@ -240,7 +242,6 @@ def errors(client):
 def feedback(client):
     session = client.create_session(name="feedback")
     group = ask(session, "Hello")[-2]["group"]
-    table = "ab" * 32
     return {
         "feedback": [
             session.send_feedback(3, "good"),
@@ -248,10 +249,21 @@ def feedback(client):
             session.send_feedback(0, "<reason>late</reason>", group),
         ],
         "bug": [session.send_bug_report("It is broken."), session.send_bug_report("Here.", group)],
-        "no_table": session.logs_table,
-        "logs": session.attach_logs(table),
-        "logs_table": plain(session.logs_table),
     }
+
+
+def logs(client):
+    """One log of two chunks; the last line has no newline, and the SDK leaves it out."""
+    lines = (f'{{"n": {n}, "host": "web-{n % 3}", "text": "{"x" * 200}"}}\n' for n in range(50_000))
+    path = Path(sys.argv[1]).with_name("official.jsonl")
+    path.write_text("".join(lines) + '{"n": -1}')
+    session = client.create_session(name="logs", model=ANALYST)
+    before, unknown = session.logs_table, session.attach_logs("ab" * 32)
+    saw = {"before": before, "unknown": unknown, "after": session.logs_table}
+    session.upload_and_attach_logs(path, {"machine": "host"})
+    saw["logs_table"] = plain(session.logs_table)
+    saw["session"] = session.id
+    return saw
 
 
 def visualize(client):
@@ -267,9 +279,9 @@ def visualize(client):
 def analyst(client):
     """The analyst engine, where the server offers it."""
     offered = [model.model_string for model in client.available_models]
-    if "local-analyst-1" not in offered:
+    if ANALYST not in offered:
         return {"offered": offered}
-    session = client.create_session(name="analyst", model="local-analyst-1")
+    session = client.create_session(name="analyst", model=ANALYST)
     frames = ask(session, "Score CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H")
     return {"offered": offered, "frames": frames, "stored": [plain(message) for message in session.messages]}
 
@@ -289,7 +301,7 @@ def completions(client):
 
 
 SCENARIOS = (
-    user, life, files, query, stream, large_frames, reconnection, tools, errors, feedback, visualize, analyst,
+    user, life, files, query, stream, large_frames, reconnection, tools, errors, feedback, logs, visualize, analyst,
     completions,
 )  # fmt: skip
 

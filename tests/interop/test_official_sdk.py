@@ -236,11 +236,16 @@ def test_feedback_and_bug_reports_are_taken(official: Official) -> None:
     assert saw["bug"] == [True, True]
 
 
-def test_a_logs_table_is_attached_by_its_hash(official: Official) -> None:
-    saw = official("feedback")
-    assert saw["no_table"] is None
-    assert saw["logs"] is True
-    assert saw["logs_table"] == {"blake2s": "ab" * 32}
+def test_a_log_becomes_a_table(official: Official, ours: SecGemini) -> None:
+    saw = official("logs")
+    assert saw["before"] is None
+    assert saw["unknown"] is True, "it looks at the HTTP status alone"
+    assert saw["after"] is None, "and there was no such table"
+    session = ours.resume_session(saw["session"])
+    assert session.logs_table is not None
+    assert saw["logs_table"] == {"blake2s": session.logs_table.blake2s}
+    answer = session.query("SELECT count(*) AS rows, count(DISTINCT machine) AS hosts, min(n) FROM log").answer
+    assert "| 50000 | 3 | 0 |" in answer, "it never sends a last line without newline"
 
 
 def test_history_and_tree_show_the_session(official: Official) -> None:

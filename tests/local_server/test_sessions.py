@@ -195,10 +195,11 @@ def test_a_name_is_proposed_from_the_first_prompt(api: Any) -> None:
     assert result["data"] == {"name": "logged-web-stolen-password"}
 
 
-def test_logs_are_attached_by_any_hash_and_replaced(api: Any) -> None:
+def test_logs_are_attached_by_the_hash_of_a_table_and_replaced(api: Any) -> None:
     session_id = api.register()
     assert api.session(session_id)["logs_table"] is None
-    for logs_hash in ("short", "a99fc99be83454640bf5b2393d2a6e407f2ff0a354727f199586e1cdd42f0ffa"):
+    for logs_hash in ("a" * 64, "a99fc99be83454640bf5b2393d2a6e407f2ff0a354727f199586e1cdd42f0ffa"):
+        api.post("/create_logs_table", None, logs_hash=logs_hash, can_log="true")
         reply = api.http.post(
             "/v1/session/attach_logs", params={"session_id": session_id, "logs_hash": logs_hash},
             headers={"content-type": "application/json"},

@@ -22,7 +22,9 @@ def test_2_a_content_type_without_a_body_is_no_body(api: Any) -> None:
     assert (
         api.http.get("/v1/session/get", params={"session_id": session_id}, headers=headers).json()["id"] == session_id
     )
-    query = {"session_id": session_id, "logs_hash": "h"}
+    table = {"logs_hash": "c" * 64, "can_log": "true"}
+    assert api.http.post("/create_logs_table", params=table, headers=headers).json()["table_created"]
+    query = {"session_id": session_id, "logs_hash": "c" * 64}
     assert api.http.post("/v1/session/attach_logs", params=query, headers=headers).json()["ok"]
 
 

@@ -91,8 +91,8 @@ def make_plan(request: Request) -> Plan:
     if any(call.tool == "log_sql" for call in calls) and not request.asks(
         r"\bsummar|\boverview|\bwhat happened|\bodd\b"
     ):
-        calls = [call for call in calls if call.tool != "log_summary"]
-    if not calls and request.attachments and (request.named() or request.asks(_GENERIC)):
+        calls = [call for call in calls if call.tool not in ("log_summary", "auth_timeline")]
+    if not calls and (request.attachments or request.table) and (request.named() or request.asks(_GENERIC)):
         calls = _first_look(request)
     unique = list({repr(call): call for call in calls}.values())
     return Plan(unique[:MAX_CALLS], _why(unique), request.wish)
@@ -104,8 +104,10 @@ def plan_for(request: Request) -> Plan:
     Who attaches a log and asks "what happened?" means that log, though earlier ones are still attached.
     """
     new = [each for each in request.attachments if each.is_new]
-    if new and len(new) < len(request.attachments) and not request.named():
-        plan = make_plan(replace(request, attachments=new))
+    table = request.table if request.table and request.table.is_new else None
+    is_part = len(new) < len(request.attachments) or table is not request.table
+    if (new or table) and is_part and not request.named():
+        plan = make_plan(replace(request, attachments=new, table=table))
         if plan.calls:
             return plan
     return make_plan(request)
@@ -114,6 +116,10 @@ def plan_for(request: Request) -> Plan:
 def _first_look(request: Request) -> list[Call]:
     """For "look at this": what suits the kind of each attachment."""
     calls = []
+    if table := request.asked_table:
+        if table.has_logins:
+            calls.append(Call("auth_timeline", {"table": table.name}, "read the logins in the logs table"))
+        calls.append(Call("log_summary", {"table": table.name}, "count what the logs table holds"))
     for each in request.named() or request.attachments:
         name = code(each.name)
         if each.has_logins:
@@ -146,6 +152,8 @@ def nothing_fits(request: Request) -> str:
         names = listed((each.name for each in request.attachments), 10)
         kinds = ", ".join(sorted({each.kind.removeprefix("log/") for each in request.attachments}))
         lines.append(f"Attached: {names} ({code(kinds)}), {count(len(request.attachments), 'file')}.\n")
+    elif request.table:
+        lines.append(f"Attached: the logs table {code(request.table.name)}.\n")
     elif request.asks(r"\blogg?(?:ed|ins?|s)?\b|\battach|\bfile\b"):
         lines.append("Nothing is attached: `%secgemini attach PATH` adds a file to this session.\n")
     lines.append("It can:\n")

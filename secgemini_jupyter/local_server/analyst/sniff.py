@@ -9,7 +9,9 @@ import zlib
 from typing import Any
 
 from secgemini_jupyter.local_server.analyst.logs.formats import log_format
-from secgemini_jupyter.local_server.analyst.logs.logins import has_logins
+from secgemini_jupyter.local_server.analyst.logs.logins import has_logins, reader
+from secgemini_jupyter.local_server.analyst.logs.tables import LogTable
+from secgemini_jupyter.local_server.analyst.tool import Inputs
 
 SAMPLE = 256 * 1024
 """Bytes that are enough to tell."""
@@ -30,6 +32,14 @@ def sniff(content: bytes) -> dict[str, Any]:
     if kind is None:
         return {"kind": "text", "has_logins": False}
     return {"kind": f"log/{kind}", "has_logins": has_logins(unpacked, kind)}
+
+
+def sniff_table(inputs: Inputs) -> dict[str, Any]:
+    """The same of the session's logs table."""
+    assert inputs.table is not None
+    table = LogTable(inputs.table)
+    read = reader(table.format)
+    return {"kind": f"log/{table.format}", "has_logins": any(read(row) is not None for row in table.rows(2_000))}
 
 
 def unpack(content: bytes, limit: int = MAX_UNPACKED) -> tuple[bytes, bool]:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from secgemini_jupyter.errors import SecGeminiError
+from secgemini_jupyter.local_server.analyst.text import code
 
 PASTED = "the prompt"
 """Name of text that came in the prompt itself, wherever an attachment's name would stand."""
@@ -25,12 +26,43 @@ class ToolFailure(SecGeminiError):
     """A tool cannot do what was asked. The message is one sentence for the user."""
 
 
+def subject(arguments: Mapping[str, Any]) -> str:
+    """What a call is about, for the plan."""
+    if "table" in arguments:
+        return "the logs table"
+    return code(arguments.get("file", PASTED))
+
+
+def where(result: Mapping[str, Any]) -> str:
+    """What a log tool's result is about, for the answer."""
+    if table := result.get("table"):
+        told = f"the logs table {code(table['hash'])}"
+        return told if table["is_complete"] else f"{told}, of which {table['lines']:,} lines arrived (no whole upload)"
+    return "the pasted lines" if result["source"] == PASTED else code(result["source"])
+
+
+@dataclass(frozen=True)
+class TableSource:
+    """The session's logs table: `where` is the path of an SQLite database, or the bytes of one."""
+
+    hash: str
+    where: str | bytes = field(repr=False)
+
+
+class Inputs(dict[str, bytes]):
+    """What a call may read: attachments by their names, and the session's logs table."""
+
+    table: TableSource | None = None
+
+
 class FileOrText(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Arguments of a tool that reads an attachment or a text."""
+    """Arguments of a tool that reads an attachment or a text; a tool for logs also reads the session's logs table."""
 
     file: str | None = None
     """Name of an attachment of the session."""
     text: str | None = None
+    table: str | None = None
+    """Hash of the session's logs table."""
 
     def content(self, files: Mapping[str, bytes]) -> bytes:
         """The bytes to look at.
@@ -44,11 +76,15 @@ class FileOrText(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             except KeyError:
                 raise ToolFailure(f"No attachment is called {self.file!r}.") from None
         if self.text is None:
-            raise ToolFailure("Neither a file nor a text was given.")
+            raise ToolFailure(
+                "This tool reads files, no logs tables." if self.table else "Neither a file nor a text was given."
+            )
         return self.text.encode("utf-8", "replace")
 
     @property
     def source(self) -> str:
+        if self.file is None and self.text is None and self.table is not None:
+            return f"logs table {self.table}"
         return self.file if self.file is not None else PASTED
 
 
@@ -95,6 +131,8 @@ class Request:
     wish: Wish = field(default_factory=Wish)
     pasted_kind: str = "text"
     pasted_has_logins: bool = False
+    table: Attached | None = None
+    """The session's logs table, by its hash."""
 
     def asks(self, pattern: str) -> bool:
         """Whether the user's own words match; the name of a file (`kerberos.log`) is no wish."""
@@ -130,9 +168,18 @@ class Request:
         """Attachments for a tool: those that are named, else all that fit."""
         return [each for each in self.named() or self.attachments if fits(each)]
 
+    @property
+    def asked_table(self) -> Attached | None:
+        """The logs table, if it is in question: named by that word or its hash, or no attachment is named."""
+        if self.table is None:
+            return None
+        named = re.search(r"\blogs?[- ]tables?\b|\buploaded\b", self._said) or self.table.name[:8] in self._said
+        return self.table if named or not self.named() else None
+
     def logs(self) -> list[dict[str, str]]:
-        """Arguments that name every log in question, pasted text included."""
-        found = [{"file": each.name} for each in self.fitting(lambda each: each.is_log)]
+        """Arguments that name every log in question, the logs table and pasted text included."""
+        found = [{"table": self.asked_table.name}] if self.asked_table else []
+        found += [{"file": each.name} for each in self.fitting(lambda each: each.is_log)]
         if self.pasted and self.pasted_kind.startswith("log/"):
             found.append({"text": self.pasted})
         return found

@@ -20,12 +20,13 @@ OUTPUT = 400 * 1024
 """Bytes of a result as JSON. As the text of a message it is quoted once more and has to stay under 1 MiB."""
 
 
-def limit_resources() -> None:
+def limit_resources(*, writes_files: bool = False) -> None:
     try:
         import resource
     except ImportError:  # Windows: time and output are limited from outside
         return
-    for name, value in (("RLIMIT_AS", MEMORY), ("RLIMIT_CORE", 0), ("RLIMIT_FSIZE", 0)):
+    limits = [("RLIMIT_AS", MEMORY), ("RLIMIT_CORE", 0), ("RLIMIT_FSIZE", 0)]
+    for name, value in limits[:-1] if writes_files else limits:
         try:
             _, hard = resource.getrlimit(getattr(resource, name))
             ceiling = value if hard == resource.RLIM_INFINITY else min(value, hard)
@@ -63,13 +64,19 @@ def run(call: dict[str, Any]) -> dict[str, Any]:
 
 
 def _result(call: dict[str, Any]) -> Any:
-    from secgemini_jupyter.local_server.analyst.sniff import sniff
+    from secgemini_jupyter.local_server.analyst.sniff import sniff, sniff_table
+    from secgemini_jupyter.local_server.analyst.tool import Inputs, TableSource
     from secgemini_jupyter.local_server.analyst.toolbox import tools
 
     if call["tool"] == "sniff":
         return {name: sniff(content) for name, content in call["files"].items()}
+    inputs = Inputs(call["files"])
+    if table := call.get("table"):
+        inputs.table = TableSource(**table)
+    if call["tool"] == "sniff_table":
+        return sniff_table(inputs)
     tool = tools()[call["tool"]]
-    return tool.run(msgspec.convert(call["arguments"], tool.arguments), call["files"])
+    return tool.run(msgspec.convert(call["arguments"], tool.arguments), inputs)
 
 
 def serve(incoming: BinaryIO, outgoing: BinaryIO) -> None:
@@ -106,12 +113,17 @@ def write_frame(stream: BinaryIO, value: object) -> None:
     stream.flush()
 
 
-def main() -> None:
-    # Whatever a library prints goes nowhere: standard output belongs to the frames.
+def frames_alone() -> BinaryIO:
+    """Standard output for frames; whatever a library prints goes nowhere."""
     outgoing = os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     if hasattr(signal, "SIGINT"):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is the server's to handle
+    return outgoing
+
+
+def main() -> None:
+    outgoing = frames_alone()
     limit_resources()
     serve(sys.stdin.buffer, outgoing)
 

@@ -46,17 +46,24 @@ def _environment() -> dict[str, str]:
     return kept | {"PYTHONPATH": str(package), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONIOENCODING": "utf-8"}
 
 
-class _Worker:
+class WorkerProcess:
+    """A process at the other end of two pipes: a frame in, a frame out."""
+
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
     @classmethod
-    async def start(cls) -> _Worker:
+    async def start(cls, module: str = f"{__package__}.worker") -> WorkerProcess:
+        """A process that runs `module`, which says when it is ready.
+
+        Raises:
+            ToolFailure: it did not start.
+        """
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-P",
             "-m",
-            f"{__package__}.worker",
+            module,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
@@ -132,8 +139,8 @@ class Workers:
 
     def __init__(self, size: int = MAX_WORKERS, time_limit: float = TIME_LIMIT) -> None:
         self.time_limit = time_limit
-        self._free: list[_Worker] = []
-        self._all: set[_Worker] = set()
+        self._free: list[WorkerProcess] = []
+        self._all: set[WorkerProcess] = set()
         self._slots = asyncio.Semaphore(size)
         self._closed = False
 
@@ -143,8 +150,19 @@ class Workers:
             if not self._free and not self._closed:
                 self._release(await self._new())
 
-    async def run(self, tool: str, arguments: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, Any]:
+    async def run(
+        self,
+        tool: str,
+        arguments: Mapping[str, Any],
+        files: Mapping[str, bytes],
+        table: Mapping[str, Any] | None = None,
+        time_limit: float | None = None,
+    ) -> dict[str, Any]:
         """The tool's result.
+
+        Args:
+            table: the session's logs table, as the fields of a `TableSource`.
+            time_limit: another one than the usual.
 
         Raises:
             ToolFailure: the tool says why it cannot, or it crashed, hung, or asked for too much memory.
@@ -154,12 +172,13 @@ class Workers:
                 raise ToolFailure("The local analyst is shutting down.")
             worker = self._take() or await self._new()
             answer: dict[str, Any] | None = None
-            request = {"tool": tool, "arguments": arguments, "files": files, "seconds": self.time_limit}
+            seconds = self.time_limit if time_limit is None else time_limit
+            request = {"tool": tool, "arguments": arguments, "files": files, "table": table, "seconds": seconds}
             try:
-                async with asyncio.timeout(self.time_limit):
+                async with asyncio.timeout(seconds):
                     answer = await worker.call(request)
             except TimeoutError:
-                raise ToolFailure(f"The tool was stopped: it took longer than {self.time_limit:g} s.") from None
+                raise ToolFailure(f"The tool was stopped: it took longer than {seconds:g} s.") from None
             except EOFError:
                 await worker.kill()
                 raise ToolFailure(f"The tool's process ended on this input (status {worker.exit_status}).") from None
@@ -175,7 +194,7 @@ class Workers:
         result: dict[str, Any] = answer["result"]
         return result
 
-    def _take(self) -> _Worker | None:
+    def _take(self) -> WorkerProcess | None:
         while self._free:
             worker = self._free.pop()
             if worker.is_alive:
@@ -183,12 +202,12 @@ class Workers:
             self._all.discard(worker)
         return None
 
-    async def _new(self) -> _Worker:
-        worker = await _Worker.start()
+    async def _new(self) -> WorkerProcess:
+        worker = await WorkerProcess.start()
         self._all.add(worker)
         return worker
 
-    def _release(self, worker: _Worker) -> None:
+    def _release(self, worker: WorkerProcess) -> None:
         self._free.append(worker)
 
     async def aclose(self) -> None:

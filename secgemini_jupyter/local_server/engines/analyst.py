@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import uuid
 from collections import OrderedDict
@@ -11,11 +12,12 @@ from typing import Any
 import msgspec
 
 from secgemini_jupyter.local_server.analyst import planner
+from secgemini_jupyter.local_server.analyst.logs.tables import TIME_LIMIT as TABLE_TIME_LIMIT
 from secgemini_jupyter.local_server.analyst.text import code
-from secgemini_jupyter.local_server.analyst.tool import PASTED, Attached, Call, Request, ToolFailure
+from secgemini_jupyter.local_server.analyst.tool import Attached, Call, Request, ToolFailure, subject
 from secgemini_jupyter.local_server.analyst.toolbox import tools
 from secgemini_jupyter.local_server.analyst.workers import Workers
-from secgemini_jupyter.local_server.engines.base import EngineTurn, StoredAttachment
+from secgemini_jupyter.local_server.engines.base import EngineTurn, StoredAttachment, StoredTable
 from secgemini_jupyter.models import MessageType, ModelInfo, Role, State
 
 SNIFF_BYTES = 1024 * 1024
@@ -53,6 +55,10 @@ class AnalystEngine:
         await self._say_whole(turn, MessageType.THINKING, plan.why, State.PLANNING, title="Plan")
         outcomes = [(call, await self._run(turn, call)) for call in plan.calls]
         text = plan.literal if plan.literal is not None else _answer(request, outcomes)
+        if turn.lost_table and not plan.literal:
+            text += (
+                f"\n\nThe logs table {code(turn.lost_table)} is not here any more: upload the log and attach it again."
+            )
         await self._say_whole(turn, MessageType.RESULT, text, State.AGENT_DONE)
 
     async def _request(self, turn: EngineTurn) -> Request:
@@ -62,11 +68,30 @@ class AnalystEngine:
         for each in latest.values():
             kind = await self._kind(each)
             attached.append(Attached(each.info.name, kind["kind"], len(each.content), kind["has_logins"], each.is_new))
-        request = planner.request_of(prompt, attached)
+        request = replace(planner.request_of(prompt, attached), table=await self._table(turn))
         if "\n" in request.pasted or request.pasted.startswith("{"):
             kind = await self._sniff(request.pasted.encode())
             request = replace(request, pasted_kind=kind["kind"], pasted_has_logins=kind["has_logins"])
         return request
+
+    async def _table(self, turn: EngineTurn) -> Attached | None:
+        """The session's logs table, as the planner sees it; what it is, is remembered while it does not grow."""
+        table = turn.logs_table
+        if table is None:
+            return None
+        key = f"{table.hash} {table.lines}"
+        if key not in self._kinds:
+            try:
+                self._kinds[key] = await self._workers.run("sniff_table", {}, {}, await _source(table))
+            except ToolFailure:
+                return Attached(table.hash, "log/jsonl", table.size, is_new=table.is_new)
+            self._forget_kinds()
+        kind = self._kinds[key]
+        return Attached(table.hash, kind["kind"], table.size, kind["has_logins"], table.is_new)
+
+    def _forget_kinds(self) -> None:
+        if len(self._kinds) > 512:
+            self._kinds.popitem(last=False)
 
     async def _kind(self, attachment: StoredAttachment) -> dict[str, Any]:
         """What the attachment is, remembered by its hash."""
@@ -75,8 +100,7 @@ class AnalystEngine:
             return await self._sniff(attachment.content[:SNIFF_BYTES])
         if key not in self._kinds:
             self._kinds[key] = await self._sniff(attachment.content[:SNIFF_BYTES])
-            if len(self._kinds) > 512:
-                self._kinds.popitem(last=False)
+            self._forget_kinds()
         return self._kinds[key]
 
     async def _sniff(self, content: bytes) -> dict[str, Any]:
@@ -101,8 +125,10 @@ class AnalystEngine:
     async def _outcome(self, turn: EngineTurn, call: Call) -> dict[str, Any]:
         name = call.arguments.get("file")
         files = {each.info.name: each.content for each in turn.attachments if each.info.name == name}
+        table = turn.logs_table if "table" in call.arguments else None
+        source, limit = (await _source(table), TABLE_TIME_LIMIT) if table else (None, None)
         try:
-            return {"result": await self._workers.run(call.tool, call.arguments, files)}
+            return {"result": await self._workers.run(call.tool, call.arguments, files, source, limit)}
         except ToolFailure as failure:
             return {"error": str(failure)}
 
@@ -134,6 +160,11 @@ class AnalystEngine:
             )
 
 
+async def _source(table: StoredTable) -> dict[str, Any]:
+    """What a worker needs to open the table."""
+    return {"hash": table.hash, "where": await asyncio.to_thread(table.load)}
+
+
 def pieces(text: str, size: int = PIECE) -> list[str]:
     """`text` cut after spaces into pieces of about `size` characters; joined they are the text."""
     return re.findall(rf"(?s).{{1,{size}}}(?:\s|\Z)|.{{1,{size}}}", text)
@@ -157,8 +188,7 @@ def _answer(request: Request, outcomes: list[tuple[Call, dict[str, Any]]]) -> st
     parts = []
     for call, outcome in outcomes:
         if "error" in outcome:
-            what = code(call.arguments["file"]) if "file" in call.arguments else PASTED
-            parts.append(f"`{call.tool}` has no answer for {what}: {code(outcome['error'], 600)}")
+            parts.append(f"`{call.tool}` has no answer for {subject(call.arguments)}: {code(outcome['error'], 600)}")
         else:
             parts.append(tools()[call.tool].answer(outcome["result"], request.wish))
     text = "\n\n".join(parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -24,6 +24,18 @@ class StoredAttachment:
 
     info: PublicSessionFile
     content: bytes = field(repr=False)
+    is_new: bool = False
+    """Whether it was attached after the prompt before this one."""
+
+
+@dataclass(frozen=True)
+class StoredTable:
+    """The session's logs table. `load` gives the path of its database, or the bytes of one in memory; it blocks."""
+
+    hash: str
+    lines: int
+    size: int
+    load: Callable[[], str | bytes] = field(repr=False)
     is_new: bool = False
     """Whether it was attached after the prompt before this one."""
 
@@ -57,6 +69,9 @@ class EngineTurn(Protocol):
     history: Sequence[Message]
     """The session's messages before this prompt, oldest first."""
     attachments: Sequence[StoredAttachment]
+    logs_table: StoredTable | None
+    """None too for one that is attached and was lost: `lost_table` then is its hash."""
+    lost_table: str | None
     local_tools: Sequence[LocalTool]
     partial: bool
     """Whether anybody who listens asked for 206 pieces."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from secgemini_jupyter.local_server.engines.analyst import AnalystEngine
-from secgemini_jupyter.local_server.engines.base import Decision, LocalToolOutcome, StoredAttachment
+from secgemini_jupyter.local_server.engines.base import Decision, LocalToolOutcome, StoredAttachment, StoredTable
 from secgemini_jupyter.models import LocalTool, Message, MessageType, PublicSessionFile, State
 
 
@@ -23,6 +23,8 @@ class RecordedTurn:
         self.history: Sequence[Message] = ()
         self.local_tools: Sequence[LocalTool] = ()
         self.partial = partial
+        self.logs_table: StoredTable | None = None
+        self.lost_table: str | None = None
         self.attachments = [
             StoredAttachment(
                 PublicSessionFile(name=name, size=len(content), sha256=hashlib.sha256(content).hexdigest()), content

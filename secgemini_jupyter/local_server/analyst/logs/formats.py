@@ -55,7 +55,7 @@ def log_format(text: str) -> str | None:
         return None
     if lines[0].startswith(("#separator", "#fields", "#set_separator")):
         return "zeek"
-    records = [record for line in lines if (record := _json_object(line)) is not None]
+    records = [record for line in lines if (record := json_object(line)) is not None]
     # The last line of a sample may be cut.
     if records and len(records) >= len(lines) - 1 and len(records) >= 0.7 * len(lines):
         is_zeek = any("uid" in record or "id.orig_h" in record for record in records) and "ts" in records[0]
@@ -104,7 +104,7 @@ class Log:
         for row in reader() if reader else self._each_line():
             for name, value in row.items():
                 if name not in self.fields and len(self.fields) < MAX_FIELDS and value is not None:
-                    self.fields[name] = _type_name(value)
+                    self.fields[name] = type_name(value)
             yield row
 
     def _lines(self) -> Iterator[str]:
@@ -122,7 +122,7 @@ class Log:
             yield line
 
     def _each_line(self) -> Iterator[Row]:
-        read = {"clf": _clf, "syslog": _syslog}.get(self.format, _json_object)
+        read = {"clf": _clf, "syslog": _syslog}.get(self.format, json_object)
         for line in self._lines():
             row = read(line)
             if row is None:
@@ -139,7 +139,7 @@ class Log:
         for item in items[:MAX_LINES]:
             self.lines += 1
             if isinstance(item, dict):
-                yield _flat(item)
+                yield flat(item)
             else:
                 self.bad += 1
 
@@ -202,24 +202,26 @@ class Log:
             yield row
 
 
-def _json_object(line: str) -> Row | None:
+def json_object(line: str) -> Row | None:
     if not line.lstrip().startswith("{"):
         return None
     try:
         value = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return _flat(value) if isinstance(value, dict) else None
+    return flat(value) if isinstance(value, dict) else None
 
 
-def _flat(record: dict[str, Any], depth: int = 0) -> Row:
+def flat(record: dict[str, Any], depth: int = 0) -> Row:
     """Nested objects as dotted names, so that every row is one level deep; lists become text."""
     row: Row = {}
     for name, value in record.items():
-        if isinstance(value, dict) and depth < 5:
-            row |= {f"{name}.{inner}": each for inner, each in _flat(value, depth + 1).items()}
-        elif isinstance(value, list | dict):
-            simple = isinstance(value, list) and all(isinstance(each, str | int | float) for each in value)
+        kind = type(value)  # of what JSON gives; a row of a million is one too many for `isinstance`
+        if kind is dict and depth < 5:
+            for inner, each in flat(value, depth + 1).items():
+                row[f"{name}.{inner}"] = each
+        elif kind is list or kind is dict:
+            simple = kind is list and all(isinstance(each, str | int | float) for each in value)
             row[name] = ",".join(map(str, value)) if simple else json.dumps(value, default=str)[:4096]
         else:
             row[name] = value
@@ -256,6 +258,6 @@ def _number(cell: str) -> Any:
     return float(cell) if re.fullmatch(r"-?(?:0|[1-9]\d*)\.\d+", cell) else cell
 
 
-def _type_name(value: object) -> str:
+def type_name(value: object) -> str:
     names = {bool: "bool", int: "int", float: "double", str: "string"}
     return names.get(type(value), "string")

@@ -7,12 +7,13 @@ not where a hostile user name imitates it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from secgemini_jupyter.local_server.analyst.logs.formats import Log, Row
+from secgemini_jupyter.local_server.analyst.logs.sql import quoted
 from secgemini_jupyter.local_server.analyst.logs.times import epoch
 
 
@@ -144,6 +145,8 @@ _OUTCOME_FIELDS = (
     "success", "auth_success", "outcome", "event.outcome", "result", "status", "EventID", "event_id", "event",
     "responseElements.ConsoleLogin", "outcome.result",
 )  # fmt: skip
+_GENERAL = frozenset({"outcome", "result", "status", "event.outcome"})
+"""Of them, those that any kind of event may have."""
 _SUCCESS = frozenset(
     {"true", "success", "succeeded", "successful", "ok", "accepted", "allow", "4624", "login_success", "t"}
 )
@@ -180,6 +183,8 @@ _ACTION_FIELDS = (
     "operation",
     "message",
 )
+_ABOUT_LOGIN_SQL = ("%log_n%", "%log__n%", "%sign%in%", "%auth%")
+"""What `_ABOUT_LOGIN` finds is among what these find."""
 _ABOUT_LOGIN = re.compile(r"log[-_ ]?[io]n|logon|sign[-_ ]?in|auth", re.IGNORECASE)
 
 
@@ -188,7 +193,7 @@ def _outcome(row: Row) -> str | None:
     for name in _OUTCOME_FIELDS:
         value = row.get(name)
         # A bare "status: ok" is any web request's; it takes a word about logging in beside it.
-        if value is None or (name in ("outcome", "result", "status", "event.outcome") and not about_login):
+        if value is None or (name in _GENERAL and not about_login):
             continue
         text = str(value).strip().lower()
         if text in _SUCCESS or (name == "status" and text == "0x0"):
@@ -196,6 +201,20 @@ def _outcome(row: Row) -> str | None:
         if text in _FAILURE:
             return "failure"
     return None
+
+
+def may_tell_sql(columns: Sequence[str]) -> str:
+    """A condition that holds for every row of these columns that `from_record` reads an event from, and few others."""
+    words = ",".join(f"'{word}'" for word in sorted(_SUCCESS | _FAILURE | {"1", "0", "0x0"}))
+    present = [name for name in _OUTCOME_FIELDS if name in columns]
+    told = {name: f"lower({quoted(name)}) IN ({words})" for name in present}
+    about = [
+        f"{quoted(name)} LIKE '{pattern}'" for name in _ACTION_FIELDS if name in columns for pattern in _ABOUT_LOGIN_SQL
+    ]
+    certain = [told[name] for name in present if name not in _GENERAL]
+    general = [told[name] for name in present if name in _GENERAL]
+    of_login = f"({' OR '.join(general) or '0'}) AND ({' OR '.join(about) or '0'})"
+    return f"({' OR '.join([*certain, of_login])})"
 
 
 def _principal(row: Row) -> str:

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from secgemini_jupyter.local_server.analyst.logs.formats import FORMAT_NAMES
-from secgemini_jupyter.local_server.analyst.logs.logins import Login, login_of, reader
+from secgemini_jupyter.local_server.analyst.logs.logins import Login, login_of, may_tell_sql, reader
 from secgemini_jupyter.local_server.analyst.logs.reading import open_log
+from secgemini_jupyter.local_server.analyst.logs.tables import open_table
 from secgemini_jupyter.local_server.analyst.logs.times import time_field
 from secgemini_jupyter.local_server.analyst.text import Plain, code, count, counted, moment, table, utc
-from secgemini_jupyter.local_server.analyst.tool import PASTED, Call, FileOrText, Request, Tool, Wish
+from secgemini_jupyter.local_server.analyst.tool import Call, FileOrText, Request, Tool, Wish, where
 
 MAX_EVENTS = 300_000
 MAX_LISTED = 200
@@ -20,29 +21,34 @@ PREAUTH = "KDC_ERR_PREAUTH_REQUIRED"
 
 
 def auth_timeline(arguments: FileOrText, files: Mapping[str, bytes]) -> dict[str, Any]:
-    log = open_log(arguments, files)
+    table = open_table(arguments, files)
+    log = table or open_log(arguments, files)
     read = reader(log.format)
     events: list[Login] = []
     rows = by_row = 0
     time_name: str | None = None
-    for row in log.rows():
+    # Of a large table, only rows that may tell of a login, and of these no more than are kept.
+    every = table.rows(MAX_EVENTS + 1, may_tell_sql(list(table.fields))) if table else log.rows()
+    for row in every:
         rows += 1
         time_name = time_name or time_field(list(row))
         login = login_of(row, read, row.get(time_name) if time_name else None)
         if login and len(events) < MAX_EVENTS:
             events.append(login)
         by_row += login is not None
+    is_cut = log.is_cut or by_row > len(events) or rows > MAX_EVENTS
+    rows = table.meta.rows if table else rows
     if events and all(event.when is not None for event in events):
         events.sort(key=lambda event: event.when or 0.0)
     tries = [event for event in events if event.kind in ("success", "failure")]
     failures = [event for event in tries if event.kind == "failure"]
-    return {
+    return ({"table": table.about()} if table else {}) | {
         "source": arguments.source,
         "format": log.format,
         "lines": log.lines,
         "bad_lines": log.bad,
         "other_lines": rows - by_row,
-        "is_cut": log.is_cut or by_row > len(events),
+        "is_cut": is_cut,
         "is_dated": bool(events) and all(event.when is not None for event in events),
         "successes": sum(event.kind == "success" for event in tries),
         "failures": len(failures),
@@ -140,17 +146,18 @@ def _plan(request: Request) -> list[Call]:
         return []
     files = request.fitting(lambda each: each.is_log and each.has_logins)
     calls = [Call("auth_timeline", {"file": each.name}, f"read the logins in {code(each.name)}") for each in files]
+    if request.asked_table and request.asked_table.has_logins:
+        calls.insert(0, Call("auth_timeline", {"table": request.asked_table.name}, "read the logins in the logs table"))
     if not calls and request.pasted_has_logins:
         calls.append(Call("auth_timeline", {"text": request.pasted}, "read the logins in the pasted lines"))
     return calls
 
 
 def _answer(result: dict[str, Any], _wish: Wish) -> str:
-    where = "the pasted lines" if result["source"] == PASTED else code(result["source"])
     if not (result["successes"] or result["failures"] or result["refused"] or result["others"]):
-        return f"No login, sudo or account event in {where} ({_read(result)})."
+        return f"No login, sudo or account event in {where(result)} ({_read(result)})."
     lead = _kerberos_lead(result) if _is_kerberos(result) else _lead(result)
-    parts = [f"{lead} In {where}, {_read(result)}."]
+    parts = [f"{lead} In {where(result)}, {_read(result)}."]
     if result["then_succeeded"]:
         lines = ["**Failures, then a success, from the same source**\n"]
         for row in result["then_succeeded"][:10]:

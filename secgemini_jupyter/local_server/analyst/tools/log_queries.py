@@ -12,8 +12,10 @@ import msgspec
 
 from secgemini_jupyter.local_server.analyst.logs.formats import Row
 from secgemini_jupyter.local_server.analyst.logs.reading import open_log
+from secgemini_jupyter.local_server.analyst.logs.sql import quoted, sql_value
+from secgemini_jupyter.local_server.analyst.logs.tables import SQL_SECONDS, open_table
 from secgemini_jupyter.local_server.analyst.text import Plain, code, count, table
-from secgemini_jupyter.local_server.analyst.tool import Call, FileOrText, Request, Tool, ToolFailure, Wish
+from secgemini_jupyter.local_server.analyst.tool import Call, FileOrText, Request, Tool, ToolFailure, Wish, where
 
 MAX_ROWS = 500
 MAX_LOADED = 300_000
@@ -48,14 +50,20 @@ class SqlArguments(FileOrText):
 
 
 def log_sql(arguments: SqlArguments, files: Mapping[str, bytes]) -> dict[str, Any]:
-    log = open_log(arguments, files)
-    database = sqlite3.connect(":memory:")
-    names, loaded = _fill(database, log.rows(), arguments.optional)
-    deadline = time.monotonic() + SECONDS
+    seconds, about = SECONDS, {}
+    if found := open_table(arguments, files):
+        database, bad, seconds = found.guarded(arguments.optional, _authorize), found.bad, SQL_SECONDS
+        names, loaded, is_cut, about = list(found.fields), found.meta.rows, False, {"table": found.about()}
+    else:
+        log = open_log(arguments, files)
+        database = sqlite3.connect(":memory:")
+        names, loaded = _fill(database, log.rows(), arguments.optional)
+        database.set_authorizer(_authorize)
+        bad, is_cut = log.bad, loaded >= MAX_LOADED
+    deadline = time.monotonic() + seconds
     database.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
     database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 1_000_000)
     database.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
-    database.set_authorizer(_authorize)
     try:
         cursor = database.execute(arguments.sql)
         columns = [each[0] for each in cursor.description or ()]
@@ -64,13 +72,15 @@ def log_sql(arguments: SqlArguments, files: Mapping[str, bytes]) -> dict[str, An
             raise sqlite3.ProgrammingError("it is no SELECT")
     except (sqlite3.Error, sqlite3.Warning) as error:
         reason = str(error).rstrip(".")
+        if reason == "interrupted":
+            raise ToolFailure(f"SQLite refused the query: interrupted after {seconds:g} s.") from None
         raise ToolFailure(f"SQLite refused the query: {reason}. The table is log({', '.join(names[:40])}).") from None
-    return {
+    return about | {
         "source": arguments.source,
         "sql": arguments.sql,
         "loaded_rows": loaded,
-        "is_cut": loaded >= MAX_LOADED,
-        "bad_lines": log.bad,
+        "is_cut": is_cut,
+        "bad_lines": bad,
         "columns": columns,
         "rows": [[_json_value(value) for value in row] for row in rows[:MAX_ROWS]],
         "more": len(rows) > MAX_ROWS,
@@ -85,8 +95,8 @@ def _fill(database: sqlite3.Connection, rows: Iterable[Row], optional: Sequence[
     def flush() -> None:
         names = list(columns)
         marks = ",".join("?" * len(names))
-        values = ([_sql_value(row.get(name)) for name in names] for row in waiting)
-        listed = ",".join(_quoted(columns[name]) for name in names)
+        values = ([sql_value(row.get(name)) for name in names] for row in waiting)
+        listed = ",".join(quoted(columns[name]) for name in names)
         database.executemany(f"INSERT INTO log ({listed}) VALUES ({marks})", values)  # noqa: S608  # names are quoted
         waiting.clear()
 
@@ -98,7 +108,7 @@ def _fill(database: sqlite3.Connection, rows: Iterable[Row], optional: Sequence[
                 while column.lower() in {each.lower() for each in columns.values()} | {"line"}:
                     column += "_"
                 columns[name] = column
-                database.execute(f"ALTER TABLE log ADD COLUMN {_quoted(column)}")
+                database.execute(f"ALTER TABLE log ADD COLUMN {quoted(column)}")
         waiting.append(row)
         loaded += 1
         if loaded >= MAX_LOADED:
@@ -111,22 +121,8 @@ def _fill(database: sqlite3.Connection, rows: Iterable[Row], optional: Sequence[
     for name in optional:
         if name.lower() not in taken:
             taken.add(name.lower())
-            database.execute(f"ALTER TABLE log ADD COLUMN {_quoted(name)}")
+            database.execute(f"ALTER TABLE log ADD COLUMN {quoted(name)}")
     return list(columns.values()), loaded
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""').replace("\0", "") + '"'
-
-
-def _sql_value(value: Any) -> Any:
-    if isinstance(value, bool):
-        return int(value)
-    if isinstance(value, int) and abs(value) >= 2**63:
-        return str(value)
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return value
 
 
 def _json_value(value: Any) -> Any:
@@ -194,12 +190,12 @@ def _answer(result: dict[str, Any], wish: Wish) -> str:
     if wish.only and len(result["columns"]) == 1:
         return "\n".join(f"- {code(row[0])}" for row in rows)
     if not rows:
-        return f"No row of {code(result['source'])} matches ({count(result['loaded_rows'], 'row')} searched)."
+        return f"No row of {where(result)} matches ({count(result['loaded_rows'], 'row')} searched)."
     filled = [i for i in range(len(result["columns"])) if any(row[i] not in (None, "") for row in rows)]
     headers = [code(result["columns"][i], 60).replace("|", "\\|") for i in filled]
     number = f"{len(rows):,}{' or more' if result['more'] else ''}"
     return (
-        f"**{number} {'row' if len(rows) == 1 else 'rows'}** from {code(result['source'])} "
+        f"**{number} {'row' if len(rows) == 1 else 'rows'}** from {where(result)} "
         f"({count(result['loaded_rows'], 'row')} searched{', cut at the limit' if result['is_cut'] else ''}).\n\n"
         + table(headers, [[_shown(row[i]) for i in filled] for row in rows], limit=30)
     )

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from secgemini_jupyter.local_server.analyst.logs.formats import FORMAT_NAMES, Row
 from secgemini_jupyter.local_server.analyst.logs.reading import open_log
+from secgemini_jupyter.local_server.analyst.logs.tables import COUNT_SECONDS, Counted, LogTable, open_table
 from secgemini_jupyter.local_server.analyst.logs.times import epoch, time_field
 from secgemini_jupyter.local_server.analyst.text import Plain, code, count, counted, listed, table, utc, visible
-from secgemini_jupyter.local_server.analyst.tool import PASTED, Call, FileOrText, Request, Tool, Wish
+from secgemini_jupyter.local_server.analyst.tool import (
+    Call,
+    FileOrText,
+    Request,
+    Tool,
+    Wish,
+    subject,
+    where,
+)
 
 MAX_DISTINCT = 20_000
 """Different values of one field that are counted; a field with more is no telling one."""
@@ -126,39 +136,126 @@ def _read(
     return head, counters, sample
 
 
+def _read_table(table: LogTable, source: str) -> dict[str, Any]:
+    """The head of a logs table: all of it was counted when the lines came."""
+    meta, times = table.meta, table.meta.times
+    time: dict[str, Any] = {"written": times.written}
+    if times.first is not None and times.last is not None:
+        seconds = round(times.last - times.first, 3)
+        time = {"first": times.first, "last": times.last, "seconds": seconds, "zoneless": times.zoneless}
+    return {
+        "source": source,
+        "table": table.about(),
+        "format": table.format,
+        "path": "",
+        "rows": meta.rows,
+        "lines": table.lines,
+        "bad_lines": meta.bad,
+        "is_cut": False,
+        "time_field": times.field,
+        "time": time,
+        "fields": [
+            {"name": each.name[:100], "type": each.kind, "distinct": each.distinct, "filled": each.filled}
+            for each in table.columns
+        ][:200],
+    }
+
+
 def log_load(arguments: FileOrText, files: Mapping[str, bytes]) -> dict[str, Any]:
-    head, _, sample = _read(arguments, files, _Notable())
+    if table := open_table(arguments, files):
+        head, sample = _read_table(table, arguments.source), [dict(list(row.items())[:30]) for row in table.rows(5)]
+    else:
+        head, _, sample = _read(arguments, files, _Notable())
     return head | {
         "sample": [{k[:100]: v[:300] if isinstance(v, str) else v for k, v in row.items()} for row in sample]
     }
 
 
 def log_summary(arguments: FileOrText, files: Mapping[str, bytes]) -> dict[str, Any]:
+    if table := open_table(arguments, files):
+        return _table_summary(table, arguments.source)
     notable = _Notable()
     head, counters, _ = _read(arguments, files, notable)
-    top = []
-    for name in _telling(head, counters):
-        pairs = counters[name].most_common(10)
-        top.append({"field": name[:100], "distinct": len(counters[name]), "top": [[value, n] for value, n in pairs]})
-    return head | {"top": top[:16]} | notable.result()
+    counted = {
+        name: Counted(len(counter), counter.total(), counter.most_common(10), list(counter)[:20])
+        for name, counter in counters.items()
+    }
+    return head | {"top": _top(head, counted)} | notable.result()
 
 
-def _telling(head: dict[str, Any], counters: dict[str, Counter[Any]]) -> list[str]:
+def _table_summary(table: LogTable, source: str) -> dict[str, Any]:
+    head, counted = _read_table(table, source), table.counted()
+    result: dict[str, Any] = {"ports": [], "executables": [], "left_out": []}
+    uncounted = [column for column in table.columns if column.distinct is None and column.name in _TELLING]
+    with table.limited(COUNT_SECONDS):
+        for column in uncounted:
+            try:
+                counted[column.name] = table.count(column)
+            except sqlite3.Error:  # interrupted
+                result["left_out"].append(column.name)
+        for name, query, needed in _NOTABLE:
+            try:
+                if needed <= {column.name for column in table.columns}:
+                    result[name] = [list(row) for row in table.db.execute(query)]
+            except sqlite3.Error:
+                result["left_out"].append(name)
+    names = ("mime_type", "host", "bytes", "count")
+    result["executables"] = [dict(zip(names, row, strict=True)) for row in result["executables"]]
+    return head | {"top": _top(head, counted)} | result
+
+
+_NOTABLE = (
+    (
+        "ports",
+        "SELECT \"id.resp_p\" || '/' || proto AS port, count(*) AS n FROM log WHERE port IS NOT NULL "
+        "GROUP BY 1 ORDER BY 2 DESC LIMIT 10",
+        {"id.resp_p", "proto"},
+    ),
+    *(
+        (
+            "executables",
+            f"SELECT substr({mime}, 1, 100), substr(coalesce({host}, ''), 1, 300), {size}, count(*) FROM log WHERE "  # noqa: S608
+            + " OR ".join(f"instr({mime}, '{kind}')" for kind in _EXECUTABLE)
+            + " GROUP BY 1, 2, 3 ORDER BY 4 DESC LIMIT 50",
+            {mime, host, size},
+        )
+        for mime, host, size in (
+            ("resp_mime_types", "host", "response_body_len"),
+            ("mime_type", "tx_hosts", "total_bytes"),
+        )
+    ),
+)
+"""What `_Notable` finds, as queries: name in the result, query, fields that it needs."""
+
+
+def _top(head: dict[str, Any], counted: Mapping[str, Counted]) -> list[dict[str, Any]]:
+    return [
+        {"field": name[:100], "distinct": counted[name].distinct, "top": [[value, n] for value, n in counted[name].top]}
+        for name in _telling(head, counted)
+    ][:16]
+
+
+def _telling(head: dict[str, Any], counted: Mapping[str, Counted]) -> list[str]:
     """Fields whose values repeat without being all the same, the well-known ones first."""
 
     def is_telling(name: str) -> bool:
-        counter = counters[name]
-        total = counter.total()
-        if not counter or name == head["time_field"] or len(counter) >= MAX_DISTINCT:
+        values = counted[name]
+        if not values.distinct or name == head["time_field"]:
             return False
         if name in _TELLING:
-            return True
-        is_measure = all(isinstance(value, float) for value in list(counter)[:20])
-        return not is_measure and (1 < len(counter) <= max(20, total // 3)) and total >= 0.2 * head["rows"]
+            return values.distinct < MAX_DISTINCT or values.top[0][1] > 1
+        if values.distinct >= MAX_DISTINCT:
+            return False
+        is_measure = all(isinstance(value, float) for value in values.some)
+        return (
+            not is_measure
+            and (1 < values.distinct <= max(20, values.total // 3))
+            and values.total >= 0.2 * head["rows"]
+        )
 
-    names = [name for name in counters if is_telling(name)]
+    names = [name for name in counted if is_telling(name)]
     return sorted(
-        names, key=lambda name: (_TELLING.index(name) if name in _TELLING else len(_TELLING), len(counters[name]))
+        names, key=lambda name: (_TELLING.index(name) if name in _TELLING else len(_TELLING), counted[name].distinct)
     )
 
 
@@ -175,7 +272,7 @@ _SUMMARY = (
 def _plan_summary(request: Request) -> list[Call]:
     if not request.asks(_SUMMARY):
         return []
-    return [Call("log_summary", args, f"count what {code(args.get('file', PASTED))} holds") for args in request.logs()]
+    return [Call("log_summary", args, f"count what {subject(args)} holds") for args in request.logs()]
 
 
 def _plan_load(request: Request) -> list[Call]:
@@ -183,13 +280,12 @@ def _plan_load(request: Request) -> list[Call]:
         r"\bload\b|\bcolumns?\b|\bfields?\b|\bschema\b|\bsample\b|\bfirst (?:rows|lines)\b|\bhow many (?:rows|lines)\b"
     ):
         return []
-    return [Call("log_load", args, f"load {code(args.get('file', PASTED))}") for args in request.logs()]
+    return [Call("log_load", args, f"load {subject(args)}") for args in request.logs()]
 
 
 def _lead(result: dict[str, Any]) -> str:
-    where = "the pasted lines" if result["source"] == PASTED else code(result["source"])
     kind = FORMAT_NAMES[result["format"]] + (f", {code(result['path'])} log" if result["path"] else "")
-    told = f"**{count(result['rows'], 'row')}** in {where} ({kind})"
+    told = f"**{count(result['rows'], 'row')}** in {where(result)} ({kind})"
     if result["bad_lines"]:
         told += f"; {count(result['bad_lines'], 'line')} not understood"
     if result["is_cut"]:
@@ -238,6 +334,8 @@ def _answer_summary(result: dict[str, Any], _wish: Wish) -> str:
     ]
     if shown:
         parts.append(table(["field", "values", "most frequent"], shown, limit=16))
+    if result.get("left_out"):
+        parts.append(f"Not counted, it would have taken too long: {listed(result['left_out'], 10)}.")
     return "\n\n".join(parts)
 
 
