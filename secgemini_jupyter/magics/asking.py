@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from secgemini_jupyter.errors import SessionNotFoundError
 from secgemini_jupyter.kernel.answer import Answer
+from secgemini_jupyter.magics.approving import AtTheCell, tell_unasked
 from secgemini_jupyter.magics.formats import AS_IT_IS
 from secgemini_jupyter.magics.interrupts import Interrupted, current, released
 from secgemini_jupyter.magics.look import Look, look_for
@@ -58,10 +59,11 @@ def ask(
     interrupts.hold(running.wake)
     interrupts.words = INTERRUPTED
     try:
-        running.begin()
-        facts = running.response().facts(question.inputs)
-        view = view_for(magics.shell, facts, look, magics.others)
-        follow(running, view, interrupts)
+        with AtTheCell(magics.shell, running, interrupts) as asking:
+            running.begin()
+            facts = running.response().facts(question.inputs)
+            view = view_for(magics.shell, facts, look, magics.others)
+            follow(running, view, interrupts, asking)
     except BaseException:  # a second interrupt, or a view that failed
         running.stop()
         finish(magics, running, QuietView(), "interrupted", out, question)
@@ -76,6 +78,7 @@ def ask(
         answer = finish(magics, running, view, "error" if error else "ok", out, question, error, look)
     except KeyboardInterrupt:
         raise Interrupted(interrupts.words) from None
+    tell_unasked(answer.messages)
     if error:
         raise error
     if interrupts.is_pressed:
@@ -85,8 +88,8 @@ def ask(
     return answer.shown(magics.shell.execution_count)
 
 
-def follow(running: RunningTurn, view: View, interrupts: Interrupts) -> None:
-    """Hand every message of the turn to the view, until it is over or the user stops it."""
+def follow(running: RunningTurn, view: View, interrupts: Interrupts, asking: AtTheCell) -> None:
+    """Hand every message of the turn to the view, and ask what it asks, until it is over or the user stops it."""
     from secgemini_jupyter.client.running import POLL
 
     while not (running.is_over or interrupts.is_pressed):
@@ -95,6 +98,7 @@ def follow(running: RunningTurn, view: View, interrupts: Interrupts) -> None:
             if message is not None:
                 view.add(message)
             view.tick(stage(running))
+            asking.ask_what_is_open(view)
         except KeyboardInterrupt:  # what takes long to draw is given up
             if not interrupts.take():
                 raise

@@ -41,6 +41,10 @@ class View(Protocol):
         """Time has passed; called often, draws rarely. `stage`: how far the prompt has come."""
         ...
 
+    def make_room(self) -> None:
+        """Something else is about to be shown: bring what there is up to date."""
+        ...
+
     def finish(self, facts: Facts, status: Status, shaped: Shaped = AS_IT_IS) -> None:
         """The turn is over: leave what shall be saved. The error itself is raised, and shown by IPython.
 
@@ -57,11 +61,9 @@ class View(Protocol):
 
 def view_for(shell: InteractiveShell, facts: Facts, look: Look, others: Others | None = None) -> View:
     """The view that fits where the output goes. `others`: who watches whether the cell shows more than the answer."""
-    from IPython.core.displaypub import CapturingDisplayPublisher
-
     if look.quiet:
         return QuietView()
-    if isinstance(shell.display_pub, CapturingDisplayPublisher) or is_in_output_widget(shell):
+    if is_captured(shell) or is_in_output_widget(shell):
         return FinalView(look)
     if is_terminal(shell):
         return TerminalView(facts, look)
@@ -71,6 +73,13 @@ def view_for(shell: InteractiveShell, facts: Facts, look: Look, others: Others |
 
 def is_terminal(shell: InteractiveShell) -> bool:
     return not hasattr(shell, "kernel")
+
+
+def is_captured(shell: InteractiveShell) -> bool:
+    """Whether `%%capture` takes what is shown."""
+    from IPython.core.displaypub import CapturingDisplayPublisher
+
+    return isinstance(shell.display_pub, CapturingDisplayPublisher)
 
 
 def owns_cell(shell: InteractiveShell) -> bool:
@@ -111,6 +120,8 @@ class QuietView:
 
     def tick(self, stage: Stage = "sent") -> None: ...
 
+    def make_room(self) -> None: ...
+
     def finish(self, facts: Facts, status: Status, shaped: Shaped = AS_IT_IS) -> None: ...
 
 
@@ -127,6 +138,8 @@ class FinalView:
         self._messages.append(message)
 
     def tick(self, stage: Stage = "sent") -> None: ...
+
+    def make_room(self) -> None: ...
 
     def finish(self, facts: Facts, status: Status, shaped: Shaped = AS_IT_IS) -> None:
         from secgemini_jupyter.render.answer import answer_bundle
@@ -175,6 +188,11 @@ class TerminalView:
         if self._is_watched and elapsed >= 1:
             width = shutil.get_terminal_size().columns
             self._stream.tell_status(self._facts, elapsed, stage, width=width)
+        sys.stdout.flush()
+
+    def make_room(self) -> None:
+        self._stream.end_line()
+        self._stream.clear_status()
         sys.stdout.flush()
 
     def finish(self, facts: Facts, status: Status, shaped: Shaped = AS_IT_IS) -> None:
@@ -232,6 +250,10 @@ class NotebookView:
         """Show the first output now."""
         self._due = 0
         self.tick("connecting")
+
+    def make_room(self) -> None:
+        self._due = 0
+        self.tick()
 
     def tick(self, stage: Stage = "sent") -> None:
         if time.monotonic() < self._due:
@@ -294,6 +316,13 @@ def new_id() -> str:
     import uuid
 
     return f"{OURS}{uuid.uuid4().hex}"
+
+
+def new_block_id() -> str:
+    """For an output of ours that stays when an answer's own are replaced."""
+    import uuid
+
+    return uuid.uuid4().hex
 
 
 def publish(bundle: Bundle | None, display_id: str | None = None, *, update: bool = False, html: bool = True) -> None:

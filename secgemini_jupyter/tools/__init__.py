@@ -15,6 +15,7 @@ from secgemini_jupyter.tools.toolbox import (
     denial,
     in_thread,
     is_denial,
+    is_unasked,
 )
 
 __all__ = [
@@ -30,5 +31,6 @@ __all__ = [
     "denial",
     "in_thread",
     "is_denial",
+    "is_unasked",
     "secgemini_tool",
 ]

@@ -20,7 +20,7 @@ from secgemini_jupyter.threads import daemon
 from secgemini_jupyter.tools.declaring import Approver, Tool, as_tool
 from secgemini_jupyter.tools.mismatch import Mismatch
 
-__all__ = ["MAX_OUTPUT", "Outcome", "Toolbox", "Unasked", "denial", "in_thread", "is_denial"]
+__all__ = ["MAX_OUTPUT", "Outcome", "Toolbox", "Unasked", "denial", "in_thread", "is_denial", "is_unasked"]
 
 MAX_OUTPUT = 512 * 1024
 """Characters of a result that travel: a frame stays under the service's 1 MiB."""
@@ -172,6 +172,11 @@ def unasked(name: str, why: str) -> str:
 
 def is_denial(name: str, words: str) -> bool:
     return words == denial(name) or words.startswith(f"{denial(name)}: ")
+
+
+def is_unasked(name: str, words: str) -> bool:
+    """Whether a call was denied because there was nobody to ask."""
+    return words.startswith(f"{denial(name)}: ")
 
 
 def in_thread(call: Callable[[], Any], *, name: str = "secgemini-tool") -> Future[Any]:

@@ -10,17 +10,27 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from secgemini_jupyter.errors import InputError, without_keys
 from secgemini_jupyter.models import Message
-from secgemini_jupyter.render.text import count, one_line, safe_text
-from secgemini_jupyter.widgets.host import ChatSession
+from secgemini_jupyter.render.text import count, one_line, safe_text, utc
+from secgemini_jupyter.tools import Unasked
+
+if TYPE_CHECKING:
+    from secgemini_jupyter.widgets.host import ChatSession
 
 __all__ = ["Question", "Questions"]
 
-PATIENCE = 600.0
-"""Seconds until a question that nobody answers is answered with no."""
+PATIENCE = 290.0
+"""Seconds until a question that nobody answers is answered with no: our own service waits 300 s for a tool."""
+CONFIRMATION_PATIENCE = 110.0
+"""The same for a confirmation: our own service takes no answer for a no after 120 s."""
+NOBODY = "nobody could be asked"
+MAY_RUN, MAY_CONFIRM, NO_ARGUMENTS = "Run on this machine?", "The service asks", "No arguments."
+EXPIRES = "Denied at {} if nobody answers."
+IN_A_LINE = 2_000
+"""Characters of one value where it stands on one line."""
 SHOWN = 100_000
 """Characters of the arguments of one call that a person is shown."""
 SPARE = 1_000
@@ -46,8 +56,20 @@ class Question:
     name: str
     arguments: tuple[tuple[str, str], ...]
     expires_at: float
+    tool: str = ""
+    """Its name as it is, for comparing."""
+    lines: tuple[str, ...] = ()
+    """The arguments, each on a line of its own: JSON, so that a line in one cannot pass for another one."""
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     answer: Future[bool] = field(default_factory=Future, repr=False, compare=False)
+
+    @property
+    def as_text(self) -> str:
+        """For a terminal, or a cell: the question in the chat's words."""
+        head = f"{MAY_RUN} {self.name}" if self.kind == "tool" else f"{MAY_CONFIRM}: {self.name}"
+        nothing = (f"    {NO_ARGUMENTS}",) if self.kind == "tool" else ()
+        lines = tuple(f"    {line}" for line in self.lines) or nothing
+        return "\n".join((head, *lines, EXPIRES.format(utc(self.expires_at)[11:])))
 
 
 class Questions:
@@ -117,32 +139,51 @@ class Questions:
         question.answer.set_result(approve)
         return True
 
+    def give_up(self, question_id: str, why: str) -> None:
+        """Nobody can answer it after all: the call is denied, and the service told so."""
+        with self._lock:
+            question = self._open.pop(question_id, None)
+        if question is not None and question.answer.set_running_or_notify_cancel():
+            question.answer.set_exception(Unasked(why))
+
     async def approve(self, name: str, arguments: dict[str, Any]) -> bool:
-        """For `session.approve`."""
-        return await self._ask("tool", _line(name, 200), arguments)
+        """For `session.approve`.
+
+        Raises:
+            Unasked: nobody watches, or nobody answered in time.
+        """
+        return await self._ask("tool", name, arguments, self._patience)
 
     async def confirm(self, message: Message) -> bool:
-        """For `session.confirm`."""
+        """For `session.confirm`.
+
+        Raises:
+            Unasked: nobody watches, or nobody answered in time.
+        """
         asked = await asyncio.to_thread(_object, message.content or "")
         prompt = str(asked.pop("prompt", "")) or message.title or "The service asks for a confirmation."
         if len(prompt) > PROMPT:
             asked = {"prompt": prompt, **asked}
-        return await self._ask("confirmation", _line(prompt, PROMPT), asked)
+        patience = min(self._patience, CONFIRMATION_PATIENCE)
+        return await self._ask("confirmation", prompt, asked, patience)
 
-    async def _ask(self, kind: Literal["tool", "confirmation"], name: str, arguments: dict[str, Any]) -> bool:
+    async def _ask(
+        self, kind: Literal["tool", "confirmation"], name: str, arguments: dict[str, Any], patience: float
+    ) -> bool:
         # A frame may hold many megabytes: other turns run on this loop.
-        words = await asyncio.to_thread(_in_words, arguments)
-        question = Question(kind, name, words, time.time() + self._patience)
+        words, lines = await asyncio.to_thread(lambda: (_in_words(arguments), _in_lines(arguments)))
+        line = _line(name, 200 if kind == "tool" else PROMPT)
+        question = Question(kind, line, words, time.time() + patience, name, lines)
         with self._lock:
             if not self._watchers:
-                return False
+                raise Unasked(NOBODY)
             self._open[question.id] = question
         try:
             self._tell()
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(patience):
                 return await asyncio.wrap_future(question.answer)
         except TimeoutError:
-            return False
+            raise Unasked(f"nobody answered within {patience:g} s") from None
         finally:
             with self._lock:
                 self._open.pop(question.id, None)
@@ -182,6 +223,24 @@ def _in_words(arguments: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     return tuple(shown)
 
 
+def _in_lines(arguments: dict[str, Any]) -> tuple[str, ...]:
+    """The same, each argument on one line."""
+    lines: list[str] = []
+    left = 10 * IN_A_LINE
+    for key, value in list(arguments.items())[:MAX_ARGUMENTS]:
+        whole, limit = _json(value, indent=None), min(IN_A_LINE, left)
+        words = safe_text(without_keys(whole[: limit + SPARE])).replace("\n", "␊")
+        hidden = max(len(whole), len(words)) - limit
+        if hidden > 0:
+            words = words[:limit] + f"… [{count(hidden, 'more character')}, not shown: deny if in doubt]"
+        left = max(0, left - len(words))
+        lines.append(f"{_line(str(key), 100)} = {words}")
+    if len(arguments) > MAX_ARGUMENTS:
+        more = count(len(arguments) - MAX_ARGUMENTS, "more argument")
+        lines.append(f"[{more}, not shown: deny if in doubt]")
+    return tuple(lines)
+
+
 def _extent(whole: str) -> str:
     """How long a value is that a view has to scroll: what follows fifty empty lines shall not be missed."""
     lines = whole.count("\n") + 1
@@ -198,7 +257,11 @@ def _value(value: Any) -> str:
     """Text of several lines as it is; everything else as JSON, where `"5"` and `5` differ."""
     if isinstance(value, str) and "\n" in value:
         return value
+    return _json(value, indent=1)
+
+
+def _json(value: Any, indent: int | None) -> str:
     try:
-        return json.dumps(value, ensure_ascii=False, indent=1, default=str)
+        return json.dumps(value, ensure_ascii=False, indent=indent, default=str)
     except (ValueError, RecursionError):
         return repr(value)

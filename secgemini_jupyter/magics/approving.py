@@ -1,0 +1,158 @@
+"""What a running turn asks the person at a cell: may this tool run, may the service do that?"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Self
+
+from IPython.core.error import StdinNotImplementedError
+
+from secgemini_jupyter.errors import InputError
+from secgemini_jupyter.magics.interrupts import released
+from secgemini_jupyter.magics.look import is_attended
+from secgemini_jupyter.magics.view import is_captured, is_terminal, new_block_id, publish
+from secgemini_jupyter.models import MessageType
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from secgemini_jupyter.client.running import RunningTurn
+    from secgemini_jupyter.magics.interrupts import Interrupts
+    from secgemini_jupyter.magics.view import View
+    from secgemini_jupyter.models import Message
+    from secgemini_jupyter.render.answer import Bundle
+    from secgemini_jupyter.widgets.questions import Question
+
+__all__ = ["AtTheCell", "can_ask", "tell_unasked"]
+
+LET_OUT = 0.25
+"""Seconds that a denial gets, at most, to reach the service when the turn is stopped."""
+CHOICES = {"tool": "y: run it · a: run it, and {name} without asking until this turn ends · N: no [y/a/N] ",
+           "confirmation": "y: yes · N: no [y/N] "}  # fmt: skip
+ANSWERS = (MessageType.LOCAL_TOOL_RESULT, MessageType.CONFIRMATION_RESPONSE)
+
+
+def can_ask(shell: InteractiveShell) -> bool:
+    """Whether somebody can be asked here: lines that come out of a file or a pipe are no answers."""
+    if is_terminal(shell):
+        return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+    return is_attended(shell)
+
+
+class AtTheCell:
+    """Asks the person who runs the cell, while its main thread waits for the turn; `with AtTheCell(…) as asking:`.
+
+    The turn's questions are the session's: an open chat shows them, too, and whoever is quicker answers. A session
+    whose `approve` or `confirm` is a function of the user's asks that one.
+    """
+
+    def __init__(self, shell: InteractiveShell, running: RunningTurn, interrupts: Interrupts) -> None:
+        from secgemini_jupyter.widgets.questions import Questions
+
+        self._shell, self._running, self._interrupts = shell, running, interrupts
+        self._questions = Questions.of(running.session)
+        self._always: set[str] = set()
+        self._end = lambda: None
+
+    def __enter__(self) -> Self:
+        if can_ask(self._shell):
+            self._end = self._questions.watch(self._running.wake)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def ask_what_is_open(self, view: View) -> None:
+        """Ask each open question, oldest first. ■ denies it, and stops the turn."""
+        if not can_ask(self._shell):
+            return
+        for question in self._questions.open:
+            if self._interrupts.is_pressed:
+                return
+            if question.kind == "tool" and question.tool in self._always:
+                self._decide(question, approve=True)
+            else:
+                view.make_room()
+                self._ask(question)
+
+    def _ask(self, question: Question) -> None:
+        display_id = new_block_id()
+        self._show(question, "", display_id)
+        choices = CHOICES[question.kind].format(name=question.name)
+        if is_captured(self._shell):  # what is displayed is not seen, and nobody approves blindly
+            choices = f"{question.as_text}\n{choices}"
+        try:
+            with released():
+                said = input(choices).strip().lower()
+        except KeyboardInterrupt:
+            self._decide(question, approve=False)
+            self._show(question, "denied, and the turn was stopped", display_id, update=True)
+            if not self._interrupts.take():
+                raise
+            self._let_out()
+            return
+        except StdinNotImplementedError:
+            self._questions.give_up(question.id, "this front end takes no input")
+            return
+        except (EOFError, OSError):
+            said = ""
+        if question.kind == "tool" and said in ("a", "always"):
+            self._always.add(question.tool)
+        approve = said in ("y", "yes") or (question.kind == "tool" and said in ("a", "always"))
+        if self._decide(question, approve=approve):
+            self._show(question, "approved" if approve else "denied", display_id, update=True)
+        else:
+            self._show(question, "answered elsewhere meanwhile, or too late: this answer did not count", display_id,
+                       update=True)  # fmt: skip
+
+    def _decide(self, question: Question, *, approve: bool) -> bool:
+        try:
+            self._questions.decide(question.id, approve=approve)
+        except InputError:
+            return False
+        return True
+
+    def _let_out(self) -> None:
+        """Else the service would wait for an answer until its own patience ends."""
+        turn, deadline = self._running.turn, time.monotonic() + LET_OUT
+        while time.monotonic() < deadline:
+            if turn.messages and turn.messages[-1].message_type in ANSWERS and not turn.has_outgoing:
+                return
+            time.sleep(0.005)
+
+    def _show(self, question: Question, verdict: str, display_id: str, *, update: bool = False) -> None:
+        text = question.as_text + (f"\n→ {verdict}" if verdict else "")
+        if not is_terminal(self._shell):
+            publish(_bundle(text), display_id, update=update)
+        elif not update:
+            print(text)
+        elif verdict not in ("approved", "denied"):  # what was typed stands there
+            print(f"→ {verdict}")
+
+
+def _bundle(text: str) -> Bundle:
+    from secgemini_jupyter.render.answer import LISTING, Bundle
+    from secgemini_jupyter.render.html import WRAPPED, tag
+    from secgemini_jupyter.render.html import shown as output
+
+    return Bundle({"text/plain": text, "text/html": output(tag("pre", text, style=WRAPPED))}, LISTING)
+
+
+def tell_unasked(messages: Sequence[Message]) -> None:
+    """A line for each tool that was denied because nobody could be asked: how to allow it."""
+    from secgemini_jupyter.render.steps import tool_object
+    from secgemini_jupyter.render.text import one_line
+    from secgemini_jupyter.tools import is_unasked
+
+    told = {}
+    for message in messages:
+        if message.message_type is MessageType.LOCAL_TOOL_RESULT and message.status_code >= 400:
+            value = tool_object(message)
+            name, words = str(value.get("name", "")), str(value.get("output", ""))
+            if is_unasked(name, words):
+                told[name] = words
+    for words in told.values():
+        print(one_line(words, 400))
