@@ -61,6 +61,9 @@ class Settings:
     """Tries after the first one of a request that may be sent again."""
     reconnects: int = 5
     """Attempts in a row, without a new message between them, to get a cut stream back."""
+    verify_turns: bool = False
+    """Compare every turn with the stored session before its END is given; else only where something was odd: a cut, a
+    repetition, another order. It costs a GET of the session each."""
     key_in_url: bool | None = None
     """Whether the WebSocket's key goes in the query, as the service asks, or in a header; None: header on loopback."""
     max_frame_bytes: int = 32 * MIB
@@ -82,6 +85,10 @@ class Settings:
         for each in fields(self):
             value = getattr(self, each.name)
             if not isinstance(each.default, (int, float)):
+                continue
+            if isinstance(each.default, bool):
+                if not isinstance(value, bool):
+                    raise SettingsError(f"{each.name} is {value!r}: pass True or False.")
                 continue
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
                 raise SettingsError(f"{each.name} is {value!r}: pass a number of at least 0.")

@@ -17,7 +17,7 @@ import httpx
 import msgspec
 from websockets.asyncio.client import ClientConnection
 
-from secgemini_jupyter.client import base, bounded, files, logs, serving, transport
+from secgemini_jupyter.client import base, bounded, failing, files, logs, serving, transport
 from secgemini_jupyter.client.histories import CONCURRENCY, Histories, Reading, Saving
 from secgemini_jupyter.client.response import SessionResponse
 from secgemini_jupyter.client.state import SessionState, SessionView
@@ -523,6 +523,7 @@ class AsyncInteractiveSession(SessionView):
             SecGeminiError: the turn failed; `.messages` and `.response` hold what had arrived.
         """
         turn = self.prepare(base.a_prompt(prompt))
+        turn.is_whole = True
         started = time.monotonic()
         async for _ in self.run(turn):
             pass
@@ -569,8 +570,7 @@ class AsyncInteractiveSession(SessionView):
                         await asyncio.sleep(pause)
                 turn.raise_for_error(self.host)
             except SecGeminiError as error:
-                error.messages = turn.messages
-                error.response = self.response(turn, time.monotonic() - started)
+                failing.note(error, turn, self.response(turn, time.monotonic() - started))
                 raise
 
     async def _step(self, turn: Turn, socket: ClientConnection) -> Iterable[Message]:

@@ -156,6 +156,7 @@ class RunningTurn:
     def __init__(self, session: InteractiveSession, turn: Turn, loop: LoopThread) -> None:
         self.session = session
         self.turn = turn
+        turn.is_whole = True
         self.started = time.monotonic()
         self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._pieces: list[Message] = []

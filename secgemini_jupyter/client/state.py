@@ -26,7 +26,8 @@ from secgemini_jupyter.models import (
     State,
     Usage,
 )
-from secgemini_jupyter.protocol.turn import Turn, unfinished
+from secgemini_jupyter.protocol.stored import unfinished
+from secgemini_jupyter.protocol.turn import Turn
 from secgemini_jupyter.settings import Settings
 from secgemini_jupyter.tools import Toolbox
 

@@ -19,7 +19,7 @@ import httpx
 import msgspec
 from websockets.sync.client import ClientConnection
 
-from secgemini_jupyter.client import base, bounded, files, logs, serving, transport
+from secgemini_jupyter.client import base, bounded, failing, files, logs, serving, transport
 from secgemini_jupyter.client.histories import CONCURRENCY, Histories, Reading, Saving
 from secgemini_jupyter.client.response import SessionResponse
 from secgemini_jupyter.client.running import POLL, LoopThread, RunningTurn
@@ -539,6 +539,7 @@ class InteractiveSession(SessionView):
             SecGeminiError: the turn failed; `.messages` and `.response` hold what had arrived.
         """
         turn = self.prepare(base.a_prompt(prompt))
+        turn.is_whole = True
         started = time.monotonic()
         for _ in self.run(turn):
             pass
@@ -588,8 +589,7 @@ class InteractiveSession(SessionView):
                         time.sleep(pause)
                 turn.raise_for_error(self.host)
             except SecGeminiError as error:
-                error.messages = turn.messages
-                error.response = self.response(turn, time.monotonic() - started)
+                failing.note(error, turn, self.response(turn, time.monotonic() - started))
                 raise
 
     def _step(self, turn: Turn, socket: ClientConnection) -> Iterable[Message]:

@@ -33,9 +33,14 @@ from secgemini_jupyter.settings import Settings, proxy_for
 
 H = TypeVar("H")
 
+HANDSHAKE = 3
+"""What a socket's way to its first byte may take, in connect timeouts: TCP, TLS, and a request with its reply."""
+
 # websockets logs the handshake's address and headers at debug level: this logger cleans each record first.
 socket_logger = logging.getLogger("secgemini_jupyter.websocket")
 socket_logger.addFilter(RedactingFilter())
+# It logs a peer that answers no ping as an error with its traceback, which Python would print: the turn goes on.
+socket_logger.addHandler(logging.NullHandler())
 
 
 class KeyHeader(httpx.Auth):
@@ -157,7 +162,7 @@ def socket_options(settings: Settings, key: Secret) -> dict[str, Any]:
     return {
         "additional_headers": headers,
         "user_agent_header": headers.pop("user-agent"),
-        "open_timeout": settings.connect_timeout,
+        "open_timeout": settings.connect_timeout * HANDSHAKE,
         "ping_interval": settings.ping_interval or None,
         "ping_timeout": settings.ping_timeout or None,
         "close_timeout": 1,

@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from secgemini_jupyter.errors import (
-    AuthenticationError,
     InputError,
-    NetworkError,
     ProtocolError,
     QuotaError,
     SecGeminiError,
-    SessionNotFoundError,
+    ServiceError,
     TurnTimeoutError,
 )
 from secgemini_jupyter.models import Message, MessageType, Role, State, Usage, read_message, turn_usage
@@ -27,20 +25,23 @@ from secgemini_jupyter.protocol.calls import (
     read_call,
     tool_result,
 )
+from secgemini_jupyter.protocol.failing import passing, said_by
 from secgemini_jupyter.protocol.mutations import Changes
-from secgemini_jupyter.protocol.requests import LONGEST_RETRY_AFTER, jitter, service_error
+from secgemini_jupyter.protocol.requests import jitter
+from secgemini_jupyter.protocol.stored import Gist, Twins, fits, gist, merged, turn_of, unfinished
 from secgemini_jupyter.settings import Settings
 
 ASKING = (MessageType.LOCAL_TOOL_CALL, MessageType.CONFIRMATION_REQUEST)
 """What a message must be to ask something of this side."""
 # Looked up once: the loop below runs for every frame of a stream.
-QUERY, END = MessageType.QUERY, State.END
+QUERY, RESULT, END = MessageType.QUERY, MessageType.RESULT, State.END
 GRACE = 2.0
 """Seconds in which END should follow an error frame; some services close instead."""
 SECOND_LOOK = 1.0
 """Seconds before we believe that a stored session lacks our prompt: it may still be on its way."""
 END_AFTER_RESULT = 5.0
-"""Seconds in which an END should follow a stored result; sessions used without a stream may have none."""
+"""Seconds in which an END should follow a result: then we look whether it was lost. Sessions used without a stream
+may have none."""
 ABANDONED = "the user stopped the turn that asked for this"
 
 
@@ -68,6 +69,8 @@ class Turn:
         self.partial = partial
         self.done = False
         self.is_listener = prompt is None
+        self.is_whole = False
+        """Whether the caller takes the messages when all are there: their order can be mended until then."""
         self.query_sent = False
         self.on_query_sent: Callable[[Message], None] | None = None
         """Called once, when the prompt is handed out to be sent. It must not raise or wait."""
@@ -81,11 +84,11 @@ class Turn:
         self._settings = settings
         self._deadline = now + settings.turn_timeout
         self._seen: dict[str, Message] = {}
-        self._twins: set[tuple[str, ...]] = set()
+        self._twins = Twins()
         self._unsent: list[Message] = [] if self.fetch_wanted or not self.query else [self.query]
         self._results = {} if results is None else results
         self._answered: set[str] = set()
-        self._earlier: set[tuple[str, ...]] = set()
+        self._earlier: set[Gist] = set()
         self._missed = False
         self._was_silent = False
         self._stored_at_last_look = -1
@@ -93,6 +96,13 @@ class Turn:
         self._failure: Message | None = None
         self._failures_in_a_row = 0
         self._connected = False
+        self._has_result = False
+        self._newest = 0.0
+        self._is_doubtful = prompt is None or settings.verify_turns
+        """Whether something may have been lost, or come in another order, without a sign of it."""
+        self._is_disordered = False
+        self._end: Message | None = None  # one that came, and is given when the stored session was looked at
+        self._looked_after = 0  # messages that the caller had when silence last made us look
 
     def look_first(self) -> None:
         """An earlier turn of the session may still run: look before the prompt is sent, and skip that one's frames."""
@@ -104,7 +114,7 @@ class Turn:
         """A socket stands. From a second one on, what was missed is fetched before anything is sent."""
         if self._connected:
             self.reconnects += 1
-            self.fetch_wanted = True
+            self.fetch_wanted = self._is_doubtful = True
         self._connected = True
 
     @property
@@ -131,13 +141,14 @@ class Turn:
         """
         if now >= self._deadline:
             raise TurnTimeoutError(
-                f"The turn did not end within {self._settings.turn_timeout:g} s; the service may still be working. "
-                "Go on listening with reconnect()."
+                f"The turn did not end within {self._settings.turn_timeout:g} s; the service may still be working."
             )
         limit = self._settings.silence_timeout
         if self._failure:
             limit = GRACE
-        elif self.skipping and self._result_is_stored:
+        elif self.skipping:
+            limit = min(limit, END_AFTER_RESULT) if self._result_is_stored else limit
+        elif self._looked_after < len(self.messages) and self.messages[-1].message_type is RESULT:
             limit = min(limit, END_AFTER_RESULT)
         return max(0.0, min(limit, self._deadline - now))
 
@@ -157,11 +168,14 @@ class Turn:
         message = read_message(frame)
         self._was_silent = False
         if self._earlier:
-            if _gist(message) in self._earlier:
+            if gist(message) in self._earlier:
                 return None  # a new socket may begin with what was sent before
             self._earlier = set()
         if self.skipping:
             self._skip(message)
+            return None
+        if message.state is END and (self._is_doubtful or not (self._has_result or self._failure)):
+            self._end, self.fetch_wanted = message, True  # what is missing before it is fetched first
             return None
         return self._take(message)
 
@@ -188,7 +202,8 @@ class Turn:
 
     def _take(self, message: Message) -> Message | None:
         known = self._seen.setdefault(message.id, message)
-        if known is not message and self._is_repeated(known, message):
+        if known is not message and self._twins.repeats(known, message):
+            self._is_doubtful = True
             if result := self._results.get(message.id):
                 self._unsent.append(result)  # asked again: it gets the first result again
             return None
@@ -201,38 +216,58 @@ class Turn:
         if message.message_type is QUERY and self.query and message.id == self.query.id:
             return None
         self.messages.append(message)
+        if message.created_at < self._newest:  # made earlier than what came before it
+            self._is_doubtful = True
+        else:
+            self._newest = message.created_at
+        if message.message_type is RESULT:
+            self._has_result = True
         if message.state is END:
             self.done = True
         return message
-
-    def _is_repeated(self, known: Message, message: Message) -> bool:
-        """Whether a frame under a known id says the same again. Ids may repeat, so it may be another message."""
-        self._twins.add(_gist(known))
-        gist = _gist(message)
-        repeated = gist in self._twins
-        self._twins.add(gist)
-        return repeated
 
     def reconcile(self, stored: Sequence[Message]) -> Iterable[Message]:
         """Compare with the stored session: gives what we missed, and decides whether the prompt is sent (again)."""
         self.fetch_wanted, self.fetch_pause = False, 0.0
         start = self._find_query(stored)
         if start is None:
-            self._query_is_missing(stored)
+            if self._end:  # a service that keeps nothing
+                yield from filter(None, [self._take(self._end)])
+            else:
+                self._query_is_missing(stored)
             return
         self.query_sent, self.skipping, self._missed = True, False, False
-        self._earlier = {_gist(message) for message in stored[:start]}
-        tail = stored[start + 1 :]
+        self._earlier = {gist(message) for message in stored[:start]}
+        tail = turn_of(stored[start + 1 :])
         self._answered = answered_requests(tail)
+        had = len(self.messages)
+        if self.messages and not fits(self.messages, tail):
+            self._is_disordered = self._is_doubtful = True
         for message in tail:
-            if message.message_type is MessageType.QUERY:
-                break  # the next turn: ours was closed without an END
             if taken := self._take(message):
                 yield taken
-            if self.done:
-                return
+        if self._end and not self.done:
+            yield from filter(None, [self._take(self._end)])
+        if self._is_disordered:
+            self.messages[:] = merged(self.messages, tail)
+        if self.done:
+            return
+        self._check_that_it_goes_on(had)
         ids = {message.id for message in tail}
         self._unsent = [result for call, result in self._results.items() if call in ids and result.id not in ids]
+
+    def _check_that_it_goes_on(self, had: int) -> None:
+        """An answer without an END, to which nothing was added in two looks, is not waited for any longer.
+
+        Raises:
+            TurnTimeoutError: so it is.
+        """
+        if not self._was_silent:
+            return
+        self._was_silent = False
+        if self._has_result and self._looked_after == had == len(self.messages):
+            raise TurnTimeoutError("The answer came, but neither the turn's END nor anything else for a long time.")
+        self._looked_after = len(self.messages)
 
     def _find_query(self, stored: Sequence[Message]) -> int | None:
         """Position of our query, looked for from the end; a listener adopts the last one there is."""
@@ -249,6 +284,11 @@ class Turn:
     def _query_is_missing(self, stored: Sequence[Message]) -> None:
         if self.query is None:
             raise InputError("The session has no turn to listen to: ask something first.")
+        if self.is_listener or (self.query_sent and self.messages):
+            raise ServiceError(
+                "The service has nothing any more of the turn that it was answering. It was not asked again.",
+                status=410,
+            )
         if self.query_sent and not self._missed:
             # The service may be reading it just now: look once more before the prompt is sent a second time.
             self.fetch_wanted, self.fetch_pause, self._missed = True, SECOND_LOOK, True
@@ -257,7 +297,7 @@ class Turn:
         stalled = self._was_silent and self._stored_at_last_look == len(stored)
         self._stored_at_last_look = len(stored)
         self._was_silent = False
-        self._earlier = {_gist(message) for message in stored}
+        self._earlier = {gist(message) for message in stored}
         self.skipping = unfinished(stored) and not stalled
         self._unsent = []
         if self.skipping:
@@ -281,7 +321,7 @@ class Turn:
             self.patience(now)
         self._failures_in_a_row += 1
         allowed = self._settings.reconnects if self._connected else self._settings.retries
-        if self._failures_in_a_row > allowed or not _passing(error):
+        if self._failures_in_a_row > allowed or not passing(error):
             raise error
         pause = jitter(self._failures_in_a_row)
         if isinstance(error, QuotaError) and error.retry_after is not None:
@@ -340,25 +380,14 @@ class Turn:
 
         Raises:
             ServiceError: or a subclass, by the frame's status code.
+            ProtocolError: the caller got the messages in another order than they are stored in.
         """
-        if self._failure is None:
-            return
-        frame = self._failure
-        reason = " ".join(part for part in (frame.status_message, frame.content) if part and part != "OK")
-        wait = frame.unknown.get("retry_after") if isinstance(frame.unknown, dict) else None
-        raise service_error(
-            frame.status_code, reason or "no reason given", where, wait if isinstance(wait, (int, float)) else None
-        )
-
-
-def unfinished(stored: Sequence[Message]) -> bool:
-    """Whether the last prompt of a session has no END yet."""
-    for message in reversed(stored):
-        if message.is_end:
-            return False
-        if message.message_type is MessageType.QUERY:
-            return True
-    return False
+        if self._failure:
+            raise said_by(self._failure, where)
+        if self._is_disordered and not self.is_whole:
+            raise ProtocolError(
+                f"{where} sent messages in another order than it stored them. .messages has them in order."
+            )
 
 
 def _query(prompt: str) -> Message:
@@ -369,17 +398,3 @@ def _query(prompt: str) -> Message:
             f"The prompt holds {error.object[error.start]!r}, which cannot be sent. Replace it. Nothing was sent."
         ) from None
     return Message(message_type=MessageType.QUERY, state=State.QUERY, role=Role.USER, content=prompt, usage=Usage())
-
-
-def _gist(message: Message) -> tuple[str, ...]:
-    """What tells two messages with one id apart: times and usage may differ between a frame and its copy."""
-    return message.id, message.message_type, message.state, str(message.status_code), message.content or ""
-
-
-def _passing(error: SecGeminiError) -> bool:
-    """Whether the next attempt may fare better."""
-    if isinstance(error, QuotaError):
-        return (error.retry_after or 0) <= LONGEST_RETRY_AFTER
-    if isinstance(error, (AuthenticationError, SessionNotFoundError, InputError)):
-        return False
-    return isinstance(error, (NetworkError, ProtocolError)) or getattr(error, "status", 0) >= 500

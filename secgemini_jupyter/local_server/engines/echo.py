@@ -7,7 +7,7 @@
                                         (`[[confirm within=2 TEXT]]`: the seconds they have)
     [[error 429 retry_after=2]]         end with an error frame; what follows the code becomes its fields
     [[drop after=4]]                    cut the connection after four frames of the turn, which goes on
-    [[unknown enum]]                    a message whose type, state and role nobody knows, with an unknown field
+    [[unknown enum status=299]]         a message whose type, state and role nobody knows, with an unknown field
     [[partial]]                         the result and a thought in pieces with status 206, for sockets that asked
                                         (`[[partial pieces=5000]]`: the result in so many, made longer for it)
     [[type sec-gemini/table CONTENT]]   a second result of that type
@@ -111,6 +111,7 @@ class Script:
     error: tuple[int, dict[str, Any]] | None = None
     drop_after: int = 0
     unknown_enum: bool = False
+    unknown_status: int = 200
     partial: bool = False
     pieces: int = 0
     typed: list[tuple[str, str]] = field(default_factory=list)
@@ -165,6 +166,7 @@ class Script:
             self.drop_after = _number(pairs.get("after", "1"), MAX_MESSAGES)
         elif word == "unknown":
             self.unknown_enum = True
+            self.unknown_status = _number(pairs.get("status", "200"), 399)
         elif word == "partial":
             self.partial, self.pieces = True, _number(pairs.get("pieces", "0"), MAX_PIECES)
         elif word == "type":
@@ -213,6 +215,7 @@ class _Performance:
             await self._say(
                 MessageType("hologram"), "A message of a type to come.", state=State("dreaming"),
                 role=Role("oracle"), unknown={"aura": {"hue": 0.5}},
+                status_code=script.unknown_status,
             )  # fmt: skip
         outputs = [await self._call(name, arguments) for name, arguments in script.calls]
         outputs += [await self._confirm(question) for question in script.confirmations]

@@ -1,0 +1,43 @@
+"""What an error that ended a turn says: which session and turn, what had arrived, and the next step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from secgemini_jupyter.errors import InputError, SecGeminiError, SessionNotFoundError, one_line, redact
+
+if TYPE_CHECKING:
+    from secgemini_jupyter.client.response import SessionResponse
+    from secgemini_jupyter.protocol.turn import Turn
+
+AGAIN = " Try again."
+
+
+def note(error: SecGeminiError, turn: Turn, response: SessionResponse) -> None:
+    """Have `error` carry what arrived, and say how the turn stands."""
+    if error.response is not None:
+        return  # it passed by here before
+    error.messages, error.response = turn.messages, response
+    if isinstance(error, InputError):  # nothing was sent, and it says so
+        return
+    text = str(error)
+    words = _standing(error, turn, response)
+    if turn.query_sent:  # asking again is not the next step
+        text = text.removesuffix(AGAIN)
+    error.args = (f"{text} {one_line(redact(words))}", *error.args[1:])
+
+
+def _standing(error: SecGeminiError, turn: Turn, response: SessionResponse) -> str:
+    session = f"Session {response.session_name!r}"
+    if not turn.query_sent and not turn.is_listener:
+        return f"{session}: the prompt was not sent."
+    where = f"{session}, turn {response.turn_index}"
+    count = len(turn.messages)
+    arrived = f"{count or 'no'} message{'' if count == 1 else 's'} arrived."
+    if turn.done or turn.failure or isinstance(error, SessionNotFoundError):
+        return f"{where}: {arrived}"
+    if not count and not turn.is_listener:
+        return (
+            f"{where}: {arrived} If the prompt did, the turn goes on at the service: session.reconnect() listens to it."
+        )
+    return f"{where}: {arrived} The turn goes on at the service: session.reconnect() listens again."

@@ -1,0 +1,82 @@
+"""A session's stored messages, read for one turn; and what a caller got of it compared with them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+
+from secgemini_jupyter.models import Message, MessageType, Role
+
+Gist = tuple[str, ...]
+
+
+def unfinished(stored: Sequence[Message]) -> bool:
+    """Whether the last prompt of a session has no END yet."""
+    for message in reversed(stored):
+        if message.is_end:
+            return False
+        if message.message_type is MessageType.QUERY:
+            return True
+    return False
+
+
+def turn_of(stored: Sequence[Message]) -> list[Message]:
+    """What follows a query, to its END, or to the next query of a turn that was closed without one."""
+    messages: list[Message] = []
+    for message in stored:
+        if message.message_type is MessageType.QUERY:
+            break
+        messages.append(message)
+        if message.is_end:
+            break
+    return messages
+
+
+def gist(message: Message) -> Gist:
+    """What tells two messages with one id apart: times and usage may differ between a frame and its copy."""
+    return message.id, message.message_type, message.state, str(message.status_code), message.content or ""
+
+
+class Twins:
+    """Messages under one id. Ids may repeat, so another message may have it."""
+
+    def __init__(self) -> None:
+        self._gists: set[Gist] = set()
+
+    def repeats(self, known: Message, message: Message) -> bool:
+        """Whether a message under the id of `known` says again what one under it said."""
+        self._gists.add(gist(known))
+        said = gist(message)
+        is_repeated = said in self._gists
+        self._gists.add(said)
+        return is_repeated
+
+
+def fits(given: Iterable[Message], stored: Collection[Message]) -> bool:
+    """Whether `given` is how `stored` begins. Answers of this side are stored where they arrived: they prove nothing.
+
+    A service that sends something it does not store contradicts nothing either.
+    """
+    expected = [gist(message) for message in stored if message.role is not Role.USER]
+    known = set(expected)
+    got = [each for message in given if message.role is not Role.USER and (each := gist(message)) in known]
+    return got == expected[: len(got)]
+
+
+def merged(given: Sequence[Message], stored: Sequence[Message]) -> list[Message]:
+    """What was given, as it is stored: in that order, and what is not stored (yet) behind what it followed."""
+    got = Counter(map(gist, given))
+    kept = set(map(gist, stored))
+    followers: dict[Gist | None, list[Message]] = {}
+    before: Gist | None = None
+    for message in given:
+        if (each := gist(message)) in kept:
+            before = each
+        else:
+            followers.setdefault(before, []).append(message)
+    result = followers.pop(None, [])
+    for message in stored:
+        if got[each := gist(message)]:
+            got[each] -= 1
+            result += [message, *followers.pop(each, ())]
+    return result
