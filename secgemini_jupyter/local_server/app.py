@@ -31,6 +31,7 @@ from secgemini_jupyter.local_server.conversations import Hub
 from secgemini_jupyter.local_server.database import why_not_stored
 from secgemini_jupyter.local_server.engines import Engines
 from secgemini_jupyter.local_server.guard import Activity, Guard
+from secgemini_jupyter.local_server.limits import MAX_SESSIONS, LargeBodies
 from secgemini_jupyter.local_server.logs_tables.routes import LogsRoutes
 from secgemini_jupyter.local_server.names import propose_name
 from secgemini_jupyter.local_server.requests import (
@@ -150,10 +151,13 @@ def create_app(
             )
         )
 
+    bodies = LargeBodies()
+
     def route(path: str, handler: Handler, method: str = "POST") -> Route:
         async def endpoint(request: Request) -> Response:
             request.state.started = time.monotonic()
-            return await handler(service, request)
+            async with bodies.place(request):
+                return await handler(service, request)
 
         return Route(path, endpoint, methods=[method])
 
@@ -245,6 +249,8 @@ async def register(service: Service, request: Request) -> Response:
         return op_result(request, 400, problem)
     if engine is None:
         return op_result(request, 404, f"Unknown model: {one_line(wish.model.model_string)[:200]}")
+    if service.store.is_full:
+        return op_result(request, 429, f"There are {MAX_SESSIONS:,} sessions. Delete some, or give them less time")
     fixed = Fixed(
         model=engine.model,
         language=wish.language,

@@ -11,10 +11,8 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
-MAX_BACKLOG_BYTES = 16 * 2**20
-"""What an engine may be ahead of the slowest socket."""
-MAX_UNDELIVERED_BYTES = 64 * 2**20
-"""What is kept for a socket to come; older frames are in the store, where `session/get` finds them."""
+from secgemini_jupyter.local_server import limits
+from secgemini_jupyter.local_server.limits import Shares
 
 
 class Piece(bytes):
@@ -71,8 +69,8 @@ class Listener:
     def has_more(self) -> bool:
         return bool(self._first) or (not self.is_held and self.cursor < self._channel.end)
 
-    async def take(self, limit: int = 2**20) -> list[bytes]:
-        """Waits for frames, and gives about `limit` bytes of them; a mark comes as the last one."""
+    async def take(self) -> list[bytes]:
+        """Waits for frames, and gives this socket's share of them; a mark comes as the last one."""
         while not self.has_more:
             self._wake.clear()
             await self._wake.wait()
@@ -82,7 +80,7 @@ class Listener:
             frames.append(self._first.popleft())
             if type(frames[-1]) is Mark:
                 return frames
-        taken = 0
+        taken, limit = 0, self._channel.shares.of_writes()
         for frame in () if self.is_held else self._channel.since(self.cursor):
             self.cursor += 1
             if type(frame) is Piece and not self.partial:
@@ -102,7 +100,8 @@ class Listener:
 
 
 class Channel:
-    def __init__(self) -> None:
+    def __init__(self, shares: Shares | None = None) -> None:
+        self.shares = Shares() if shares is None else shares
         self._frames: list[bytes] = []
         self._start = 0
         self._bytes = 0
@@ -123,7 +122,7 @@ class Channel:
 
     def publish(self, frames: Sequence[bytes]) -> None:
         self._frames += frames
-        self._bytes += sum(map(len, frames))
+        self._count(sum(map(len, frames)))
         for listener in self.listeners:
             listener.wake()
         if not self._readers():
@@ -135,11 +134,16 @@ class Channel:
     def open(self, *, partial: bool) -> Listener:
         listener = Listener(self, self._delivered, partial=partial)
         self.listeners.add(listener)
+        self.shares.listeners += 1
         return listener
 
     def close(self, listener: Listener) -> None:
-        self.listeners.discard(listener)
+        if listener in self.listeners:
+            self.listeners.remove(listener)
+            self.shares.listeners -= 1
         self._trim()
+        if not self._readers():
+            self._forget_oldest()
 
     def advance(self, cursor: int) -> None:
         self._delivered = max(self._delivered, cursor)
@@ -153,7 +157,7 @@ class Channel:
 
     async def room(self) -> None:
         """Waits until the slowest socket is not too far behind; a channel without sockets has room."""
-        while self._readers() and self._bytes > MAX_BACKLOG_BYTES:
+        while self._readers() and self._bytes > self.shares.of_frames(limits.MAX_BACKLOG_BYTES):
             self._advanced.clear()
             await self._advanced.wait()
 
@@ -164,13 +168,22 @@ class Channel:
     def _cut(self, position: int) -> None:
         count = position - self._start
         if count > 0:
-            self._bytes -= sum(map(len, self._frames[:count]))
+            self._count(-sum(map(len, self._frames[:count])))
             del self._frames[:count]
             self._start = position
 
+    def forget(self) -> None:
+        """The session is gone."""
+        self._cut(self.end)
+
+    def _count(self, change: int) -> None:
+        self._bytes += change
+        self.shares.frames += change
+
     def _forget_oldest(self) -> None:
         keep, size = len(self._frames), self._bytes
-        while size > MAX_UNDELIVERED_BYTES and keep > 1:
+        most = self.shares.of_frames(limits.MAX_UNDELIVERED_BYTES)
+        while size > most and keep > 1:
             size -= len(self._frames[-keep])
             keep -= 1
         if keep < len(self._frames):

@@ -11,20 +11,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from secgemini_jupyter.errors import one_line, redact
+from secgemini_jupyter.local_server import limits
 from secgemini_jupyter.local_server.asked import OpenRequest
 from secgemini_jupyter.local_server.channel import CLOSE, DROP, Channel, Listener
 from secgemini_jupyter.local_server.database import why_not_stored
 from secgemini_jupyter.local_server.engines import Engines
 from secgemini_jupyter.local_server.engines.base import Engine
 from secgemini_jupyter.local_server.frames import ACTOR, end, error
+from secgemini_jupyter.local_server.limits import Shares
 from secgemini_jupyter.local_server.outbox import Outbox
 from secgemini_jupyter.local_server.store import Session, Store
 from secgemini_jupyter.local_server.turns import Turn
 from secgemini_jupyter.models import Message, MessageType, State, Usage
 
 logger = logging.getLogger(__name__)
-
-MAX_QUEUED_PROMPTS = 16
 
 
 @dataclass(eq=False)
@@ -39,6 +39,10 @@ class Prompt:
     query: Message
     listener: Listener | None
     answer: asyncio.Future[Turn]
+
+    @property
+    def size(self) -> int:
+        return len(self.query.content or "")
 
 
 @dataclass(frozen=True)
@@ -58,10 +62,11 @@ SESSION_GONE = Failure(404, "Session not found", "The session was deleted before
 class Conversation:
     """One session's channel, its running turn and the prompts that wait."""
 
-    def __init__(self, session: Session, store: Store, engines: Engines) -> None:
+    def __init__(self, session: Session, store: Store, engines: Engines, shares: Shares) -> None:
         self.session = session
         self.store = store
-        self.channel = Channel()
+        self.channel = Channel(shares)
+        self._shares = shares
         self._engines = engines
         self._outbox = Outbox(session, store, self.channel)
         self._prompts: deque[Prompt] = deque()
@@ -98,16 +103,17 @@ class Conversation:
         """The running turn goes on. Prompts of this socket that wait are dropped: not being stored, they may be
         sent again by its client."""
         self.channel.close(listener)
-        for prompt in [prompt for prompt in self._prompts if prompt.listener is listener]:
-            self._prompts.remove(prompt)
+        self._drop_prompts([prompt for prompt in self._prompts if prompt.listener is listener])
 
     def ask(self, query: Message, listener: Listener | None = None) -> asyncio.Future[Turn] | None:
         """Starts a turn, or puts the prompt behind the running one. None: refused, too many wait."""
-        if len(self._prompts) >= MAX_QUEUED_PROMPTS or self._stopped:
-            return None
         prompt = Prompt(query, listener, asyncio.get_running_loop().create_future())
         waiting = [self._prompt, *self._prompts]
+        too_much = self._runner and self._shares.prompts + prompt.size > limits.MAX_QUEUED_PROMPT_BYTES
+        if len(self._prompts) >= limits.MAX_QUEUED_PROMPTS or too_much or self._stopped:
+            return None
         self._prompts.append(prompt)
+        self._shares.prompts += prompt.size
         if listener and self._runner and not any(each and each.listener is listener for each in waiting):
             listener.hold()  # it would take what another asked for, and that one's END, for its own
         if self._runner is None:
@@ -130,6 +136,7 @@ class Conversation:
         try:
             while self._prompts:
                 prompt = self._prompt = self._prompts.popleft()
+                self._shares.prompts -= prompt.size
                 if prompt.listener:
                     prompt.listener.release()
                 turn = await self._answer(prompt)
@@ -137,7 +144,7 @@ class Conversation:
                     prompt.answer.set_result(turn)
         finally:
             self._runner = self._prompt = None
-            self._drop_prompts()
+            self._drop_prompts([*self._prompts])
 
     async def _answer(self, prompt: Prompt) -> Turn:
         engine = self._engines.find(self.session.fixed.model)
@@ -231,16 +238,17 @@ class Conversation:
     async def stop(self, why: Failure) -> None:
         """Ends the running turn with an error and its END; no turn starts any more."""
         self._stopped = why
-        self._drop_prompts()
+        self._drop_prompts([*self._prompts])
         if self._answering:
             self._answering.cancel()
         if self._runner:
             await asyncio.wait([self._runner])
 
-    def _drop_prompts(self) -> None:
-        for prompt in self._prompts:
+    def _drop_prompts(self, prompts: Sequence[Prompt]) -> None:
+        for prompt in prompts:
             prompt.answer.cancel()
-        self._prompts.clear()
+            self._prompts.remove(prompt)
+            self._shares.prompts -= prompt.size
 
     # What a turn needs
 
@@ -271,11 +279,14 @@ class Hub:
     def __init__(self, store: Store, engines: Engines) -> None:
         self._store, self._engines = store, engines
         self._conversations: dict[str, Conversation] = {}
+        self._shares = Shares()
 
     def of(self, session: Session) -> Conversation:
         conversation = self._conversations.get(session.id)
         if conversation is None or conversation.session is not session:  # another session had this id before
-            conversation = self._conversations[session.id] = Conversation(session, self._store, self._engines)
+            conversation = self._conversations[session.id] = Conversation(
+                session, self._store, self._engines, self._shares
+            )
         return conversation
 
     def running(self) -> Sequence[str]:
@@ -290,6 +301,8 @@ class Hub:
         if conversation:
             await conversation.stop(SESSION_GONE)
             conversation.channel.publish([CLOSE])
+            if not conversation.channel.listeners:
+                conversation.channel.forget()
 
     async def recover(self) -> None:
         """Closes the turns that a crash or a full disk has cut: an error and an END.

@@ -18,11 +18,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from secgemini_jupyter.errors import Secret, one_line
+from secgemini_jupyter.local_server import limits
 
 logger = logging.getLogger(__name__)
 
 OPEN_PATHS = frozenset({"/", "/health"})
-MAX_SOCKETS = 256
 
 
 class Activity:
@@ -72,8 +72,8 @@ class Guard:
                 await self._request(scope, receive, send)
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._sockets >= MAX_SOCKETS:
-            return await self._refuse(scope, receive, send, 503, f"More than {MAX_SOCKETS} open streams. Close some.")
+        if self._sockets >= (most := limits.MAX_STREAMS):
+            return await self._refuse(scope, receive, send, 503, f"More than {most:,} open streams. Close some.")
         self._sockets += 1
         try:
             logger.info("%s open", _shown(scope))

@@ -14,14 +14,13 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from secgemini_jupyter.errors import ProtocolError
+from secgemini_jupyter.local_server import limits
 from secgemini_jupyter.models import LocalTool, ModelInfo, OpResult, read
 
 T = TypeVar("T")
 
 MAX_BODY_BYTES = 136 * 2**20
 """Room for an attachment of 100 MB in base64, and for the JSON around it."""
-STALL_TIMEOUT = 30.0
-"""Seconds without progress after which a client that does not read, or does not send, is dropped."""
 
 
 class Registration(msgspec.Struct):
@@ -94,7 +93,7 @@ class Parts(Response):
         try:
             async for part in self._parts:
                 missing -= len(part)
-                async with asyncio.timeout(STALL_TIMEOUT):
+                async with asyncio.timeout(limits.STALL_TIMEOUT):
                     await send({"type": "http.response.body", "body": part, "more_body": True})
         except TimeoutError:
             return  # the client does not read: the connection is cut
@@ -114,19 +113,28 @@ async def read_body(request: Request, limit: int = MAX_BODY_BYTES, advice: str =
     """The body, up to the limit.
 
     Raises:
-        HTTPException: 413 above it.
+        HTTPException: 413 above it, 408 if it comes too slowly.
     """
-    too_long = HTTPException(413, f"The body is larger than {limit} bytes. {advice}")
+    # What is left of the body is not waited for.
+    close = {"connection": "close"}
+    too_long = HTTPException(413, f"The body is larger than {limit} bytes. {advice}", close)
     declared = request.headers.get("content-length", "0")
     if declared.isdecimal() and int(declared) > limit:
         raise too_long
     parts: list[bytes] = []
     size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > limit:
-            raise too_long
-        parts.append(part)
+    try:
+        async with asyncio.timeout(limits.STALL_TIMEOUT) as patience:
+            deadline = patience.when() or 0.0
+            async for part in request.stream():
+                size += len(part)
+                if size > limit:
+                    raise too_long
+                parts.append(part)
+                patience.reschedule(deadline + size / limits.MIN_RATE)
+    except TimeoutError:
+        text = "The body of the request came too slowly, or not whole. Send it again."
+        raise HTTPException(408, text, close) from None
     return b"".join(parts)
 
 

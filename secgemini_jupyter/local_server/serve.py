@@ -16,15 +16,18 @@ import uvicorn
 
 from secgemini_jupyter.errors import RedactingFilter, Secret, SettingsError
 from secgemini_jupyter.local_server.app import Service, create_app
+from secgemini_jupyter.local_server.connections import HttpProtocol
 from secgemini_jupyter.local_server.engines import DEFAULT_ENGINE, Engines
 from secgemini_jupyter.local_server.guard import Activity
+from secgemini_jupyter.local_server.limits import allowed_connections
 from secgemini_jupyter.local_server.protocol import StreamProtocol
 from secgemini_jupyter.local_server.store import Store
 from secgemini_jupyter.settings import LOOPBACK_HOSTS, ServeSettings, data_dir, read_key_file, scrubbed_environment
 
 logger = logging.getLogger(__name__)
 
-MAX_CONNECTIONS = 512
+BACKLOG = 1024
+"""Connections that the system keeps until they are accepted."""
 MAX_SOCKET_MESSAGE_BYTES = 32 * 2**20
 DRAIN_TIMEOUT = 1.0
 """Seconds that open sockets get for the END of turns that the server's end has cut."""
@@ -120,13 +123,13 @@ def create_server(
         ws_ping_interval=None,
         ws_ping_timeout=None,
         ws_per_message_deflate=False,
-        http="h11",
+        http=HttpProtocol,
         loop="asyncio",
         lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
-        limit_concurrency=MAX_CONNECTIONS,
+        limit_concurrency=allowed_connections(),
         timeout_graceful_shutdown=5,
     )
     return Server(config, service, activity, idle_timeout)
@@ -151,7 +154,7 @@ def bind(host: str, port: int) -> socket.socket:
         if os.name == "posix":
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
-        listening.listen(MAX_CONNECTIONS)
+        listening.listen(BACKLOG)
     except OSError as error:
         listening.close()
         raise SettingsError(

@@ -21,6 +21,7 @@ import msgspec
 
 from secgemini_jupyter.local_server.database import Database
 from secgemini_jupyter.local_server.folder import LOCK_TIMEOUT, lock_folder, unusable
+from secgemini_jupyter.local_server.limits import MAX_SESSIONS
 from secgemini_jupyter.local_server.logs_tables.catalog import LogsTable, LogsTables
 from secgemini_jupyter.local_server.stored import StoredMessages, read_messages
 from secgemini_jupyter.models import (
@@ -169,6 +170,10 @@ class Store:
         """The live ones, oldest first."""
         now = time.time()
         return [session for session in self._sessions.values() if session.expires > now]
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._sessions) >= MAX_SESSIONS
 
     def get(self, session_id: str) -> Session | None:
         session = self._sessions.get(session_id)

@@ -10,6 +10,7 @@ from typing import Any
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from secgemini_jupyter.errors import ProtocolError
+from secgemini_jupyter.local_server import limits
 from secgemini_jupyter.local_server.asked import REPLIES
 from secgemini_jupyter.local_server.channel import CLOSE, DROP, Listener, Mark
 from secgemini_jupyter.local_server.conversations import Conversation, describe
@@ -24,8 +25,6 @@ CLOSE_DELAY = 0.5
 SILENCE, SILENCE_IN_A_TURN = 0.5, 0.1
 """Seconds without a frame after which a client counts as one that only listens: one that is about to ask would
 take the end of an earlier turn for its own. While a turn runs, one that comes back waits for what it missed."""
-STALL_TIMEOUT = 30.0
-"""Seconds without progress after which a client that does not read is dropped."""
 
 
 class Stream:
@@ -98,7 +97,7 @@ class Stream:
             frames = await listener.take()
             mark = frames.pop() if frames and type(frames[-1]) is Mark else None
             try:
-                async with asyncio.timeout(STALL_TIMEOUT):
+                async with asyncio.timeout(limits.STALL_TIMEOUT):
                     is_open = await self._protocol.send_frames(frames)
                     if mark is DROP:
                         listener.given()

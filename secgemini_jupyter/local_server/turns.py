@@ -52,7 +52,7 @@ class Turn:
     at its end (or in its place, if it is base64).
 
     Attributes:
-        messages: what was said, pieces aside.
+        messages: what was said, pieces aside; kept without a socket alone.
         has_result: whether the answer was among it.
         has_failed: whether an error was.
         usage: of the result.
@@ -81,6 +81,7 @@ class Turn:
         self.local_tools: Sequence[LocalTool] = session.fixed.local_tools if tools else ()
         self.partial = partial
         self.messages: list[Message] = []
+        self._keeps = not tools  # a reply over HTTP holds them all; a socket was given each
         self.has_result = self.has_failed = False
         self.usage: Usage | None = None
         self._conversation = conversation
@@ -143,7 +144,11 @@ class Turn:
                     raise RuntimeError("an engine must give one result in text")
                 self.has_result = True
             self.usage = message.usage or self.usage
-        self.messages.append(message)
+        self._keep(message)
+
+    def _keep(self, message: Message) -> None:
+        if self._keeps:
+            self.messages.append(message)
 
     async def _send(self, message: Message, body: bytes) -> None:
         await self._conversation.put(message, body)
@@ -194,14 +199,14 @@ class Turn:
         """An error in the server's own name."""
         self.has_failed = True
         message, body = fitting(error(text, code, status))
-        self.messages.append(message)
+        self._keep(message)
         await self._send(message, body)
 
     async def end(self) -> None:
         """The END, after which an engine that goes on talking is refused."""
         self._ended = True
         message = end()
-        self.messages.append(message)
+        self._keep(message)
         await self._send(message, message.to_json())
 
     def drop_after(self, frames: int) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secgemini_jupyter.local_server import channel as channel_module
+from secgemini_jupyter.local_server import limits
 from secgemini_jupyter.local_server.channel import CLOSE, Channel, Listener, Piece
 
 steps = st.lists(
@@ -80,7 +80,7 @@ async def test_a_mark_is_always_the_last_of_what_is_taken() -> None:
 
 @pytest.mark.anyio
 async def test_an_engine_waits_for_a_slow_socket_but_not_for_one_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(channel_module, "MAX_BACKLOG_BYTES", 10)
+    monkeypatch.setattr(limits, "MAX_BACKLOG_BYTES", 10)
     channel = Channel()
     listener = channel.open(partial=False)
     channel.publish([b"x" * 11])
@@ -93,7 +93,7 @@ async def test_an_engine_waits_for_a_slow_socket_but_not_for_one_that_is_gone(mo
 
 @pytest.mark.anyio
 async def test_without_a_socket_the_newest_frames_are_kept_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(channel_module, "MAX_UNDELIVERED_BYTES", 10)
+    monkeypatch.setattr(limits, "MAX_UNDELIVERED_BYTES", 10)
     channel = Channel()
     for number in range(10):
         channel.publish([b"%04d" % number])
@@ -106,13 +106,13 @@ async def test_who_waits_for_a_turn_of_its_own_is_given_nothing_and_holds_nothin
     reading, waiting = channel.open(partial=False), channel.open(partial=False)
     waiting.send_first(b"what the running turn asks of its client")
     waiting.hold()
-    channel.publish([b"x" * channel_module.MAX_BACKLOG_BYTES, b"another's"])
+    channel.publish([b"x" * limits.MAX_BACKLOG_BYTES, b"another's"])
     assert not waiting.has_more
     await reading.take()
     reading.given()
     await asyncio.wait_for(channel.room(), 5)
     channel.close(reading)
-    channel.publish([b"y" * channel_module.MAX_BACKLOG_BYTES] * 2)
+    channel.publish([b"y" * limits.MAX_BACKLOG_BYTES] * 2)
     await asyncio.wait_for(channel.room(), 5)
     waiting.release()
     channel.publish([b"its own"])

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from secgemini_jupyter.errors import Secret
-from secgemini_jupyter.local_server import serve, stream
+from secgemini_jupyter.local_server import limits, serve
 from secgemini_jupyter.local_server.app import Service
 from secgemini_jupyter.local_server.engines import Engines
 from secgemini_jupyter.local_server.store import Store
@@ -41,7 +41,7 @@ def address(tmp_path: Path) -> Iterator[str]:
 def test_a_client_that_stops_reading_is_dropped_and_its_turn_goes_on(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream, "STALL_TIMEOUT", 0.3)
+    monkeypatch.setattr(limits, "STALL_TIMEOUT", 0.3)
     with httpx.Client(base_url=f"http://{address}", headers={"x-api-key": KEY}) as http:
         http.post("/v1/session/register", json={"id": "s", "ttl": 300, "model": {"model_string": "local-echo"}})
         prompt = json.dumps({"message_type": "query", "content": "[[messages=12000 bytes=2000]] done"}).encode()
