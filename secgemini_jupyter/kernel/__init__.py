@@ -18,12 +18,20 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "KernelSession", "attach", "chat", "current_session"]
 
 
-def current_session() -> InteractiveSession:
+def current_session(*, tools: Iterable[Tool | Callable[..., Any]] | None = None) -> InteractiveSession:
     """The session that `%%secgemini` cells of this kernel use; created on first use.
 
     Without a key it is one of the embedded local service, and says so in one line.
+
+    Args:
+        tools: functions that the service may ask this kernel to run. A session keeps the tools that it was made with:
+            if the current one has others, a new one like it becomes current. A function that is passed as it is runs
+            only when the person at the cell approves the call; see `secgemini_tool`.
+
+    Raises:
+        ToolError: one of them cannot be a tool; the text says why.
     """
-    return default_kernel().current()
+    return default_kernel().current(tools)
 
 
 def default_kernel() -> KernelSession:

@@ -15,6 +15,7 @@ from secgemini_jupyter.kernel.jobs import Jobs
 from secgemini_jupyter.kernel.memory import Last, NotebookMemory
 from secgemini_jupyter.kernel.models import known_model
 from secgemini_jupyter.kernel.replays import Replays
+from secgemini_jupyter.kernel.tooling import bind_again, with_tools
 from secgemini_jupyter.settings import backend, find_key, missing_key_message
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ class KernelSession:
         tell = say or (lambda _: None)
         self._say: Callable[[str], None] = lambda line: tell(one_line(line))
         self._defaults = defaults or dict
-        self._memory = NotebookMemory({} if namespace is None else namespace, self._say)
+        self._namespace = {} if namespace is None else namespace
+        self._memory = NotebookMemory(self._namespace, self._say)
 
     def adopt(
         self, namespace: Mapping[str, Any], *, say: Callable[[str], None], defaults: Callable[[], Mapping[str, Any]]
@@ -192,9 +194,9 @@ class KernelSession:
         """The session of this name, if this kernel has it."""
         return self._sessions.get(name)
 
-    def current(self) -> InteractiveSession:
-        """The current session; created when it is used for the first time."""
-        return self.use(self.current_name)
+    def current(self, tools: Iterable[Tool | Callable[..., Any]] | None = None) -> InteractiveSession:
+        """The current session; created when it is used for the first time. With `tools`, one that has these."""
+        return self.use(self.current_name) if tools is None else with_tools(self, tools, self._say)
 
     def use(self, name: str, **options: Any) -> InteractiveSession:
         """The session of this name, without making it current; if this kernel has none, the notebook's, else a new one.
@@ -246,6 +248,7 @@ class KernelSession:
             return None
         retained = "retained" if session.can_log else "not retained"
         self._say(f"Continues this notebook's session {name!r}: {session.turns} turns, {retained}.")
+        bind_again(session, self._namespace, self._say)
         return session
 
     def may_continue(self, name: str) -> bool:
@@ -419,6 +422,7 @@ class KernelSession:
                 session = self._known.one(client.resume_session(session_id))
             elif not session.is_running:
                 session.refresh()
+            bind_again(session, self._namespace, self._say)
             name = self.name_of(session_id) or name or session.name
             self._sessions[name] = session
             self._make_current(name)

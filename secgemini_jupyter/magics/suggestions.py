@@ -116,6 +116,21 @@ def kinds(_: SecGeminiMagics, typed: str) -> list[Suggestion]:
     return [Suggestion(",".join([*chosen, kind]), "keyword") for kind in KINDS if kind not in chosen]
 
 
+def functions(magics: SecGeminiMagics, _: str) -> list[Suggestion]:
+    """The user's own, and tools."""
+    from secgemini_jupyter.tools import Tool
+
+    kinds = (FunctionType, MethodType, Tool)
+    namespace = magics.shell.user_ns
+    return [each for each in variables(magics, "") if issubclass(type(namespace.get(each.text)), kinds)]
+
+
+def functions_by_comma(magics: SecGeminiMagics, typed: str) -> list[Suggestion]:
+    chosen = typed.split(",")[:-1]
+    rest = [each for each in functions(magics, "") if each.text not in chosen]
+    return [Suggestion(",".join([*chosen, each.text]), "function") for each in rest]
+
+
 def attachments(magics: SecGeminiMagics, _: str) -> list[Suggestion]:
     """Positions in the list of the current session's files."""
     session = magics.kernel.get(magics.kernel.current_name)
@@ -211,6 +226,8 @@ SOURCES: dict[str, Callable[[SecGeminiMagics, str], list[Suggestion]]] = {
     "resume session": all_sessions,
     "session": sessions,
     "stop id": running_jobs,
+    "tools": functions_by_comma,
+    "tools names": functions,
     "use name": all_sessions,
     "wait id": jobs,
 }

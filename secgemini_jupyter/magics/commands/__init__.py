@@ -18,6 +18,7 @@ from secgemini_jupyter.magics.commands import (
     said,
     sessions,
     setup,
+    tools,
 )
 from secgemini_jupyter.magics.commands.base import Command, Help, status
 from secgemini_jupyter.magics.help import command_help, magic_help, wants_help
@@ -78,6 +79,7 @@ def overview() -> str:
 
 GROUPS: tuple[Sequence[Command], ...] = (
     sessions.COMMANDS,
+    tools.COMMANDS,
     evidence.COMMANDS,
     said.COMMANDS,
     fixing.COMMANDS,

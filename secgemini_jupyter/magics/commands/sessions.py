@@ -11,6 +11,7 @@ from secgemini_jupyter.errors import one_line
 from secgemini_jupyter.magics import asking
 from secgemini_jupyter.magics.choosing import checked_name
 from secgemini_jupyter.magics.commands.base import Command, Line, label, need_notebook, status
+from secgemini_jupyter.magics.commands.tools import named_tools
 from secgemini_jupyter.magics.options import arg, usage_error
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def sessions(magics: SecGeminiMagics, options: Namespace) -> Any:
 
 def new(magics: SecGeminiMagics, options: Namespace) -> Line:
     given = {name: value for name in ("description", "ttl", "model") if (value := getattr(options, name)) is not None}
+    if options.tools:
+        given["tools"] = named_tools(magics, options.tools.split(","), "new --tools")
     magics.kernel.new(None if options.name is None else checked_name(options.name), **given)
     return status(magics, options)
 
@@ -108,6 +111,9 @@ COMMANDS = (
             arg("--description", help="what the session is about"),
             arg("--ttl", type=int, help="time to live in seconds, at least 300"),
             arg("--model", help="a model string; the service's default when left out"),
+            arg(
+                "--tools", metavar="NAMES", help="your functions, by comma, that the service may ask this kernel to run"
+            ),
         ],
     ),
     Command(
