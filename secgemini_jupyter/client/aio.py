@@ -122,6 +122,7 @@ class AsyncSecGemini:
         enable_logging: bool = True,
         *,
         model: str | ModelInfo | None = None,
+        toolsets: Mapping[str, bool] | None = None,
         language: str = "en",
         tools: Iterable[Tool | Callable[..., Any]] = (),
         agents_config: Mapping[str, Any] | None = None,
@@ -133,6 +134,8 @@ class AsyncSecGemini:
             ttl: time to live in seconds, at least 300.
             enable_logging: False asks for no retention; see `can_log` for what holds.
             model: a model string, or one of `models()`.
+            toolsets: toolsets of the model to switch on (True) or off (False), by name; others as they are by default.
+            language: of the answers, as `en` or `pt-BR`.
             tools: functions that the service may ask this process to run; see `secgemini_tool`.
             agents_config: settings of the service's agents, by agent.
 
@@ -148,6 +151,7 @@ class AsyncSecGemini:
             ttl=ttl,
             enable_logging=enable_logging,
             model=model,
+            toolsets=toolsets,
             language=language,
             tools=toolbox,
             agents_config=agents_config,
@@ -318,7 +322,7 @@ class AsyncSecGemini:
             except SecGeminiError as error:
                 if await asyncio.to_thread(self._core.renew, error):
                     continue
-                pause = attempts.pause_after(error)
+                pause = attempts.pause_after(self._core.explain(error))
             await asyncio.sleep(pause)
             while look := attempts.look:
                 outcome, pause = attempts.settled(await self._looked(look, attempts.ends))
@@ -570,6 +574,7 @@ class AsyncInteractiveSession(SessionView):
                         await asyncio.sleep(pause)
                 turn.raise_for_error(self.host)
             except SecGeminiError as error:
+                self._core.explain(error)
                 failing.note(error, turn, self.response(turn, time.monotonic() - started))
                 raise
 

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from secgemini_jupyter.activity.recorder import Recorder
-from secgemini_jupyter.client import histories, noting
+from secgemini_jupyter.client import histories, limits, noting
 from secgemini_jupyter.client.state import SessionState, SessionView, known_groups, without_messages
 from secgemini_jupyter.embedded import LocalService, ensure
-from secgemini_jupyter.errors import InputError, ProtocolError, SecGeminiError, Secret, ServiceError, SettingsError
+from secgemini_jupyter.errors import (
+    InputError,
+    ProtocolError,
+    SecGeminiError,
+    Secret,
+    ServiceError,
+    SettingsError,
+    one_line,
+)
 from secgemini_jupyter.models import (
     Feedback,
     FeedbackType,
@@ -23,7 +32,7 @@ from secgemini_jupyter.models import (
     PublicUser,
     UserInfo,
 )
-from secgemini_jupyter.protocol import names
+from secgemini_jupyter.protocol import choices, names
 from secgemini_jupyter.protocol.turn import Turn
 from secgemini_jupyter.settings import (
     MIN_TTL,
@@ -44,7 +53,7 @@ if TYPE_CHECKING:
     from secgemini_jupyter.transcript.tree import SessionTree
     from secgemini_jupyter.widgets.visualize import VisualizeWidget
 
-DEFAULT_MODEL = "sec-gemini-stable"
+DEFAULT_MODEL = choices.DEFAULT_MODEL
 READS = 3
 """How often a session is read, at most, while files come and go in it."""
 DEFAULT_TTL = 86400
@@ -131,7 +140,13 @@ class ClientCore:
 
     def remember(self, user: UserInfo) -> UserInfo:
         self.user = user
+        limits.Warned.of_expiry(self.key, user.user)
         return user
+
+    def explain(self, error: SecGeminiError) -> SecGeminiError:
+        """`error`, which tells what is known of the key: its limits, or that it has ended."""
+        limits.explain(error, self.user.user if self.user else None)
+        return error
 
     def draft(
         self,
@@ -142,6 +157,7 @@ class ClientCore:
         ttl: int,
         enable_logging: bool,
         model: str | ModelInfo | None,
+        toolsets: Mapping[str, bool] | None,
         language: str,
         tools: Toolbox,
         agents_config: Mapping[str, Any] | None,
@@ -156,19 +172,27 @@ class ClientCore:
             raise InputError(f"name is {type(name).__name__}: pass text, or nothing for a generated name.")
         check_ttl(ttl)
         now = time.time()
+        can_log = _retention(user.user, enable_logging)
+        if toolsets and model is None and self.is_local and user.available_models:
+            model = user.available_models[0]  # what the default means there
+        chosen = choices.model(model, user.available_models)
+        switched = choices.with_toolsets(chosen, toolsets, user.available_models, incognito=not can_log)
+        tag = choices.language(language)
+        if self.is_local and not tag.lower().startswith("en"):
+            warnings.warn(f"The local service answers in English alone, not in {tag!r}.", stacklevel=3)
         return PublicSession(
             user_id=user.user.id,
             org_id=user.user.org_id,
-            model=_model(model, user.available_models),
+            model=chosen if chosen is model and not toolsets else switched,
             ttl=ttl,
-            language=language,
+            language=tag,
             name=name or names.generate(),
             description=description,
             create_time=now,
             update_time=now,
-            can_log=_retention(user.user, enable_logging),
+            can_log=can_log,
             local_tools=tools.declarations(),
-            agents_config=dict(agents_config or {}),
+            agents_config=choices.agents_config(agents_config),
         )
 
     def sessions(self, user: UserInfo) -> list[PublicSession]:
@@ -178,16 +202,6 @@ class ClientCore:
 def check_ttl(ttl: object) -> None:
     if isinstance(ttl, bool) or not isinstance(ttl, int) or ttl < MIN_TTL:
         raise InputError(f"ttl is {ttl!r}: pass whole seconds, at least {MIN_TTL}.")
-
-
-def _model(model: str | ModelInfo | None, available: Iterable[ModelInfo]) -> ModelInfo:
-    if isinstance(model, ModelInfo):
-        return model
-    wanted = model or DEFAULT_MODEL
-    for known in available:
-        if known.model_string == wanted:
-            return known
-    return ModelInfo.parse(wanted)
 
 
 def _retention(user: PublicUser, enable_logging: bool) -> bool:
@@ -361,6 +375,10 @@ def registered(core: ClientCore, draft: PublicSession, stored: PublicSession, to
     """The state of a session just created, from the service's copy of it."""
     if stored.id != draft.id:
         raise ProtocolError(f"Registered session {draft.id}, the service returned {stored.id}.")
+    was_chosen = core.user is not None and draft.model not in core.user.available_models
+    if was_chosen and (otherwise := choices.not_followed(draft.model, stored.model)):
+        listed = ", ".join(one_line(name)[:60] for name in otherwise[:10])
+        warnings.warn(f"The service did not switch these toolsets as asked: {listed}.", stacklevel=3)
     state = SessionState(without_messages(stored), tools, messages=[], recorder=core.recorder(stored))
     state.note("session_created", noting.creation(stored))
     return state

@@ -137,6 +137,7 @@ class SecGemini:
         enable_logging: bool = True,
         *,
         model: str | ModelInfo | None = None,
+        toolsets: Mapping[str, bool] | None = None,
         language: str = "en",
         tools: Iterable[Tool | Callable[..., Any]] = (),
         agents_config: Mapping[str, Any] | None = None,
@@ -148,6 +149,8 @@ class SecGemini:
             ttl: time to live in seconds, at least 300.
             enable_logging: False asks for no retention; see `can_log` for what holds.
             model: a model string, or one of `models()`.
+            toolsets: toolsets of the model to switch on (True) or off (False), by name; others as they are by default.
+            language: of the answers, as `en` or `pt-BR`.
             tools: functions that the service may ask this process to run; see `secgemini_tool`.
             agents_config: settings of the service's agents, by agent.
 
@@ -163,6 +166,7 @@ class SecGemini:
             ttl=ttl,
             enable_logging=enable_logging,
             model=model,
+            toolsets=toolsets,
             language=language,
             tools=toolbox,
             agents_config=agents_config,
@@ -330,7 +334,7 @@ class SecGemini:
             except SecGeminiError as error:
                 if self._core.renew(error):
                     continue
-                pause = attempts.pause_after(error)
+                pause = attempts.pause_after(self._core.explain(error))
             time.sleep(pause)
             while look := attempts.look:
                 outcome, pause = attempts.settled(self._looked(look, attempts.ends))
@@ -589,6 +593,7 @@ class InteractiveSession(SessionView):
                         time.sleep(pause)
                 turn.raise_for_error(self.host)
             except SecGeminiError as error:
+                self._core.explain(error)
                 failing.note(error, turn, self.response(turn, time.monotonic() - started))
                 raise
 

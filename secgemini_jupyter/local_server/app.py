@@ -251,8 +251,12 @@ async def register(service: Service, request: Request) -> Response:
         return op_result(request, 404, f"Unknown model: {one_line(wish.model.model_string)[:200]}")
     if service.store.is_full:
         return op_result(request, 429, f"There are {MAX_SESSIONS:,} sessions. Delete some, or give them less time")
+    try:
+        model = service.engines.chosen(engine, wish.model)
+    except ValueError as problem:
+        return op_result(request, 400, one_line(str(problem)))
     fixed = Fixed(
-        model=engine.model,
+        model=model,
         language=wish.language,
         can_log=wish.can_log,  # our user may always choose (protocol section 6.3)
         created=time.time(),
@@ -264,7 +268,10 @@ async def register(service: Service, request: Request) -> Response:
     )
     if session is None:
         return op_result(request, 409, "A session with that id exists")
-    return op_result(request, text="Session registered", data=None if wish.id else {"id": session_id})
+    text = "Session registered"
+    if not wish.language.lower().startswith("en"):
+        text += "; this service answers in English alone"
+    return op_result(request, text=text, data=None if wish.id else {"id": session_id})
 
 
 def _ttl_problem(ttl: int) -> str | None:

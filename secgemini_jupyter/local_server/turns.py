@@ -79,6 +79,7 @@ class Turn:
         )
         self.lost_table = None if table else session.logs_table
         self.local_tools: Sequence[LocalTool] = session.fixed.local_tools if tools else ()
+        self.model, self.language = session.fixed.model, session.fixed.language
         self.partial = partial
         self.messages: list[Message] = []
         self._keeps = not tools  # a reply over HTTP holds them all; a socket was given each

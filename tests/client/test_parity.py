@@ -87,7 +87,7 @@ def test_plain_stream_takes_what_the_asynchronous_one_takes() -> None:
         (
             SecGemini.create_session,
             "name=None, description='', ttl=86400, enable_logging=True, *, "
-            "model=None, language='en', tools=(), agents_config=None",
+            "model=None, toolsets=None, language='en', tools=(), agents_config=None",  # the reference's has no toolsets
         ),
         (SecGemini.list_sessions, ""),
         (SecGemini.user_info, ""),

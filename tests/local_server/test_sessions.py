@@ -60,6 +60,29 @@ def test_a_session_has_every_field_of_the_right_kind(api: Any) -> None:
     assert session["create_time"] <= time.time()
 
 
+def test_toolsets_are_those_of_the_model(api: Any) -> None:
+    """Told where the client named some; one that there is not is refused."""
+    (analyst,) = (m for m in api.get("/v1/user/info")["available_models"] if m["model_string"] == "local-analyst-1")
+    assert {"iocs", "hashes"} <= {each["name"] for each in analyst["toolsets"]}
+    for model in (analyst, analyst | {"toolsets": []}):
+        assert api.session(api.register(model=model))["model"] == model
+    wish = analyst | {"toolsets": [{"name": "iocs", "is_enabled": False}, {"name": "elsewhere", "is_enabled": False}]}
+    switched = api.session(api.register(model=wish))["model"]["toolsets"]
+    assert {each["name"]: each["is_enabled"] for each in switched} == {
+        each["name"]: each["name"] != "iocs" for each in analyst["toolsets"]
+    }
+    for model in (analyst, {"model_string": "local-echo"}):
+        body = {"id": uuid.uuid4().hex, "ttl": 300, "model": model | {"toolsets": [{"name": "x", "is_enabled": True}]}}
+        result = api.post("/v1/session/register", body)
+        assert (result["ok"], result["status_code"]) == (False, 400)
+        assert "has no toolset 'x'" in result["status_message"]
+
+
+def test_another_language_is_answered_honestly(api: Any) -> None:
+    body = {"id": uuid.uuid4().hex, "ttl": 300, "language": "de"}
+    assert "English alone" in api.post("/v1/session/register", body)["status_message"]
+
+
 def test_a_second_registration_of_a_live_id_is_a_conflict(api: Any) -> None:
     session_id = api.register(name="first")
     again = {"id": session_id, "ttl": 300, "name": "second", "model": {"model_string": "local-echo"}}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from secgemini_jupyter.magics.commands.rights import expiry
+from secgemini_jupyter.client.limits import expiry
 from secgemini_jupyter.magics.report import Finding, Report
 from tests.client.servers import WebServer, as_json, web_server
 from tests.conftest import KEY
@@ -109,6 +109,35 @@ def test_models_are_a_frame_without_escapes(shell: InteractiveShell) -> None:
     assert list(frame["toolsets"]) == ["network, cve", ""]
     assert "\x1b" not in frame.to_string()
     assert "<script>" not in frame._repr_html_()
+
+
+@pytest.mark.usefixtures("service")
+def test_toolsets_are_a_frame(shell: InteractiveShell) -> None:
+    frame = shown(shell, "models --toolsets")
+    assert frame[["model", "toolset", "default"]].to_numpy().tolist() == [
+        ["sec-gemini-stable", "network", False],
+        ["sec-gemini-stable", "cve", False],
+    ]
+    assert frame["current"].isna().all()
+
+
+@pytest.mark.usefixtures("service")
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("new --with nothing", "has no toolset 'nothing'"),
+        ("new --with cve --without cve", "both --with and --without"),
+        ("new --language 'x y'", "pass a tag like"),
+        ("update --name x --generate-name", "not both"),
+    ],
+)
+def test_a_choice_that_makes_no_sense_is_one_line(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str], line: str, words: str
+) -> None:
+    shell.run_cell(f"%secgemini {line}")
+    written = "".join(capsys.readouterr())
+    assert words in written
+    assert "Traceback" not in written
 
 
 @pytest.mark.kernel

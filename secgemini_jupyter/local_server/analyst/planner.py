@@ -6,7 +6,7 @@ Only what the user says can start a tool. Pasted text and attachments are looked
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 
 from secgemini_jupyter.local_server.analyst.text import code, count, listed
@@ -142,8 +142,8 @@ def _why(calls: Sequence[Call]) -> str:
     return f"I will {told}.{more}"
 
 
-def nothing_fits(request: Request) -> str:
-    """The answer when no tool can help: one sentence, what there is, and where to ask instead."""
+def nothing_fits(request: Request, off: Container[str] = ()) -> str:
+    """The answer when no tool can help: one sentence, what there is but the tools in `off`, where to ask instead."""
     lines = [
         "The local analyst cannot answer this: it is offline, has no live intelligence and is no language model, "
         "only a set of tools.\n"
@@ -157,6 +157,6 @@ def nothing_fits(request: Request) -> str:
     elif request.asks(r"\blogg?(?:ed|ins?|s)?\b|\battach|\bfile\b"):
         lines.append("Nothing is attached: `%secgemini attach PATH` adds a file to this session.\n")
     lines.append("It can:\n")
-    lines += [f"- {tool.ability}" for tool in tools().values()]
+    lines += [f"- {tool.ability}" for tool in tools().values() if tool.name not in off]
     lines.append(f"\nFor anything else, ask Sec-Gemini itself: get a key at {KEY_PAGE} and set `{KEY_VARIABLE}`.")
     return "\n".join(lines)

@@ -1,18 +1,51 @@
-"""The tools there are. A new one is a module in `tools/` with a `TOOLS` tuple, and its name in `MODULES`."""
+"""The tools there are. A new one is a module in `tools/` with a `TOOLS` tuple, and a line in `TOOLSETS`."""
 
 from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
+from typing import Any
 
 from secgemini_jupyter.local_server.analyst.tool import Tool
+from secgemini_jupyter.models import ModelInfo, OptionalToolSet, ToolSetVendor
 
-MODULES = ("iocs", "decoding", "cvss_scores", "hashes", "auth", "log_tables", "log_queries")
-"""In the order in which a plan runs them and the analyst lists what it can do."""
+TOOLSETS = {
+    "iocs": "Indicators of compromise: find, defang, refang.",
+    "decoding": "Base64, hex, percent-encoding, compression: decode, layer by layer.",
+    "cvss_scores": "CVSS vectors: scores.",
+    "hashes": "Hashes of attachments and texts.",
+    "auth": "Logins in logs: who, from where, how often, what failed.",
+    "log_tables": "Logs: what is in them, as tables.",
+    "log_queries": "Logs: questions as SQL.",
+}
+"""Modules with what they are good for, in the order in which a plan runs them and the analyst lists what it can do.
+
+Each can be switched off for a session, as a toolset of the model.
+"""
 
 
 @cache
 def tools() -> dict[str, Tool]:
     """Every tool by its name."""
-    modules = [import_module(f"{__package__}.tools.{name}") for name in MODULES]
-    return {tool.name: tool for module in modules for tool in module.TOOLS}
+    return {tool.name: tool for name in TOOLSETS for tool in _module(name).TOOLS}
+
+
+def _module(name: str) -> Any:
+    return import_module(f"{__package__}.tools.{name}")
+
+
+def toolsets() -> list[OptionalToolSet]:
+    """For the model; the tools themselves are not loaded for it."""
+    return [
+        OptionalToolSet(
+            name=name, description=about, is_enabled=True, is_enabled_by_default=True,
+            is_enabled_by_default_in_incognito=True, vendor=ToolSetVendor(name="secgemini-jupyter"),
+        )
+        for name, about in TOOLSETS.items()
+    ]  # fmt: skip
+
+
+def switched_off(model: ModelInfo) -> set[str]:
+    """Names of the tools that are switched off in a session with this model."""
+    off = [each.name for each in model.toolsets if each.name in TOOLSETS and not each.is_enabled]
+    return {tool.name for name in off for tool in _module(name).TOOLS}

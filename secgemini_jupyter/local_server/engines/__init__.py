@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+import msgspec
+
 from secgemini_jupyter.errors import SettingsError
 from secgemini_jupyter.models import ModelInfo
 
@@ -62,6 +64,22 @@ class Engines:
         if name in ALIASES:
             return next(iter(self._by_model.values()))
         return self._by_model.get(name)
+
+    @staticmethod
+    def chosen(engine: Engine, wish: ModelInfo) -> ModelInfo:
+        """The engine's model with the toolsets as a client wants them; none are told where it names none.
+
+        Raises:
+            ValueError: it wants one that there is not.
+        """
+        there = engine.model.toolsets
+        names = [each.name for each in there]
+        if unknown := [each.name for each in wish.toolsets if each.is_enabled and each.name not in names]:
+            known = f"It has: {', '.join(names)}" if names else "It has none"
+            raise ValueError(f"Model {engine.model.model_string} has no toolset {unknown[0][:100]!r}. {known}")
+        wanted = {each.name: each.is_enabled for each in wish.toolsets}
+        toolsets = [msgspec.structs.replace(t, is_enabled=wanted.get(t.name, t.is_enabled)) for t in there]
+        return msgspec.structs.replace(engine.model, toolsets=toolsets if wish.toolsets else [])
 
     async def warm(self) -> None:
         """Lets the default engine make ready what its first answer would wait for; a failure shows there."""

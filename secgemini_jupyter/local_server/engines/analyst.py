@@ -15,7 +15,7 @@ from secgemini_jupyter.local_server.analyst import planner
 from secgemini_jupyter.local_server.analyst.logs.tables import TIME_LIMIT as TABLE_TIME_LIMIT
 from secgemini_jupyter.local_server.analyst.text import code
 from secgemini_jupyter.local_server.analyst.tool import Attached, Call, Request, ToolFailure, subject
-from secgemini_jupyter.local_server.analyst.toolbox import tools
+from secgemini_jupyter.local_server.analyst.toolbox import switched_off, tools, toolsets
 from secgemini_jupyter.local_server.analyst.workers import Workers
 from secgemini_jupyter.local_server.engines.base import EngineTurn, StoredAttachment, StoredTable
 from secgemini_jupyter.models import MessageType, ModelInfo, Role, State
@@ -36,6 +36,7 @@ class AnalystEngine:
         version="1",
         model_string="local-analyst-1",
         description="Deterministic security tools on this machine: offline, no language model.",
+        toolsets=toolsets(),
     )
 
     def __init__(self, workers: Workers | None = None) -> None:
@@ -52,9 +53,17 @@ class AnalystEngine:
         await turn.say(MessageType.INFO, "Transfer", state=State.CALLING_TOOL)
         request = await self._request(turn)
         plan = planner.plan_for(request)
-        await self._say_whole(turn, MessageType.THINKING, plan.why, State.PLANNING, title="Plan")
-        outcomes = [(call, await self._run(turn, call)) for call in plan.calls]
-        text = plan.literal if plan.literal is not None else _answer(request, outcomes)
+        off = switched_off(turn.model)
+        left_out = list(dict.fromkeys(call.tool for call in plan.calls if call.tool in off))
+        why = " ".join(filter(None, [plan.why, _left_out(left_out), _other_language(turn.language)]))
+        await self._say_whole(turn, MessageType.THINKING, why, State.PLANNING, title="Plan")
+        outcomes = [(call, await self._run(turn, call)) for call in plan.calls if call.tool not in off]
+        if plan.literal is not None:
+            text = plan.literal
+        elif left_out and not outcomes:
+            text = _left_out(left_out)
+        else:
+            text = _answer(request, outcomes, off)
         if turn.lost_table and not plan.literal:
             text += (
                 f"\n\nThe logs table {code(turn.lost_table)} is not here any more: upload the log and attach it again."
@@ -180,9 +189,20 @@ def _shown(arguments: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _answer(request: Request, outcomes: list[tuple[Call, dict[str, Any]]]) -> str:
+def _left_out(names: list[str]) -> str:
+    """That tools which fit are not used, since the session's model has their toolsets switched off."""
+    listed = ", ".join(f"`{name}`" for name in names)
+    return f"Switched off in this session, and not used: {listed}." if names else ""
+
+
+def _other_language(tag: str) -> str:
+    """The analyst's sentences are fixed: it says so rather than pretend."""
+    return "" if tag.lower().startswith("en") else f"This session asks for {code(tag)}; I answer in English alone."
+
+
+def _answer(request: Request, outcomes: list[tuple[Call, dict[str, Any]]], off: set[str]) -> str:
     if not outcomes:
-        return planner.nothing_fits(request)
+        return planner.nothing_fits(request, off)
     if request.wish.as_json:
         return _as_json(outcomes)
     parts = []

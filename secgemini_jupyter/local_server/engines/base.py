@@ -73,6 +73,10 @@ class EngineTurn(Protocol):
     """None too for one that is attached and was lost: `lost_table` then is its hash."""
     lost_table: str | None
     local_tools: Sequence[LocalTool]
+    model: ModelInfo
+    """Of the session, with its toolsets as they are switched there; where it has none, all are as by default."""
+    language: str
+    """That the session wants its answers in."""
     partial: bool
     """Whether anybody who listens asked for 206 pieces."""
 

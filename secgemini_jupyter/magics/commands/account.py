@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from IPython.core.error import StdinNotImplementedError, UsageError
 
+from secgemini_jupyter.client.limits import Warned, expiry
 from secgemini_jupyter.errors import (
     AuthenticationError,
     NetworkError,
@@ -17,7 +18,6 @@ from secgemini_jupyter.errors import (
     one_line,
 )
 from secgemini_jupyter.magics.commands.base import Command, Line
-from secgemini_jupyter.magics.commands.rights import expiry
 from secgemini_jupyter.magics.options import arg
 from secgemini_jupyter.settings import (
     KEY_PAGE,
@@ -147,7 +147,8 @@ def _become(kernel: KernelSession, key: Key) -> str:
 
     client = InterruptibleSecGemini(key)
     try:
-        user = client.user_info().user
+        with Warned.in_words():
+            user = client.user_info().user
         was_local = kernel.has_client and kernel.is_local
         left = kernel.change_client(client)
     except AuthenticationError as error:

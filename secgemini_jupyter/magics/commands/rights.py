@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import time
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
+from secgemini_jupyter.client.limits import Warned, expiry, quota
 from secgemini_jupyter.errors import SessionNotFoundError, one_line
 from secgemini_jupyter.magics.commands.base import Command
 from secgemini_jupyter.magics.options import arg
-from secgemini_jupyter.settings import KEY_PAGE
 
 if TYPE_CHECKING:
     from secgemini_jupyter.client.sync import InteractiveSession
     from secgemini_jupyter.magics import SecGeminiMagics
-    from secgemini_jupyter.magics.report import Report, State
-    from secgemini_jupyter.models import PublicUser
+    from secgemini_jupyter.magics.report import Report
+    from secgemini_jupyter.models import ModelInfo, PublicUser
     from secgemini_jupyter.transcript.usage import Grain
 
 __all__ = ["COMMANDS", "expiry"]
 
-SOON = 14 * 86400
-"""Seconds before a key's end in which it is time to think of the next one."""
 TOKENS = {
     "total_tokens": "total_tokens",
     "prompt_tokens": "prompt_tokens",
@@ -36,7 +33,8 @@ def whoami(magics: SecGeminiMagics, _: Namespace) -> Report:
     from secgemini_jupyter.magics.report import Finding, Report
 
     client = magics.kernel.client
-    user = client.user_info().user
+    with Warned.in_words():
+        user = client.user_info().user
     if client.is_local:
         who = "local analyst, not Sec-Gemini"
         key = Finding("key", "info", "none needed: the local service runs for this user alone")
@@ -57,31 +55,6 @@ def whoami(magics: SecGeminiMagics, _: Namespace) -> Report:
     return Report(facts)
 
 
-def expiry(ends: int, now: float | None = None) -> tuple[State, str, str]:
-    """What a key's end (Unix seconds, 0 for never) means now, in words, and what to do."""
-    from secgemini_jupyter.render.text import utc
-
-    if ends <= 0:
-        return "ok", "never", ""
-    left = ends - (time.time() if now is None else now)
-    if left <= 0:
-        return (
-            "fail",
-            f"expired {_days(-left)} ago, {utc(ends)}",
-            f"Get a new key at {KEY_PAGE}, then %secgemini login.",
-        )
-    if left <= SOON:
-        return "warn", f"in {_days(left)}, {utc(ends)}", f"Get the next key at {KEY_PAGE} before that."
-    return "ok", f"in {_days(left)}, {utc(ends)}", ""
-
-
-def _days(seconds: float) -> str:
-    from secgemini_jupyter.render.text import count
-
-    hours = int(seconds // 3600)
-    return count(hours // 24, "day") if hours >= 48 else count(hours, "hour") if hours else "less than an hour"
-
-
 def _retention(user: PublicUser) -> str:
     if user.never_log:
         return "never: prompts and answers of this key are not retained"
@@ -91,11 +64,7 @@ def _retention(user: PublicUser) -> str:
 
 
 def _quota(user: PublicUser) -> str:
-    from secgemini_jupyter.render.text import count
-
-    limits = [(user.rpm, "request"), (user.tpm, "token")]
-    said = [count(limit, what) for limit, what in limits if limit > 0]
-    return f"{' and '.join(said)} a minute" if said else "the service names none"
+    return quota(user) or "the service names none"
 
 
 def usage(magics: SecGeminiMagics, options: Namespace) -> Any:
@@ -160,7 +129,7 @@ def _total(table: Any) -> str:
     return f"This kernel's sessions took {spent} in {count(turns, 'turn')}."
 
 
-def models(magics: SecGeminiMagics, _: Namespace) -> Any:
+def models(magics: SecGeminiMagics, options: Namespace) -> Any:
     import pandas as pd
 
     from secgemini_jupyter.client.base import DEFAULT_MODEL
@@ -168,6 +137,8 @@ def models(magics: SecGeminiMagics, _: Namespace) -> Any:
     kernel = magics.kernel
     session = kernel.get(kernel.current_name)
     current = session.model.model_string if session else None
+    if options.toolsets:
+        return _toolsets(kernel.client.models(), session.model if session else None)
     rows = [
         {
             "model": one_line(model.model_string),
@@ -185,6 +156,28 @@ def models(magics: SecGeminiMagics, _: Namespace) -> Any:
     return pd.DataFrame(rows, columns=names)
 
 
+def _toolsets(models: list[ModelInfo], current: ModelInfo | None) -> Any:
+    import pandas as pd
+
+    now = {each.name: each.is_enabled for each in current.toolsets} if current else {}
+    rows = [
+        {
+            "model": one_line(model.model_string),
+            "toolset": one_line(each.name),
+            "current": now.get(each.name) if current and current.model_string == model.model_string else None,
+            "default": each.is_enabled or each.is_enabled_by_default,
+            "incognito": each.is_enabled or each.is_enabled_by_default_in_incognito,
+            "experimental": each.is_experimental,
+            "vendor": one_line(each.vendor.name),
+            "description": one_line(each.description or ""),
+        }
+        for model in models
+        for each in model.toolsets
+    ]
+    names = ["model", "toolset", "current", "default", "incognito", "experimental", "vendor", "description"]
+    return pd.DataFrame(rows, columns=names).astype({"current": "boolean"})
+
+
 COMMANDS = (
     Command("whoami", "whose key it is, when it ends, what it may do", whoami),
     Command(
@@ -193,5 +186,10 @@ COMMANDS = (
         usage,
         [arg("--by", choices=["turn", "session", "day", "model"], help="one row for each of these; else session")],
     ),
-    Command("models", "models of this key, as a DataFrame", models),
+    Command(
+        "models",
+        "models of this key, as a DataFrame",
+        models,
+        [arg("--toolsets", action="store_true", help="their toolsets, and which are on")],
+    ),
 )

@@ -9,7 +9,7 @@ from IPython.core.error import UsageError
 
 from secgemini_jupyter.errors import one_line
 from secgemini_jupyter.magics import asking
-from secgemini_jupyter.magics.choosing import checked_name
+from secgemini_jupyter.magics.choosing import MAX_NAME, checked_name
 from secgemini_jupyter.magics.commands.base import Command, Line, label, need_notebook, status
 from secgemini_jupyter.magics.commands.tools import named_tools
 from secgemini_jupyter.magics.options import arg, usage_error
@@ -39,11 +39,26 @@ def sessions(magics: SecGeminiMagics, options: Namespace) -> Any:
 
 
 def new(magics: SecGeminiMagics, options: Namespace) -> Line:
-    given = {name: value for name in ("description", "ttl", "model") if (value := getattr(options, name)) is not None}
+    names = ("description", "ttl", "model", "language")
+    given = {name: value for name in names if (value := getattr(options, name)) is not None}
+    if switches := switched(options):
+        given["toolsets"] = switches
     if options.tools:
         given["tools"] = named_tools(magics, options.tools.split(","), "new --tools")
     magics.kernel.new(None if options.name is None else checked_name(options.name), **given)
     return status(magics, options)
+
+
+def switched(options: Namespace) -> dict[str, bool]:
+    """Toolsets by `--with` and `--without`.
+
+    Raises:
+        UsageError: one is in both.
+    """
+    on, off = options.with_ or [], options.without or []
+    if both := {*on} & {*off}:
+        raise usage_error(f"%secgemini new: toolset {min(both)!r} is both --with and --without. Keep one.")
+    return dict.fromkeys(on, True) | dict.fromkeys(off, False)
 
 
 def use(magics: SecGeminiMagics, options: Namespace) -> Line:
@@ -70,7 +85,11 @@ def resume(magics: SecGeminiMagics, options: Namespace) -> Any:
 
 def update(magics: SecGeminiMagics, options: Namespace) -> Line:
     name = None if options.name is None else checked_name(options.name)
+    if options.generate_name and name is not None:
+        raise usage_error("%secgemini update: --name or --generate-name, not both.")
     session = magics.kernel.current()
+    if options.generate_name:
+        name = one_line(session.generate_name())[:MAX_NAME]
     magics.kernel.update_session(session.id, name=name, description=options.description, ttl=options.ttl)
     return status(magics, options)
 
@@ -114,6 +133,15 @@ COMMANDS = (
             arg(
                 "--tools", metavar="NAMES", help="your functions, by comma, that the service may ask this kernel to run"
             ),
+            arg(
+                "--with",
+                dest="with_",
+                action="append",
+                metavar="TOOLSET",
+                help="switch a toolset of the model on, see models --toolsets; may be given several times",
+            ),
+            arg("--without", action="append", metavar="TOOLSET", help="switch one off; may be given several times"),
+            arg("--language", metavar="TAG", help="of the answers, like en or pt-BR"),
         ],
     ),
     Command(
@@ -141,6 +169,7 @@ COMMANDS = (
         update,
         [
             arg("--name", help="a new name"),
+            arg("--generate-name", action="store_true", help="a name that the service proposes"),
             arg("--description", help="a new description"),
             arg("--ttl", type=int, help="seconds from now, at least 300"),
         ],

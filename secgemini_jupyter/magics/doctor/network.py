@@ -273,7 +273,7 @@ def _json(body: bytes) -> Any:
 
 
 def _ends(user: dict[str, Any]) -> Iterator[Finding]:
-    from secgemini_jupyter.magics.commands.rights import expiry
+    from secgemini_jupyter.client.limits import expiry
 
     ends = user.get("key_expire_time", 0)
     if isinstance(ends, int):

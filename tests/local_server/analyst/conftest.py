@@ -11,17 +11,26 @@ import pytest
 
 from secgemini_jupyter.local_server.engines.analyst import AnalystEngine
 from secgemini_jupyter.local_server.engines.base import Decision, LocalToolOutcome, StoredAttachment, StoredTable
-from secgemini_jupyter.models import LocalTool, Message, MessageType, PublicSessionFile, State
+from secgemini_jupyter.models import LocalTool, Message, MessageType, ModelInfo, PublicSessionFile, State
 
 
 class RecordedTurn:
     """An `EngineTurn` whose messages stay in a list."""
 
-    def __init__(self, prompt: str, files: Mapping[str, bytes], *, partial: bool = False) -> None:
+    def __init__(
+        self,
+        prompt: str,
+        files: Mapping[str, bytes],
+        *,
+        partial: bool = False,
+        model: ModelInfo = AnalystEngine.model,
+        language: str = "en",
+    ) -> None:
         self.session_id = "a-session"
         self.prompt = prompt
         self.history: Sequence[Message] = ()
         self.local_tools: Sequence[LocalTool] = ()
+        self.model, self.language = model, language
         self.partial = partial
         self.logs_table: StoredTable | None = None
         self.lost_table: str | None = None
@@ -77,8 +86,8 @@ async def engine() -> AsyncIterator[AnalystEngine]:
 
 @pytest.fixture
 def ask(engine: AnalystEngine) -> Ask:
-    async def ask(prompt: str, files: Mapping[str, bytes] | None = None, *, partial: bool = False) -> RecordedTurn:
-        turn = RecordedTurn(prompt, files or {}, partial=partial)
+    async def ask(prompt: str, files: Mapping[str, bytes] | None = None, **session: Any) -> RecordedTurn:
+        turn = RecordedTurn(prompt, files or {}, **session)
         await engine.answer(turn)
         return turn
 

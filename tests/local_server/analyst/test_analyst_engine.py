@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from secgemini_jupyter.local_server.analyst.toolbox import tools
-from secgemini_jupyter.local_server.engines.analyst import pieces
+from secgemini_jupyter.local_server.engines.analyst import AnalystEngine, pieces
 from secgemini_jupyter.models import MessageType, Role
 
 pytestmark = pytest.mark.anyio
@@ -189,3 +190,20 @@ async def test_a_query_that_writes_is_refused(ask: Any) -> None:
 
 async def test_lone_surrogates_in_a_prompt_do_no_harm(ask: Any) -> None:
     assert "evil.com" in (await ask("Pull the IOCs: evil.com \ud800 x")).answer
+
+
+async def test_tools_of_a_toolset_that_is_off_are_not_used(ask: Any) -> None:
+    offered = AnalystEngine.model.toolsets
+    switched = [msgspec.structs.replace(each, is_enabled=each.name != "iocs") for each in offered]
+    model = msgspec.structs.replace(AnalystEngine.model, toolsets=switched)
+    turn = await ask("Find the indicators in: evil.example and 203.0.113.7", model=model)
+    assert turn.tools == []
+    assert turn.answer == "Switched off in this session, and not used: `extract_iocs`."
+    assert "indicators in a text or file" not in (await ask("Can you sing?", model=model)).answer
+    assert "indicators in a text or file" in (await ask("Can you sing?")).answer
+
+
+async def test_another_language_is_told_in_the_plan(ask: Any) -> None:
+    for language, is_told in (("de", True), ("en-GB", False)):
+        (plan,) = (m for m in (await ask("Hash this: abc", language=language)).said if m.title == "Plan")
+        assert ("I answer in English alone." in (plan.content or "")) == is_told
