@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -179,7 +178,7 @@ class ClientCore:
         switched = choices.with_toolsets(chosen, toolsets, user.available_models, incognito=not can_log)
         tag = choices.language(language)
         if self.is_local and not tag.lower().startswith("en"):
-            warnings.warn(f"The local service answers in English alone, not in {tag!r}.", stacklevel=3)
+            limits.warn(f"The local service answers in English alone, not in {tag!r}.")
         return PublicSession(
             user_id=user.user.id,
             org_id=user.user.org_id,
@@ -378,7 +377,7 @@ def registered(core: ClientCore, draft: PublicSession, stored: PublicSession, to
     was_chosen = core.user is not None and draft.model not in core.user.available_models
     if was_chosen and (otherwise := choices.not_followed(draft.model, stored.model)):
         listed = ", ".join(one_line(name)[:60] for name in otherwise[:10])
-        warnings.warn(f"The service did not switch these toolsets as asked: {listed}.", stacklevel=3)
+        limits.warn(f"The service did not switch these toolsets as asked: {listed}.")
     state = SessionState(without_messages(stored), tools, messages=[], recorder=core.recorder(stored))
     state.note("session_created", noting.creation(stored))
     return state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 import warnings
@@ -10,14 +11,16 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import ClassVar, Literal
 
-from secgemini_jupyter.errors import AuthenticationError, QuotaError, SecGeminiError
+from secgemini_jupyter.errors import AuthenticationError, QuotaError, SecGeminiError, one_line
 from secgemini_jupyter.models import PublicUser
 from secgemini_jupyter.settings import KEY_PAGE, Key
 
-__all__ = ["Warned", "expiry", "explain", "quota"]
+__all__ = ["Warned", "expiry", "explain", "quota", "warn"]
 
 SOON = 14 * 86400
 """Seconds before a key's end in which it is time to think of the next one."""
+
+_NOT_THE_CALLER = frozenset({"secgemini_jupyter", "IPython", "ipykernel", "asyncio", "contextlib", "functools"})
 
 State = Literal["ok", "warn", "fail"]
 
@@ -45,6 +48,14 @@ def _days(seconds: float) -> str:
 
     hours = int(seconds // 3600)
     return count(hours // 24, "day") if hours >= 48 else count(hours, "hour") if hours else "less than an hour"
+
+
+def warn(words: str) -> None:
+    """A `UserWarning` that names the line of the caller's own code, not one of ours or of what runs it."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _NOT_THE_CALLER:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(one_line(words), stacklevel=level)
 
 
 def quota(user: PublicUser) -> str:
@@ -76,7 +87,7 @@ class Warned:
         if cls._is_said.get():
             return
         says = f"ends {words}" if state == "warn" else words
-        warnings.warn(f"The API key {key} {says}. {advice}", stacklevel=4)
+        warn(f"The API key {key} {says}. {advice}")
 
     @classmethod
     @contextmanager

@@ -10,10 +10,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from secgemini_jupyter import embedded
 from secgemini_jupyter.client import limits
-from secgemini_jupyter.errors import AuthenticationError, InputError, QuotaError
+from secgemini_jupyter.client.base import ClientCore
+from secgemini_jupyter.client.sync import SecGemini
+from secgemini_jupyter.errors import AuthenticationError, InputError, QuotaError, Secret
 from tests.client.servers import Seen, as_json, web_server
 from tests.client.test_wire import PLAIN_KEY, service
+from tests.conftest import LocalService
 
 DAY = 86400
 MODEL = {
@@ -33,7 +37,8 @@ def info(**user: Any) -> dict[str, Any]:
 
 
 def test_a_key_that_ends_soon_is_told_once(shell: Any) -> None:
-    with web_server(lambda _: as_json(info(key_expire_time=int(time.time()) + 3 * DAY + 60))) as web:
+    ends = int(time.time()) + 3 * DAY + 60
+    with web_server(lambda _: as_json(info(key_expire_time=ends))) as web:
         client = shell(PLAIN_KEY, base_url=web.url, websocket_url="ws://127.0.0.1:9")
         with pytest.warns(
             UserWarning, match=r"…6789 from argument ends in 3 days, 20\d\d-.* UTC\. Get the next key"
@@ -138,3 +143,14 @@ def test_a_name_that_the_service_proposes(session: Any) -> None:
     name = session.generate_name()
     session.update(name=name)
     assert session.name == name != ""
+
+
+def test_a_warning_names_the_caller_s_line(local_service: LocalService) -> None:
+    key = Secret(local_service.key)
+    service = embedded.LocalService(local_service.http, local_service.ws, local_service.pid, key, "")
+    core = ClientCore.local(service)
+    with SecGemini._of(core) as client:
+        with pytest.warns(UserWarning, match="English alone, not in 'de'") as caught:
+            session = client.create_session(language="de")
+        session.delete()
+    assert caught[0].filename == __file__
