@@ -15,6 +15,7 @@ from benchmarks.activity import measure_activity
 from benchmarks.dataset import measure_dataset
 from benchmarks.exports import measure_exports
 from benchmarks.importing import import_times, load_ext_times
+from benchmarks.load import measure_load
 from benchmarks.magics import measure_magics
 from benchmarks.plan import OURS, ROWS, Aim, Row
 from benchmarks.running import ROOT, Samples, WorkerError, measure, medians, official_python
@@ -71,6 +72,8 @@ def main() -> int:
         results["rows"] |= measure_dataset()
     if not options.only or "exports" in options.only:
         results["rows"] |= measure_exports(official, quick=options.quick)
+    if not options.only or "load" in options.only:
+        results["rows"] |= measure_load(official, quick=options.quick)
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=1), "utf-8")
     print(f"\nAll samples: {RESULTS.relative_to(ROOT)}")
@@ -84,7 +87,7 @@ def arguments() -> argparse.Namespace:
         "only",
         nargs="*",
         help="rows whose name contains one of these words; "
-        "`import`, `widgets`, `magics`, `activity`, `dataset`, `exports`",
+        "`import`, `widgets`, `magics`, `activity`, `dataset`, `exports`, `load`",
     )
     return parser.parse_args()
 

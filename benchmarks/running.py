@@ -47,7 +47,7 @@ def echo_server() -> Iterator[Service]:
             try:
                 assert process.stdout is not None
                 first = json.loads(process.stdout.readline())
-                yield Service(first["http"], first["ws"], key)
+                yield Service(first["http"], first["ws"], key, first["pid"])
             finally:
                 process.terminate()
                 process.wait(20)

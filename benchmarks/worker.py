@@ -30,6 +30,7 @@ class Service:
     http: str
     ws: str
     key: str
+    pid: int = 0
 
     def get(self, path: str) -> Any:
         return self._call(urllib.request.Request(self.http + path))
