@@ -83,7 +83,7 @@ class AtTheCell:
         self._show(question, "", display_id)
         choices = CHOICES[question.kind].format(name=question.name)
         if is_captured(self._shell):  # what is displayed is not seen, and nobody approves blindly
-            choices = f"{question.as_text}\n{choices}"
+            choices = f"{question.as_text()}\n{choices}"
         try:
             with released():
                 said = input(choices).strip().lower()
@@ -124,7 +124,7 @@ class AtTheCell:
             time.sleep(0.005)
 
     def _show(self, question: Question, verdict: str, display_id: str, *, update: bool = False) -> None:
-        text = question.as_text + (f"\n→ {verdict}" if verdict else "")
+        text = question.as_text(verdict)
         if not is_terminal(self._shell):
             publish(_bundle(text), display_id, update=update)
         elif not update:

@@ -135,6 +135,8 @@ def kind_of(message: Message) -> Kind:
 def is_of_a_tool(message: Message) -> bool:
     """Whether the tool's own lane shows it."""
     kinds = (MessageType.LOCAL_TOOL_CALL, MessageType.LOCAL_TOOL_RESULT)
+    if message.message_type is MessageType.CONFIRMATION_REQUEST:  # which may have a call's state
+        return False
     return message.message_type in kinds or message.state in (State.CALLING_TOOL, State.TOOL_RESULT)
 
 

@@ -353,6 +353,8 @@ def step_words(step: Step) -> tuple[str, str]:
     """A sign and a word for how the step stands: never a sign alone."""
     if step.kind == "tool":
         sign = "… running" if step.ok is None else "✓ done" if step.ok else "✗ failed"
+    elif step.kind == "confirmation":
+        sign = "… asks you" if step.ok is None else "✓ approved" if step.ok else "✗ denied"
     else:
         sign = _SIGNS[step.kind]
     symbol, _, word = sign.partition(" ")

@@ -84,7 +84,8 @@ def header_words(steps: Steps, facts: Facts, *, has_text: bool, stage: Stage = "
         doing = "answering"
     else:
         last = steps.items[-1] if steps.items else None
-        doing = f"{step_words(last)[1]}: {last.in_words}" if last and last.kind == "thinking" else "working"
+        tells = last is not None and (last.kind == "thinking" or (last.kind == "confirmation" and last.ok is None))
+        doing = f"{step_words(last)[1]}: {last.in_words}" if last and tells else "working"
     actor = steps.agent or facts.actor or service.removeprefix("the ")
     return f"{one_line(actor, 60)} · {doing}"
 

@@ -15,9 +15,9 @@ from secgemini_jupyter.errors import ProtocolError
 from secgemini_jupyter.models import ROOT, Message, MessageType, State, read_json
 from secgemini_jupyter.render.text import one_line
 
-__all__ = ["ARGUMENTS", "OUTPUTS", "Step", "Steps", "is_hand_over", "tool_object"]
+__all__ = ["ARGUMENTS", "OUTPUTS", "Step", "Steps", "confirmation_words", "is_hand_over", "tool_object"]
 
-Kind = Literal["tool", "thinking", "error", "source", "other"]
+Kind = Literal["tool", "confirmation", "thinking", "error", "source", "other"]
 Match = Literal["exact", "order", "none"]
 ARGUMENTS = ("tool_args", "args", "arguments")
 OUTPUTS = ("response", "output", "result", "content")
@@ -26,6 +26,7 @@ _MAX_JSON = 1_000_000
 # Looking up an enum's member costs more than the comparison.
 _END, _CALLING_TOOL, _TOOL_RESULT = State.END, State.CALLING_TOOL, State.TOOL_RESULT
 _LOCAL_CALL, _LOCAL_RESULT = MessageType.LOCAL_TOOL_CALL, MessageType.LOCAL_TOOL_RESULT
+_ASKED, _DECIDED = MessageType.CONFIRMATION_REQUEST, MessageType.CONFIRMATION_RESPONSE
 _NO_STEPS = frozenset({MessageType.QUERY, MessageType.RESULT})
 _CALLING = re.compile(r"\Acalling\s+", re.IGNORECASE)
 _PROCESSING = re.compile(r"processing\s+(.{1,80}?)\s+result\s*$", re.IGNORECASE)
@@ -39,6 +40,8 @@ _WINDOW = 100
 @dataclass(eq=False)  # two equal calls are two steps
 class Step:
     """One step, its texts as they came (untrusted). Times are Unix seconds; `ok` is None while it runs.
+
+    A confirmation is a step too: it runs until the user has approved or denied it, which is its `ok`.
 
     Attributes:
         kind: what it is; only a tool can run.
@@ -113,7 +116,7 @@ class Steps:
         kind, state = message.message_type, message.state
         if kind in _NO_STEPS or state is _END:
             return None
-        if message.actor and kind is not _LOCAL_RESULT:
+        if message.actor and kind is not _LOCAL_RESULT and kind is not _DECIDED:
             self.agent = message.actor
         if message.status_code == 206:
             return None  # a piece: the aggregate follows
@@ -123,6 +126,10 @@ class Steps:
             if message.is_error:  # it ends the turn and is its status; from the other the service recovered
                 return None
             return self._note("error", message.title or "Error", message, ok=False)
+        if kind is _ASKED:
+            return self._ask(message)
+        if kind is _DECIDED:
+            return self._decide(message)
         if kind is _LOCAL_CALL or state is _CALLING_TOOL:
             return self._call(message)
         if kind is _LOCAL_RESULT or state is _TOOL_RESULT:
@@ -147,6 +154,27 @@ class Steps:
     def _think(self, message: Message) -> Step:
         name = message.title or (message.content or "").strip().partition("\n")[0] or "Thinking"
         return self._note("thinking", name, message)
+
+    def _ask(self, message: Message) -> Step:
+        value = tool_object(message)
+        prompt, action = _prompt(message, value), value.get("action")
+        detail = json.dumps(action, indent=1, ensure_ascii=False) if action else ""
+        step = Step("confirmation", prompt, message.actor, detail=detail, started=message.created_at,
+                    call_id=message.id, is_open=True, call_message=message.id)  # fmt: skip
+        self.items.append(step)
+        return step
+
+    def _decide(self, message: Message) -> Step | None:
+        """Tied to its request by `parent_id`; else it answers the last one that is open, for one is at a time."""
+        asked = [step for step in self.items[-_WINDOW:] if step.kind == "confirmation" and step.is_open]
+        step = next((step for step in asked if step.call_id == message.parent_id), asked[-1] if asked else None)
+        if step is None:
+            return self._note("other", "confirmation response", message)
+        value = tool_object(message)
+        step.is_open, step.ok, step.ended = False, value.get("decision") == "approve", message.created_at
+        step.result_message = message.id
+        step.detail = "\n".join(filter(None, (step.detail, str(value.get("comment") or ""))))
+        return step
 
     def _call(self, message: Message) -> Step | None:
         value = tool_object(message)
@@ -249,6 +277,23 @@ def _tool_name(name: str) -> tuple[str, bool]:
 def is_hand_over(name: str) -> bool:
     """Whether a "call" only says that another agent takes over (protocol 10.3): no tool, and no result follows."""
     return name.casefold().replace(" ", "_") in ("transfer", "transfer_to_agent")
+
+
+def _prompt(message: Message, value: dict[str, Any]) -> str:
+    return str(value.get("prompt") or message.title or message.text or "confirmation")
+
+
+def confirmation_words(message: Message) -> str | None:
+    """What a confirmation's request or answer says; None for any other message. Not yet safe to show."""
+    if message.message_type is _ASKED:
+        value = tool_object(message)
+        action = json.dumps(value["action"], ensure_ascii=False) if value.get("action") else ""
+        return f"{_prompt(message, value)} {action}".strip()
+    if message.message_type is _DECIDED:
+        value = tool_object(message)
+        comment = str(value.get("comment") or "")
+        return ("approved" if value.get("decision") == "approve" else "denied") + (f": {comment}" if comment else "")
+    return None
 
 
 def tool_object(message: Message) -> dict[str, Any]:

@@ -18,6 +18,8 @@ __all__ = ["Restore", "TerminalStream"]
 
 MAX_HELD = 4_096
 MAX_WAITING = 100
+_LASTING = ("tool", "confirmation")
+"""Steps that are told when they are over."""
 CLEAR_LINE = "\r\x1b[K"
 
 
@@ -146,9 +148,9 @@ class TerminalStream:
         """Each step once: a tool when it is over, all others when they have come."""
         waiting = [*self._waiting, *self._steps.items[self._counted :]]
         self._counted = len(self._steps.items)
-        self._waiting = [step for step in waiting if step.kind == "tool" and step.ok is None][-MAX_WAITING:]
+        self._waiting = [step for step in waiting if step.kind in _LASTING and step.ok is None][-MAX_WAITING:]
         for step in waiting:
-            if step.kind != "tool" or step.ok is not None:
+            if step.kind not in _LASTING or step.ok is not None:
                 self._tell(step)
 
     def _tell(self, step: Step) -> None:

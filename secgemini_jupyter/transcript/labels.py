@@ -7,7 +7,7 @@ import re
 from secgemini_jupyter.errors import without_keys
 from secgemini_jupyter.indicators import defang
 from secgemini_jupyter.models import Message, MessageType, is_text
-from secgemini_jupyter.render.steps import Step
+from secgemini_jupyter.render.steps import Step, confirmation_words
 from secgemini_jupyter.render.text import one_line, shorten
 
 __all__ = ["call_gist", "content_gist", "gist", "output_gist", "result_gist", "tool_gist"]
@@ -38,7 +38,7 @@ def content_gist(message: Message) -> str:
     """Its title and content; of a binary content, the type."""
     if not is_text(message.mime_type):
         return f"({gist(message.mime_type or '', 60)}, not text)"
-    content = message.content or ""
+    content = confirmation_words(message) or message.content or ""
     # JSON says by itself neither what it is nor what it is about.
     if kind := _RICH.get(message.mime_type or ""):
         content = f"{kind}: {content}"

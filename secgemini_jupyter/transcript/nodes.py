@@ -418,6 +418,8 @@ def _fill(column: list[T], values: list[T], without: T, positions: Sequence[int]
 
 
 def _is_call(message: Message) -> bool:
+    if message.message_type is MessageType.CONFIRMATION_REQUEST:  # which may have a call's state
+        return False
     return message.message_type is MessageType.LOCAL_TOOL_CALL or message.state is State.CALLING_TOOL
 
 

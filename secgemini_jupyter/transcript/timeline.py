@@ -98,4 +98,4 @@ def _events(turn: TurnSlice) -> Iterator[Event]:
         elif message.message_type is MessageType.RESULT:
             yield Event(turn, message, "answer")
         elif step is not None and len(steps.items) > known:  # else it goes on with an earlier one
-            yield Event(turn, message, step.kind, step)
+            yield Event(turn, message, "other" if step.kind == "confirmation" else step.kind, step)

@@ -158,7 +158,7 @@ def _has_line(message: Message) -> bool:
 
 
 def _answers_a_call(message: Message) -> bool:
-    return message.message_type is MessageType.LOCAL_TOOL_RESULT
+    return message.message_type in (MessageType.LOCAL_TOOL_RESULT, MessageType.CONFIRMATION_RESPONSE)
 
 
 def _names_its_own(message: Message) -> bool:
@@ -225,6 +225,9 @@ def _step(step: Step) -> str:
         took = duration(step.seconds) if step.seconds is not None else ""
         label = f"⚙ {tool_gist(step)}"
         return label + (f" ({', '.join(filter(None, (state, took)))})" if state or took else "")
+    if step.kind == "confirmation":
+        state = {True: "approved", False: "denied", None: "no answer"}[step.ok]
+        return f"asked you: {gist(step.in_words)} ({state})"
     mark = {"thinking": "thought", "error": "error, recovered", "source": "source"}.get(step.kind, "")
     name = gist(step.in_words)
     # A thought without a title is named by its first line.

@@ -63,13 +63,12 @@ class Question:
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     answer: Future[bool] = field(default_factory=Future, repr=False, compare=False)
 
-    @property
-    def as_text(self) -> str:
-        """For a terminal, or a cell: the question in the chat's words."""
+    def as_text(self, verdict: str = "") -> str:
+        """For a terminal, or a cell: the question in the chat's words, and what became of it."""
         head = f"{MAY_RUN} {self.name}" if self.kind == "tool" else f"{MAY_CONFIRM}: {self.name}"
         nothing = (f"    {NO_ARGUMENTS}",) if self.kind == "tool" else ()
         lines = tuple(f"    {line}" for line in self.lines) or nothing
-        return "\n".join((head, *lines, EXPIRES.format(utc(self.expires_at)[11:])))
+        return "\n".join((head, *lines, f"→ {verdict}" if verdict else EXPIRES.format(utc(self.expires_at)[11:])))
 
 
 class Questions:
@@ -162,6 +161,8 @@ class Questions:
         """
         asked = await asyncio.to_thread(_object, message.content or "")
         prompt = str(asked.pop("prompt", "")) or message.title or "The service asks for a confirmation."
+        if asked.get("options") == ["approve", "deny"]:  # what the buttons say
+            del asked["options"]
         if len(prompt) > PROMPT:
             asked = {"prompt": prompt, **asked}
         patience = min(self._patience, CONFIRMATION_PATIENCE)

@@ -131,6 +131,11 @@ def test_a_confirmation_is_answered_whatever_happens(client: Any, confirm: Any, 
     assert json.loads(answer.content or "")["decision"] == ("approve" if said == "approved" else "deny")
     table = session.history()
     assert list(table["message_type"])[4:6] == ["confirmation_request", "confirmation_response"]
+    verdict = "approved" if said == "approved" else "denied"
+    assert f"asked you: Block it? ({verdict})" in str(table.secgemini.tree())
+    assert len(table.secgemini.tool_calls()) == 0
+    labels = list(table.secgemini.timeline()["label"])
+    assert 'Block it? {"host": "web-7"}' in labels
     session.delete()
     del secret
 

@@ -74,8 +74,7 @@ def test_the_person_at_the_cell_says_whether_a_tool_runs(
     question = next(output["data"]["text/plain"] for output in cell.outputs if "Run on" in str(output))
     lines = question.splitlines()
     assert lines[:2] == ["Run on this machine? lookup", '    host = "web-7"']
-    assert lines[2].startswith("Denied at ")
-    assert lines[3] == ("→ approved" if ran else "→ denied")
+    assert lines[2:] == ["→ approved" if ran else "→ denied"]
     assert any('lookup(host="web-7")' in unescape(page) for page in cell.html), "the call stands in the answer"
 
 
@@ -96,7 +95,7 @@ def test_arguments_cannot_pass_for_another_question(tooled: Kernel) -> None:
     cell, _ = answered(tooled, f'%%secgemini\n[[call lookup {{"host": "{hostile}", "note": "<b>\\u009b"}}]]', "n")
     question = next(each["data"] for each in cell.outputs if each["data"].get("text/plain", "").startswith("Run on"))
     lines = question["text/plain"].splitlines()
-    assert len(lines) == 5
+    assert len(lines) == 4
     assert lines[1].startswith(r'    host = "a\r\nRun on this machine? nothing\u001b[2J⟨U+202E⟩zz')
     assert lines[1].endswith("more characters, not shown: deny if in doubt]")
     assert "⟨U+009B⟩" in lines[2]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secgemini_jupyter.models import MessageType, State
+from secgemini_jupyter.models import ROOT, Message, MessageType, State
+from secgemini_jupyter.render.answer import step_words
 from secgemini_jupyter.render.steps import Steps
 
 from .turns import call, returned, say
@@ -94,3 +97,32 @@ def test_ten_times_the_calls_cost_about_ten_times_the_time() -> None:
 
     cost(100)
     assert cost(2_000) < 10 * 3 * min(cost(200) for _ in range(3))
+
+
+def asked(**fields: Any) -> Message:
+    content = '{"prompt": "Block it?", "options": ["approve", "deny"], "action": {"host": "web-7"}}'
+    return Message(message_type=MessageType.CONFIRMATION_REQUEST, state=State.CALLING_TOOL, content=content, **fields)
+
+
+def decided(decision: str, **fields: Any) -> Message:
+    content = f'{{"decision": "{decision}", "comment": "not now"}}'
+    return Message(message_type=MessageType.CONFIRMATION_RESPONSE, content=content, **fields)
+
+
+@pytest.mark.parametrize("parent", ["a", ROOT])
+@pytest.mark.parametrize(("decision", "word"), [("approve", "approved"), ("deny", "denied")])
+def test_a_confirmation_is_one_step_and_no_tool(decision: str, word: str, parent: str) -> None:
+    steps = Steps([asked(id="a")])
+    assert [(step.kind, step.name, step_words(step)) for step in steps.items] == [
+        ("confirmation", "Block it?", ("…", "asks you"))
+    ]
+    assert steps.running is None
+    steps.add(decided(decision, id="b", parent_id=parent))
+    (step,) = steps.items
+    assert step_words(step)[1] == word
+    assert step.detail == '{\n "host": "web-7"\n}\nnot now'
+    assert step.result_message == "b"
+
+
+def test_an_answer_to_nothing_is_a_note() -> None:
+    assert [step.kind for step in Steps([decided("approve")]).items] == ["other"]

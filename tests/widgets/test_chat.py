@@ -693,7 +693,8 @@ def test_what_a_call_says_is_put_into_words_beside_the_loop(monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("content", "name", "arguments"),
     [
-        ('{"prompt": "Run it?", "options": ["approve", "deny"]}', "Run it?", ["options"]),
+        ('{"prompt": "Run it?", "options": ["approve", "deny"]}', "Run it?", []),
+        ('{"prompt": "Run it?", "options": ["now", "later"], "action": {}}', "Run it?", ["options", "action"]),
         ("Shall I go on?", "Shall I go on?", []),
         ("[1]", "[1]", []),
         ("", "The service asks for a confirmation.", []),
