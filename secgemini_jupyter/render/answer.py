@@ -11,7 +11,7 @@ import msgspec
 
 from secgemini_jupyter.errors import redact
 from secgemini_jupyter.models import Message, MessageType, Usage
-from secgemini_jupyter.protocol.mutations import is_taken_back, shown
+from secgemini_jupyter.protocol.mutations import any_changes, is_taken_back, shown
 from secgemini_jupyter.render import html
 from secgemini_jupyter.render.html import Html
 from secgemini_jupyter.render.markdown import inline_html
@@ -51,6 +51,7 @@ CAPS = {"summary": Caps(100, 4_000, 60_000), "full": Caps(1_000, 1_000_000, 2_00
 STEPS_TITLE = "Thinking and tools"
 REPLAYED = "Replayed from"
 TAKEN_BACK = "The service took this answer back."
+ELSEWHERE = "This turn changed an earlier message: visualize() and history() show what holds now."
 MAX_PAYLOADS = 50
 LISTING: dict[str, Any] = {"secgemini": {"listing": True}}
 """Metadata of an output that tells of sessions, messages or people: it goes when a notebook is cleaned to be shared."""
@@ -144,8 +145,8 @@ def answer_bundle(
     left_out = len(found) - MAX_PAYLOADS
     if left_out > 0:
         parts.append(raw(f"[{count(left_out, 'more result')} in the answer's data]"))
-    if note:
-        parts.append(Payload(html.tag("div", note, style=html.QUIET), note))
+    lines = [note, ELSEWHERE if any_changes(shown(messages)) else ""]
+    parts += [Payload(html.tag("div", line, style=html.QUIET), line) for line in lines if line]
     if status == "error" and not error:
         error = next((m.text or m.status_message for m in reversed(messages) if m.is_error), "")
     messages = shown(messages)

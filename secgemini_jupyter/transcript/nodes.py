@@ -374,6 +374,10 @@ class _Turn:
         for position, change in self.slice.changes.of_target.items():
             says = content_gist(change.now) if change.now else ""
             labels[position] = shorten(f"[{change.word}] {says}".rstrip(), WIDTH)
+        for position in self.slice.changes.spent:
+            message = self.messages[position]
+            what = f"{message.message_type} of {gist(message.parent_id, 24)}"
+            labels[position] = shorten(f"{what}: {labels[position]}" if labels[position] else what, WIDTH)
         return labels
 
     def _sum_up(self, node: int, words: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from secgemini_jupyter.models import Message, MessageType, Role, State
-from secgemini_jupyter.render.answer import TAKEN_BACK, Facts, answer_bundle
+from secgemini_jupyter.render.answer import ELSEWHERE, TAKEN_BACK, Facts, answer_bundle
 from secgemini_jupyter.transcript.answers import answer_markdown
 from secgemini_jupyter.transcript.document import Transcript
 from secgemini_jupyter.transcript.markdown import to_markdown
@@ -82,7 +82,10 @@ def test_a_reader_is_told() -> None:
         turn_slices(session())
     )
     assert TAKEN_BACK in to_html(Transcript(turns=turn_slices(session()), name="n"))
-    assert answer_bundle(session()[5:], Facts()).text.startswith(TAKEN_BACK)
+    told = answer_bundle(session()[5:], Facts()).text
+    assert told.startswith(TAKEN_BACK)
+    assert ELSEWHERE in told, "the cell of turn 1 stays as it is"
+    assert ELSEWHERE not in answer_bundle(turn_slices(session())[1].shown, Facts()).text
 
 
 def test_a_picture_labels_an_earlier_message_anew() -> None:
@@ -96,6 +99,8 @@ def test_a_picture_labels_an_earlier_message_anew() -> None:
     labels = {position: label for position, label in zip(nodes.message, nodes.label, strict=True) if position >= 0}
     assert labels[2] == "[updated] right words"
     assert labels[5] == "[removed]"
+    assert labels[6] == "update of m2: right words"
+    assert labels[7] == "delete of m5"
     shown = detail(messages[2], 2, nodes.turn_of(2), nodes.changes.of_target[2])
     assert ["Updated", "by message m6, 2025-10-09 08:53:26.000 UTC"] in shown["facts"]
     assert "right words" in str(shown["parts"])
