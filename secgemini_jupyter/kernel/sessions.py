@@ -15,7 +15,7 @@ from secgemini_jupyter.kernel.jobs import Jobs
 from secgemini_jupyter.kernel.memory import Last, NotebookMemory
 from secgemini_jupyter.kernel.models import known_model
 from secgemini_jupyter.kernel.replays import Replays
-from secgemini_jupyter.kernel.tooling import bind_again, with_tools
+from secgemini_jupyter.kernel.tooling import bind_again, equip, with_tools
 from secgemini_jupyter.settings import backend, find_key, missing_key_message
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from secgemini_jupyter.tools import Tool
     from secgemini_jupyter.widgets import VisualizeWidget
     from secgemini_jupyter.widgets.chat import ChatWidget
+    from secgemini_jupyter.widgets.questions import Asker
 
 __all__ = ["MAIN", "KernelSession"]
 
@@ -60,6 +61,8 @@ class KernelSession:
         self._gone: set[str] = set()  # ids of sessions that are not at the service any more
         self.replays = Replays()
         self.jobs = Jobs()
+        self.here: Asker | None = None
+        """Who is asked where code of a cell waits for a turn itself."""
 
     def _serve(
         self,
@@ -81,6 +84,12 @@ class KernelSession:
             self._serve(namespace, say, defaults)
             for name in self.names:
                 self._remember(name)
+
+    def ask_by(self, here: Asker) -> None:
+        """Have the person at the cell asked, also where code of the cell waits for a turn itself."""
+        self.here = here
+        for _, session in self:
+            equip(session, here)
 
     # --- client ---
 
@@ -223,6 +232,7 @@ class KernelSession:
         if isinstance(model, str):
             given["model"] = known_model(client, model)
         session = self._known.one(client.create_session(own_name if name == MAIN else name, **given))
+        equip(session, self.here)
         self.replays.note_made(session, str(getattr(model, "model_string", model or "")))
         return session
 
@@ -249,6 +259,7 @@ class KernelSession:
         retained = "retained" if session.can_log else "not retained"
         self._say(f"Continues this notebook's session {name!r}: {session.turns} turns, {retained}.")
         bind_again(session, self._namespace, self._say)
+        equip(session, self.here)
         return session
 
     def may_continue(self, name: str) -> bool:
@@ -423,6 +434,7 @@ class KernelSession:
             elif not session.is_running:
                 session.refresh()
             bind_again(session, self._namespace, self._say)
+            equip(session, self.here)
             name = self.name_of(session_id) or name or session.name
             self._sessions[name] = session
             self._make_current(name)

@@ -10,8 +10,9 @@ from secgemini_jupyter.tools import Tool, Toolbox
 if TYPE_CHECKING:
     from secgemini_jupyter.client.sync import InteractiveSession
     from secgemini_jupyter.kernel.sessions import KernelSession
+    from secgemini_jupyter.widgets.questions import Asker
 
-__all__ = ["bind_again", "missing_words", "with_tools"]
+__all__ = ["bind_again", "equip", "missing_words", "with_tools"]
 
 
 def with_tools(
@@ -65,6 +66,14 @@ def bind_again(session: InteractiveSession, namespace: Mapping[str, Any], say: C
         say(f"Local tools bound again: {', '.join(tool.name for tool in found)}.")
     if session.missing_tools:
         say(missing_words(session))
+
+
+def equip(session: InteractiveSession, here: Asker | None) -> None:
+    """Have what the session's turns ask answered by `here`, where nothing of the user's does it."""
+    if here is not None:
+        from secgemini_jupyter.widgets.questions import Questions
+
+        Questions.of(session).here = here
 
 
 def missing_words(session: InteractiveSession) -> str:

@@ -72,7 +72,14 @@ class SecGeminiMagics(Magics):
         """The sessions of this kernel."""
         from secgemini_jupyter.kernel import KernelSession
 
-        return KernelSession(self.shell.user_ns, say=print, defaults=self.session_defaults)
+        kernel = KernelSession(self.shell.user_ns, say=print, defaults=self.session_defaults)
+        self._ask_here(kernel)
+        return kernel
+
+    def _ask_here(self, kernel: KernelSession) -> None:
+        from secgemini_jupyter.magics.approving import Here
+
+        kernel.ask_by(Here(self.shell))
 
     @cached_property
     def redactor(self) -> Redactor:
@@ -200,6 +207,7 @@ def load(shell: InteractiveShell) -> None:
     _loaded[shell] = magics
     if (made := keeper.made_before()) is not None:
         made.adopt(shell.user_ns, say=print, defaults=magics.session_defaults)
+        magics._ask_here(made)
         vars(magics)["kernel"] = made
     keeper.keep(magics, lambda: magics.kernel)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Self
 
@@ -13,6 +14,7 @@ from secgemini_jupyter.magics.interrupts import released
 from secgemini_jupyter.magics.look import is_attended
 from secgemini_jupyter.magics.view import is_captured, is_terminal, new_block_id, publish
 from secgemini_jupyter.models import MessageType
+from secgemini_jupyter.tools import Unasked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,12 +28,12 @@ if TYPE_CHECKING:
     from secgemini_jupyter.render.answer import Bundle
     from secgemini_jupyter.widgets.questions import Question
 
-__all__ = ["AtTheCell", "can_ask", "tell_unasked"]
+__all__ = ["AtTheCell", "Here", "can_ask", "tell_unasked"]
 
 LET_OUT = 0.25
 """Seconds that a denial gets, at most, to reach the service when the turn is stopped."""
-CHOICES = {"tool": "y: run it · a: run it, and {name} without asking until this turn ends · N: no [y/a/N] ",
-           "confirmation": "y: yes · N: no [y/N] "}  # fmt: skip
+YES_OR_NO = "y: yes · N: no [y/N] "
+ALWAYS = "y: run it · a: run it, and {name} without asking until this turn ends · N: no [y/a/N] "
 ANSWERS = (MessageType.LOCAL_TOOL_RESULT, MessageType.CONFIRMATION_RESPONSE)
 
 
@@ -79,34 +81,28 @@ class AtTheCell:
                 self._ask(question)
 
     def _ask(self, question: Question) -> None:
-        display_id = new_block_id()
-        self._show(question, "", display_id)
-        choices = CHOICES[question.kind].format(name=question.name)
-        if is_captured(self._shell):  # what is displayed is not seen, and nobody approves blindly
-            choices = f"{question.as_text()}\n{choices}"
+        prompt = Prompt(self._shell, question)
+        choices = ALWAYS.format(name=question.name) if question.kind == "tool" else YES_OR_NO
         try:
-            with released():
-                said = input(choices).strip().lower()
+            said = prompt.ask(choices)
         except KeyboardInterrupt:
             self._decide(question, approve=False)
-            self._show(question, "denied, and the turn was stopped", display_id, update=True)
+            prompt.show("denied, and the turn was stopped")
             if not self._interrupts.take():
                 raise
             self._let_out()
             return
-        except StdinNotImplementedError:
-            self._questions.give_up(question.id, "this front end takes no input")
+        except Unasked as why:
+            self._questions.give_up(question.id, str(why))
             return
-        except (EOFError, OSError):
-            said = ""
-        if question.kind == "tool" and said in ("a", "always"):
+        is_always = question.kind == "tool" and said in ("a", "always")
+        if is_always:
             self._always.add(question.tool)
-        approve = said in ("y", "yes") or (question.kind == "tool" and said in ("a", "always"))
+        approve = is_always or said in ("y", "yes")
         if self._decide(question, approve=approve):
-            self._show(question, "approved" if approve else "denied", display_id, update=True)
+            prompt.show("approved" if approve else "denied")
         else:
-            self._show(question, "answered elsewhere meanwhile, or too late: this answer did not count", display_id,
-                       update=True)  # fmt: skip
+            prompt.show("answered elsewhere meanwhile, or too late: this answer did not count")
 
     def _decide(self, question: Question, *, approve: bool) -> bool:
         try:
@@ -123,14 +119,68 @@ class AtTheCell:
                 return
             time.sleep(0.005)
 
-    def _show(self, question: Question, verdict: str, display_id: str, *, update: bool = False) -> None:
-        text = question.as_text(verdict)
+
+class Prompt:
+    """One question on the screen, asked by the front end's input."""
+
+    def __init__(self, shell: InteractiveShell, question: Question) -> None:
+        self._shell, self._question, self._display_id = shell, question, new_block_id()
+
+    def ask(self, choices: str) -> str:
+        """What was typed, in small letters; nothing for the end of the input.
+
+        Raises:
+            KeyboardInterrupt: ■, or Ctrl-C.
+            Unasked: the front end takes no input.
+        """
+        self.show()
+        if is_captured(self._shell):  # what is displayed is not seen, and nobody approves blindly
+            choices = f"{self._question.as_text()}\n{choices}"
+        try:
+            with released():
+                return input(choices).strip().lower()
+        except StdinNotImplementedError:
+            raise Unasked("this front end takes no input") from None
+        except (EOFError, OSError):
+            self._end_line()
+            return ""
+        except KeyboardInterrupt:
+            self._end_line()
+            raise
+
+    def show(self, verdict: str = "") -> None:
+        """The question, or what became of it."""
         if not is_terminal(self._shell):
-            publish(_bundle(text), display_id, update=update)
-        elif not update:
-            print(text)
+            publish(_bundle(self._question.as_text(verdict)), self._display_id, update=bool(verdict))
+        elif not verdict:
+            print(self._question.as_text())
         elif verdict not in ("approved", "denied"):  # what was typed stands there
             print(f"→ {verdict}")
+
+    def _end_line(self) -> None:
+        if is_terminal(self._shell):
+            print()
+
+
+class Here:
+    """Asks where Python code of a cell waits for a turn itself, as in `current_session().query(…)`."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self._shell = shell
+
+    def can_ask(self) -> bool:
+        return threading.current_thread() is threading.main_thread() and can_ask(self._shell)
+
+    def ask(self, question: Question) -> bool:
+        """
+        Raises:
+            KeyboardInterrupt: the user stops the turn, which denies.
+            Unasked: nobody can be asked after all.
+        """
+        prompt = Prompt(self._shell, question)
+        approve = prompt.ask(YES_OR_NO) in ("y", "yes")
+        prompt.show("approved" if approve else "denied")
+        return approve
 
 
 def _bundle(text: str) -> Bundle:

@@ -7,10 +7,10 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from secgemini_jupyter.errors import InputError, without_keys
 from secgemini_jupyter.models import Message
@@ -71,6 +71,14 @@ class Question:
         return "\n".join((head, *lines, f"→ {verdict}" if verdict else EXPIRES.format(utc(self.expires_at)[11:])))
 
 
+class Asker(Protocol):
+    """Somebody who can be asked in the calling thread, while it waits for the turn."""
+
+    def can_ask(self) -> bool: ...
+
+    def ask(self, question: Question) -> bool: ...
+
+
 class Questions:
     """The open questions of one session, for as long as somebody watches; nobody there means no.
 
@@ -83,6 +91,7 @@ class Questions:
         self._lock = threading.Lock()
         self._open: dict[str, Question] = {}
         self._watchers: list[Callable[[], None]] = []
+        self.here: Asker | None = None
 
     @classmethod
     def of(cls, session: ChatSession) -> Questions:
@@ -145,36 +154,50 @@ class Questions:
         if question is not None and question.answer.set_running_or_notify_cancel():
             question.answer.set_exception(Unasked(why))
 
-    async def approve(self, name: str, arguments: dict[str, Any]) -> bool:
+    def approve(self, name: str, arguments: dict[str, Any]) -> bool | Awaitable[bool]:
         """For `session.approve`.
 
         Raises:
             Unasked: nobody watches, or nobody answered in time.
         """
-        return await self._ask("tool", name, arguments, self._patience)
+        if self.here is not None and self.here.can_ask():
+            return self._ask_here(self.here, "tool", name, arguments)
+        return self._ask("tool", name, arguments, self._patience)
 
-    async def confirm(self, message: Message) -> bool:
+    def confirm(self, message: Message) -> bool | Awaitable[bool]:
         """For `session.confirm`.
 
         Raises:
             Unasked: nobody watches, or nobody answered in time.
         """
-        asked = await asyncio.to_thread(_object, message.content or "")
-        prompt = str(asked.pop("prompt", "")) or message.title or "The service asks for a confirmation."
-        if asked.get("options") == ["approve", "deny"]:  # what the buttons say
-            del asked["options"]
-        if len(prompt) > PROMPT:
-            asked = {"prompt": prompt, **asked}
-        patience = min(self._patience, CONFIRMATION_PATIENCE)
-        return await self._ask("confirmation", prompt, asked, patience)
+        if self.here is not None and self.here.can_ask():
+            return self._ask_here(self.here, "confirmation", *_wanted(message))
+        return self._confirm(message)
+
+    async def _confirm(self, message: Message) -> bool:
+        prompt, wanted = await asyncio.to_thread(_wanted, message)
+        return await self._ask("confirmation", prompt, wanted, min(self._patience, CONFIRMATION_PATIENCE))
+
+    def _ask_here(self, here: Asker, kind: Literal["tool", "confirmation"], name: str, arguments: Any) -> bool:
+        """In this thread; views of the session show it meanwhile, and one of them may be quicker."""
+        patience = self._patience if kind == "tool" else min(self._patience, CONFIRMATION_PATIENCE)
+        question = _question(kind, name, arguments, patience)
+        with self._lock:
+            self._open[question.id] = question
+        try:
+            self._tell()
+            said = here.ask(question)
+            return question.answer.result() if question.answer.done() else said
+        finally:
+            with self._lock:
+                self._open.pop(question.id, None)
+            self._tell()
 
     async def _ask(
         self, kind: Literal["tool", "confirmation"], name: str, arguments: dict[str, Any], patience: float
     ) -> bool:
         # A frame may hold many megabytes: other turns run on this loop.
-        words, lines = await asyncio.to_thread(lambda: (_in_words(arguments), _in_lines(arguments)))
-        line = _line(name, 200 if kind == "tool" else PROMPT)
-        question = Question(kind, line, words, time.time() + patience, name, lines)
+        question = await asyncio.to_thread(_question, kind, name, arguments, patience)
         with self._lock:
             if not self._watchers:
                 raise Unasked(NOBODY)
@@ -195,6 +218,20 @@ class Questions:
             watchers = list(self._watchers)
         for changed in watchers:
             changed()
+
+
+def _question(kind: Literal["tool", "confirmation"], name: str, arguments: Any, patience: float) -> Question:
+    line = _line(name, 200 if kind == "tool" else PROMPT)
+    return Question(kind, line, _in_words(arguments), time.time() + patience, name, _in_lines(arguments))
+
+
+def _wanted(message: Message) -> tuple[str, dict[str, Any]]:
+    """What a confirmation asks, and what for."""
+    wanted = _object(message.content or "")
+    prompt = str(wanted.pop("prompt", "")) or message.title or "The service asks for a confirmation."
+    if wanted.get("options") == ["approve", "deny"]:  # what the buttons say
+        del wanted["options"]
+    return prompt, wanted if len(prompt) <= PROMPT else {"prompt": prompt, **wanted}
 
 
 def _object(content: str) -> dict[str, Any]:

@@ -6,14 +6,17 @@ import builtins
 import sys
 import time
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from secgemini_jupyter.kernel import default_kernel
+from secgemini_jupyter.widgets import questions
 from tests.magics.conftest import QUICK, Kernel, Ran
 
+ROOT = Path(__file__).parents[2]
 TOOLS = """
 from secgemini_jupyter import secgemini_tool
 from secgemini_jupyter.kernel import default_kernel
@@ -228,3 +231,22 @@ def test_lines_of_a_file_are_no_answers(
     assert shell.user_ns["RAN"] == []
     assert 'declare it with @secgemini_tool(approval="allow")' in capsys.readouterr().out
     assert default_kernel().current().approve is not None
+
+
+def test_code_that_waits_for_a_turn_itself_asks_too(tooled: Kernel) -> None:
+    query = "from secgemini_jupyter import current_session\nprint(current_session().query('''{}''').answer)"
+    call = query.format('[[call lookup {"host": "web-7"}]]')
+    cell, prompts = answered(tooled, call, "y")
+    assert "web-7 runs linux" in cell.text
+    assert prompts == ["y: yes · N: no [y/N] "]
+    assert "did not approve this call of lookup" in answered(tooled, call, "n")[0].text
+    assert "Go on?: approved" in answered(tooled, query.format("[[confirm Go on?]]"), "y")[0].text
+    assert "nobody could be asked" in tooled.run(call).text
+    assert tooled.value("RAN") == ["web-7"]
+
+
+def test_the_chat_and_the_cell_use_the_same_words() -> None:
+    strings = (ROOT / "js/src/chat/strings.ts").read_text()
+    for words in (questions.MAY_RUN, questions.MAY_CONFIRM, questions.NO_ARGUMENTS):
+        assert f'"{words}"' in strings
+    assert questions.EXPIRES.format("${time}") in strings
