@@ -104,8 +104,14 @@ def _ways(settings: Settings, *, is_async: bool) -> dict[str, Any]:
             return httpx.AsyncHTTPTransport(proxy=proxy, **options)
         return bounded.limit(httpx.HTTPTransport(proxy=proxy, **options))
 
-    proxies = {f"all://{urlsplit(url).netloc}": proxy_for(url) for url in _addresses(settings)}
+    proxies = {_pattern(url): proxy_for(url) for url in _addresses(settings)}
     return {"transport": way(None), "mounts": {place: way(proxy) for place, proxy in proxies.items() if proxy}}
+
+
+def _pattern(url: str) -> str:
+    """What httpx compares addresses with: a port that goes without saying is in none of them."""
+    address = httpx.URL(url)
+    return str(httpx.URL(f"all://{address.netloc.decode('ascii')}"))
 
 
 def _addresses(settings: Settings) -> list[str]:

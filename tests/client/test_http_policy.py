@@ -248,6 +248,17 @@ def test_exceptions_hold_for_requests_and_stream(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
+    "address",
+    ["https://gemini.test", "https://gemini.test:443", "https://GEMINI.test:8443", "https://[2001:db8::1]:444/x"],
+)
+def test_whatever_the_port(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    proxies_of(monkeypatch, ALL_PROXY="http://127.0.0.1:9")
+    client: Any = transport.opened(httpx.Client, Settings(base_url=address), lambda: Secret(PLAIN_KEY))
+    assert client._transport_for_url(httpx.URL(address + "/v1/user/info")) is not client._transport
+    assert client._transport_for_url(httpx.URL("https://elsewhere.test")) is client._transport
+
+
+@pytest.mark.parametrize(
     ("variables", "url", "expected"),
     [
         ({"ALL_PROXY": "socks5://p:1"}, "wss://gemini.test", "socks5://p:1"),
