@@ -223,7 +223,13 @@ class NetworkError(SecGeminiError):
 
 
 class ProtocolError(SecGeminiError):
-    """The service's answer cannot be read."""
+    """The service's answer cannot be read.
+
+    Attributes:
+        is_of_a_reply: it is one that says success: what was asked may have been done.
+    """
+
+    is_of_a_reply = False
 
 
 class ToolError(SecGeminiError):

@@ -80,7 +80,9 @@ class Request(Generic[T]):
         except ProtocolError as error:
             if reply.url in str(error):
                 raise
-            raise ProtocolError(f"{reply.url} (HTTP {reply.status}): {error}") from None
+            unreadable = ProtocolError(f"{reply.url} (HTTP {reply.status}): {error}")
+            unreadable.is_of_a_reply = 200 <= reply.status < 300
+            raise unreadable from None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,7 +245,7 @@ class Attempts(Generic[T]):
     def pause_after(self, error: SecGeminiError) -> float:
         """Seconds to wait before the next try, or before looking; raises `error` if there is neither."""
         check = self._request.check
-        if self._doubt and check and getattr(error, "status", 0) == check.shown_by:
+        if self._doubt and check and check.shown_by and getattr(error, "status", 0) == check.shown_by:
             self._looks = 1  # it refuses a second one: the first was done
             return 0.0
         is_lost = self._is_lost(error)
@@ -290,6 +292,8 @@ class Attempts(Generic[T]):
             return False
         if isinstance(error, NetworkError):
             return not error.nothing_sent
+        if isinstance(error, ProtocolError):
+            return error.is_of_a_reply
         return isinstance(error, ServiceError) and error.status in PASSING
 
     def _worth_it(self, error: SecGeminiError) -> bool:

@@ -10,6 +10,7 @@ import pytest
 from secgemini_jupyter.errors import (
     AuthenticationError,
     NetworkError,
+    ProtocolError,
     SecGeminiError,
     ServiceError,
     SessionNotFoundError,
@@ -20,6 +21,8 @@ from secgemini_jupyter.protocol.requests import Attempts, Request
 from secgemini_jupyter.settings import Settings
 
 LOST = NetworkError("The connection was lost.")
+UNREADABLE = ProtocolError("Expected an OpResult as JSON, got '{\"ok\": tr'.")
+UNREADABLE.is_of_a_reply = True
 SENT, LOOKED = "sent", "looked"
 PLAIN = PublicSession(id="s1", name="old", ttl=600)
 RENAMED = PublicSession(id="s1", name="new", ttl=600)
@@ -71,7 +74,7 @@ A = file_of(b"a")
     ids=["register", "delete", "update", "attach", "attach twice", "detach"],
 )
 @pytest.mark.parametrize("retries", [3, 0])
-@pytest.mark.parametrize("error", [LOST, ServiceError("x", status=504)])
+@pytest.mark.parametrize("error", [LOST, ServiceError("x", status=504), UNREADABLE])
 def test_what_was_done_is_not_sent_again(
     request_: Request[Any], found: Any, retries: int, error: SecGeminiError
 ) -> None:
@@ -136,6 +139,17 @@ def test_where_nobody_can_look_the_error_says_how(failed: SecGeminiError) -> Non
 def test_a_later_refusal_does_not_hide_the_doubt() -> None:
     with pytest.raises(AuthenticationError, match=r"It may have arrived\. resume_session\('s1'\)"):
         told(endpoints.register(PLAIN), [LOST, AuthenticationError("no")], [GONE])
+
+
+def test_each_try_is_looked_after_as_often() -> None:
+    attaching = endpoints.attach_file("s1", "a.txt", b"a", None, [])
+    outcome, did = told(attaching, [LOST, LOST], [holding()] * 3 + [holding(A)])
+    assert (outcome, did) == (A, [SENT, LOOKED, LOOKED, SENT, LOOKED, LOOKED])
+
+
+def test_a_redirect_is_no_reply() -> None:
+    with pytest.raises(ProtocolError, match=r"^elsewhere \(session s1\)$"):
+        told(endpoints.delete(PLAIN), [ProtocolError("elsewhere")], [])
 
 
 def test_tries_are_counted() -> None:
