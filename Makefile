@@ -52,6 +52,10 @@ bench: $(VENV)/.installed  ## our client, the official SDK and raw httpx/websock
 matrix: $(VENV)/.installed  ## slow, not part of test: the kernel tests under ipykernel 6.29, 7.0 and the latest, those of tables with pandas 2.2, the hand-over to msticpy
 	$(BIN)/python scripts/matrix.py
 
+.PHONY: faults
+faults: $(VENV)/.installed peer  ## not part of test: every fault on our clients, in cells and on the official SDK; writes the table in tests/README.md
+	$(BIN)/python -m tests.faults
+
 lock: $(VENV)/.installed  ## write constraints.txt anew from pyproject.toml
 	$(BIN)/python scripts/lock.py
 

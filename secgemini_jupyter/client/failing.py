@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from secgemini_jupyter.errors import InputError, SecGeminiError, SessionNotFoundError, one_line, redact
+from secgemini_jupyter.errors import InputError, SecGeminiError, one_line, redact
 
 if TYPE_CHECKING:
     from secgemini_jupyter.client.response import SessionResponse
@@ -34,7 +34,7 @@ def _standing(error: SecGeminiError, turn: Turn, response: SessionResponse) -> s
     where = f"{session}, turn {response.turn_index}"
     count = len(turn.messages)
     arrived = f"{count or 'no'} message{'' if count == 1 else 's'} arrived."
-    if turn.done or turn.failure or isinstance(error, SessionNotFoundError):
+    if turn.done or turn.failure or getattr(error, "status", 0) in (404, 410):  # nothing is left to listen to
         return f"{where}: {arrived}"
     if not count and not turn.is_listener:
         return (

@@ -26,7 +26,7 @@ from secgemini_jupyter.models import (
     State,
     Usage,
 )
-from secgemini_jupyter.protocol.stored import unfinished
+from secgemini_jupyter.protocol.stored import TurnBefore, unfinished
 from secgemini_jupyter.protocol.turn import Turn
 from secgemini_jupyter.settings import Settings
 from secgemini_jupyter.tools import Toolbox
@@ -197,6 +197,8 @@ class SessionState:
         turn.on_query_sent = lambda query: self.note("prompt_sent", noting.prompt(query))
         if self.left_unfinished:  # perhaps only since `turn` was prepared
             turn.look_first()
+        elif self.messages and not turn.is_listener:
+            turn.earlier = TurnBefore(self.messages)
         self.watchers.tell()
         error: type[BaseException] | None = None
         try:

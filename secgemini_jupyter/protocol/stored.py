@@ -32,9 +32,35 @@ def turn_of(stored: Sequence[Message]) -> list[Message]:
     return messages
 
 
+def has_result(messages: Sequence[Message]) -> bool:
+    return any(message.message_type is MessageType.RESULT for message in reversed(messages))
+
+
 def gist(message: Message) -> Gist:
     """What tells two messages with one id apart: times and usage may differ between a frame and its copy."""
     return message.id, message.message_type, message.state, str(message.status_code), message.content or ""
+
+
+class TurnBefore:
+    """The gists of a session's last turn, looked up when the first frame of the next one comes.
+
+    Args:
+        messages: of the session, or as many of the last ones as are known.
+    """
+
+    def __init__(self, messages: Sequence[Message]) -> None:
+        self._messages = messages
+        self._gists: set[Gist] | None = None
+
+    def __contains__(self, said: object) -> bool:
+        if self._gists is None:
+            last: list[Message] = []
+            for message in reversed(self._messages):
+                if message.message_type is MessageType.QUERY:
+                    break
+                last.append(message)
+            self._gists = {gist(message) for message in last}
+        return said in self._gists
 
 
 class Twins:
@@ -53,13 +79,13 @@ class Twins:
 
 
 def fits(given: Iterable[Message], stored: Collection[Message]) -> bool:
-    """Whether `given` is how `stored` begins. Answers of this side are stored where they arrived: they prove nothing.
+    """Whether `given` is how `stored` begins, by ids. Answers of this side are stored where they arrived: no proof.
 
     A service that sends something it does not store contradicts nothing either.
     """
-    expected = [gist(message) for message in stored if message.role is not Role.USER]
+    expected = [message.id for message in stored if message.role is not Role.USER]
     known = set(expected)
-    got = [each for message in given if message.role is not Role.USER and (each := gist(message)) in known]
+    got = [message.id for message in given if message.role is not Role.USER and message.id in known]
     return got == expected[: len(got)]
 
 

@@ -6,7 +6,7 @@ A shell opens the socket and then asks, in this order and until `done`: `fetch_w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 
 from secgemini_jupyter.errors import (
     InputError,
@@ -28,7 +28,7 @@ from secgemini_jupyter.protocol.calls import (
 from secgemini_jupyter.protocol.failing import passing, said_by
 from secgemini_jupyter.protocol.mutations import Changes
 from secgemini_jupyter.protocol.requests import jitter
-from secgemini_jupyter.protocol.stored import Gist, Twins, fits, gist, merged, turn_of, unfinished
+from secgemini_jupyter.protocol.stored import Gist, Twins, fits, gist, has_result, merged, turn_of, unfinished
 from secgemini_jupyter.settings import Settings
 
 ASKING = (MessageType.LOCAL_TOOL_CALL, MessageType.CONFIRMATION_REQUEST)
@@ -88,7 +88,8 @@ class Turn:
         self._unsent: list[Message] = [] if self.fetch_wanted or not self.query else [self.query]
         self._results = {} if results is None else results
         self._answered: set[str] = set()
-        self._earlier: set[Gist] = set()
+        self.earlier: Container[Gist] = ()
+        """What a new socket may begin with, though it is no part of this turn."""
         self._missed = False
         self._was_silent = False
         self._stored_at_last_look = -1
@@ -96,7 +97,6 @@ class Turn:
         self._failure: Message | None = None
         self._failures_in_a_row = 0
         self._connected = False
-        self._has_result = False
         self._newest = 0.0
         self._is_doubtful = prompt is None or settings.verify_turns
         """Whether something may have been lost, or come in another order, without a sign of it."""
@@ -167,14 +167,15 @@ class Turn:
         """
         message = read_message(frame)
         self._was_silent = False
-        if self._earlier:
-            if gist(message) in self._earlier:
-                return None  # a new socket may begin with what was sent before
-            self._earlier = set()
+        if self.earlier:
+            if gist(message) in self.earlier:
+                self._is_doubtful = True
+                return None
+            self.earlier = ()
         if self.skipping:
             self._skip(message)
             return None
-        if message.state is END and (self._is_doubtful or not (self._has_result or self._failure)):
+        if message.state is END and (self._is_doubtful or not (self._failure or has_result(self.messages))):
             self._end, self.fetch_wanted = message, True  # what is missing before it is fetched first
             return None
         return self._take(message)
@@ -220,8 +221,6 @@ class Turn:
             self._is_doubtful = True
         else:
             self._newest = message.created_at
-        if message.message_type is RESULT:
-            self._has_result = True
         if message.state is END:
             self.done = True
         return message
@@ -237,7 +236,7 @@ class Turn:
                 self._query_is_missing(stored)
             return
         self.query_sent, self.skipping, self._missed = True, False, False
-        self._earlier = {gist(message) for message in stored[:start]}
+        self.earlier = {gist(message) for message in stored[:start]}
         tail = turn_of(stored[start + 1 :])
         self._answered = answered_requests(tail)
         had = len(self.messages)
@@ -265,7 +264,7 @@ class Turn:
         if not self._was_silent:
             return
         self._was_silent = False
-        if self._has_result and self._looked_after == had == len(self.messages):
+        if has_result(self.messages) and self._looked_after == had == len(self.messages):
             raise TurnTimeoutError("The answer came, but neither the turn's END nor anything else for a long time.")
         self._looked_after = len(self.messages)
 
@@ -297,7 +296,7 @@ class Turn:
         stalled = self._was_silent and self._stored_at_last_look == len(stored)
         self._stored_at_last_look = len(stored)
         self._was_silent = False
-        self._earlier = {gist(message) for message in stored}
+        self.earlier = {gist(message) for message in stored}
         self.skipping = unfinished(stored) and not stalled
         self._unsent = []
         if self.skipping:

@@ -80,10 +80,12 @@ class Damage:
 class Replay:
     """What a service sends to a socket that comes back: the whole turn again, or only what is made from then on.
 
+    "before": to the first socket of a turn it sends the turn before that.
+
     The local service itself sends what no socket was given yet.
     """
 
-    what: Literal["turn", "nothing"]
+    what: Literal["turn", "nothing", "before"]
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,8 @@ class Saw:
     stored: Frames = field(default_factory=list)
     queries: int = 0
     """How often the prompt is stored."""
+    sessions: int = 1
+    """How many of that name there are."""
     runs: int = 0
     """Of the local tool."""
     error: str = ""
@@ -54,7 +56,9 @@ class Sync:
         with SecGemini(KEY, settings=settings) as client:
             seen = proxy.arm(plan if plan.from_the_start else Plan())
             session = client.create_session(f"faults {fault.name}", tools=[_tool(saw)])
-            seen = proxy.arm(plan)
+            if fault.before:
+                session.query(fault.before)
+            seen = seen if plan.from_the_start else proxy.arm(plan)
             given: list[Message] = []
             try:
                 if fault.whole:
@@ -64,7 +68,8 @@ class Sync:
                         given.append(message)  # what came before an error counts
             except SecGeminiError as error:
                 _note(saw, error)
-            _look(saw, given, session.id, service, seen.sockets)
+            _look(saw, fault, given, session.id, service)
+            saw.sockets = seen.sockets
             proxy.arm(Plan())
             if saw.error and fault.words == GOES_ON:
                 saw.again = frames(list(session.reconnect()))
@@ -86,7 +91,9 @@ class Async:
         async with AsyncSecGemini(KEY, settings=_settings(fault, proxy)) as client:
             seen = proxy.arm(plan if plan.from_the_start else Plan())
             session = await client.create_session(f"faults {fault.name}", tools=[_tool(saw)])
-            seen = proxy.arm(plan)
+            if fault.before:
+                await session.query(fault.before)
+            seen = seen if plan.from_the_start else proxy.arm(plan)
             given: list[Message] = []
             try:
                 if fault.whole:
@@ -96,7 +103,8 @@ class Async:
                         given.append(message)
             except SecGeminiError as error:
                 _note(saw, error)
-            _look(saw, given, session.id, service, seen.sockets)
+            _look(saw, fault, given, session.id, service)
+            saw.sockets = seen.sockets
             proxy.arm(Plan())
             if saw.error and fault.words == GOES_ON:
                 saw.again = frames([message async for message in session.reconnect()])
@@ -127,12 +135,13 @@ def _note(saw: Saw, error: SecGeminiError) -> None:
     assert frames(error.response.messages) == saw.carried
 
 
-def _look(saw: Saw, given: list[Message], session_id: str, service: Service, sockets: int) -> None:
+def _look(saw: Saw, fault: Fault, given: list[Message], session_id: str, service: Service) -> None:
     service.wait_until_up()
-    saw.given, saw.sockets = frames(given), sockets
+    saw.given = frames(given)
     stored = service.messages(session_id)
     saw.stored = frames(last_turn(stored)[1])
-    saw.queries = sum(message.message_type is MessageType.QUERY for message in stored)
+    saw.queries = sum(m.message_type is MessageType.QUERY and m.content == fault.prompt for m in stored)
+    saw.sessions = service.names().count(f"faults {fault.name}")
 
 
 def _look_again(saw: Saw, session_id: str, service: Service) -> None:
@@ -144,6 +153,8 @@ def verdict(saw: Saw, fault: Fault, reconnect: str) -> str:
     asked = saw.queries if fault.words != NOT_SENT else saw.queries + 1
     if asked != 1:
         return f"prompt stored {saw.queries} times"
+    if saw.sessions != 1:
+        return f"{saw.sessions} sessions instead of one"
     if saw.runs > 1:
         return f"tool ran {saw.runs} times"
     if not saw.error:

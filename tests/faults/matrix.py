@@ -38,8 +38,10 @@ TOOL_FRAMES = 6
 SLOW = "[[messages=4 bytes=20]] [[delay=0.15]] the answer"
 
 NOT_SENT = r"Session '.+': the prompt was not sent\."
-GOES_ON = r"Session '.+', turn 1: \d+ messages? arrived\. The turn goes on at the service: {reconnect} listens again\."
-OVER = r"Session '.+', turn 1: \d+ messages arrived\."
+GOES_ON = (
+    r"Session '.+', turn \d+: \d+ messages? arrived\. The turn goes on at the service: {reconnect} listens again\."
+)
+OVER = r"Session '.+', turn \d+: \d+ messages arrived\."
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,6 @@ class Fault:
         pauses: the part of the longest pause between attempts that is really waited.
         whole: asked with `query()`, which gives the messages when all are there; else with `stream()`.
         slow: no part of `make test`.
-        real: also for the official SDK and for cells the times are those of the defaults.
         sockets: how many connections the turn must take, where that is the point.
     """
 
@@ -69,8 +70,15 @@ class Fault:
     whole: bool = False
     slow: bool = False
     sockets: int | None = None
-    cell: bool = True
-    """Whether a cell of `make test` meets it as well; `make slow` lets all of them."""
+    before: str = ""
+    """A prompt that is asked and answered before, without a fault."""
+    cell: bool = False
+    """Whether a cell of `make test` meets it as well; in `make slow` all of them do, `stream()` aside."""
+
+    @property
+    def in_cells(self) -> bool:
+        """Whether a cell can meet it: it takes the messages when all are there."""
+        return self.name != "swapped"
 
     @property
     def result(self) -> str:
@@ -118,15 +126,22 @@ MIB = 2**20
 
 FAULTS = (
     Fault("reset", "connection reset after every frame", cuts("abort", range(FRAMES))),
-    Fault("reset-inside", "connection reset within every frame", cuts_in_turn("inside"), cell=False),
-    Fault("close-1000", "socket closed with 1000 after every frame, before END", cuts_in_turn(1000), cell=False),
-    Fault("close-1001", "socket closed with 1001 after every frame", cuts_in_turn(1001), cell=False),
-    Fault("close-1011", "socket closed with 1011 after every frame", cuts_in_turn(1011), cell=False),
+    Fault("reset-inside", "connection reset within every frame", cuts_in_turn("inside")),
+    Fault("close-1000", "socket closed with 1000 after every frame, before END", cuts_in_turn(1000)),
+    Fault("close-1001", "socket closed with 1001 after every frame", cuts_in_turn(1001)),
+    Fault("close-1011", "socket closed with 1011 after every frame", cuts_in_turn(1011)),
     Fault(
         "reset-tool",
         "connection reset after every frame of a turn with a local tool",
         cuts_in_turn("abort", TOOL_FRAMES),
         prompt=TOOL,
+        cell=True,
+    ),
+    Fault(
+        "turn-before",
+        "the socket of a prompt begins with the turn before it",
+        (once(Replay("before")),),
+        before="what was asked before",
     ),
     Fault(
         "several",
@@ -138,6 +153,7 @@ FAULTS = (
                 ((Cut(2),), (Replay("nothing"), Cut(1)), (Replay("nothing"), Cut(1, 1000))), rest=(Replay("nothing"),)
             ),
         ),
+        cell=True,
     ),
     Fault(
         "one-by-one",
@@ -156,8 +172,14 @@ FAULTS = (
         "prompt-lost",
         "prompt lost with the connection, once and three times",
         (once(LosePrompt()), Plan(((LosePrompt(),), (LosePrompt(),), (LosePrompt(),)))),
+        cell=True,
     ),
-    Fault("429", "upgrade refused: 429", (once(refusal(429)), Plan(((Cut(2),), (refusal(429),))))),
+    Fault(
+        "429",
+        "upgrade refused: 429",
+        (once(refusal(429)), Plan(((Cut(2),), (refusal(429),)))),
+        cell=True,
+    ),
     Fault(
         "429-retry-after",
         "upgrade refused: 429 with Retry-After",
@@ -178,8 +200,11 @@ FAULTS = (
         (Plan(((Cut(2),),), rest=(refusal(503, HTML),)),),
         error="NetworkError",
         words=GOES_ON,
+        cell=True,
     ),
-    Fault("401", "upgrade refused: 401", (always(refusal(401)),), error="AuthenticationError", words=NOT_SENT),
+    Fault(
+        "401", "upgrade refused: 401", (always(refusal(401)),), error="AuthenticationError", words=NOT_SENT, cell=True
+    ),
     Fault(
         "401-after-cut",
         "cut, then 401",
@@ -206,7 +231,7 @@ FAULTS = (
         settings={"connect_timeout": 0.05},
     ),
     Fault("slices", "every byte a packet of its own", (Plan(line=Line(slices=1), from_the_start=True),)),
-    Fault("latency", "0.3 s latency each way", (Plan(line=Line(late=0.3)),), cell=False),
+    Fault("latency", "0.3 s latency each way", (Plan(line=Line(late=0.3)),)),
     Fault("latency-5", "5 s latency each way", (Plan(line=Line(late=5.0)),), slow=True),
     Fault(
         "blackhole",
@@ -228,6 +253,7 @@ FAULTS = (
         error="NetworkError",
         words=GOES_ON,
         settings=QUICK_PINGS | {"connect_timeout": 0.05},
+        cell=True,
     ),
     Fault("twice", "every frame twice, or three times", (once(Repeat()), once(Repeat(2)), once(Repeat(at=(7,))))),
     Fault("twice-tool", "every frame of a turn with a local tool twice", (once(Repeat()),), prompt=TOOL),
@@ -237,7 +263,6 @@ FAULTS = (
         tuple(once(Swap(k)) for k in range(1, FRAMES - 1)),
         error="ProtocolError",
         words=OVER,
-        cell=False,
     ),
     Fault(
         "swapped-whole",
@@ -245,7 +270,12 @@ FAULTS = (
         tuple(once(Swap(k)) for k in range(1, FRAMES - 1)),
         whole=True,
     ),
-    Fault("end-early", "END comes before the result", (once(Swap(FRAMES - 1)),)),
+    Fault(
+        "end-early",
+        "END comes before the result",
+        (once(Swap(FRAMES - 1)),),
+        cell=True,
+    ),
     Fault(
         "utf-8",
         "frames that are no UTF-8",
@@ -255,6 +285,7 @@ FAULTS = (
         "json",
         "frames of cut or other JSON",
         (once(Damage(3, 60)), once(Damage(2)), *(once(Insert(4, each)) for each in (b"null", b"[]", b'"x"', b"{"))),
+        cell=True,
     ),
     Fault(
         "damaged-always",
@@ -263,7 +294,7 @@ FAULTS = (
         prompt=SLOW,
     ),
     Fault("1.2-MB", "a frame of 1.2 MB", (once(Insert(4, piece(1_200_000))),), sockets=1),
-    Fault("40-MB", "a frame of 40 MB, above the limit", (once(Insert(4, piece(40 * MIB))),), cell=False),
+    Fault("40-MB", "a frame of 40 MB, above the limit", (once(Insert(4, piece(40 * MIB))),)),
     Fault(
         "unknown",
         "unknown type, state, role, field, MIME type, status",
@@ -279,6 +310,7 @@ FAULTS = (
         error="TurnTimeoutError",
         words=GOES_ON,
         settings={"silence_timeout": 0.2},
+        cell=True,
     ),
     Fault(
         "frame-lost",
@@ -286,7 +318,6 @@ FAULTS = (
         tuple(once(Swallow(k)) for k in range(1, FRAMES)),
         settings={"verify_turns": True},
         whole=True,
-        cell=False,
     ),
     Fault(
         "kill",
@@ -305,7 +336,6 @@ FAULTS = (
         words=OVER,
         prompt=SLOW,
         pauses=0.5,
-        cell=False,
     ),
     Fault(
         "get-cut",
@@ -318,6 +348,16 @@ FAULTS = (
         (Plan(((Cut(3),),), http=(CutReply("/session/get", 300, times=10**6),)),),
         error="NetworkError",
         words=GOES_ON,
+    ),
+    Fault(
+        "register-lost",
+        "the reply to register is lost, or breaks off",
+        tuple(Plan(http=(CutReply("/session/register", after),), from_the_start=True) for after in (0, 100)),
+    ),
+    Fault(
+        "info-cut",
+        "the reply with the user's information breaks off",
+        (Plan(http=(CutReply("/user/info", 100, times=2),), from_the_start=True),),
     ),
 )
 

@@ -13,35 +13,14 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.faults.acts import (
-    Answer,
-    Blackhole,
-    Cut,
-    CutReply,
-    Damage,
-    HideEnd,
-    Insert,
-    Line,
-    LosePrompt,
-    Outage,
-    Plan,
-    Repeat,
-    Replay,
-    Swallow,
-    Swap,
-)
+from tests.faults.acts import Answer, CutReply, HideEnd, Line, LosePrompt, Plan, Replay
+from tests.faults.frames import Broken, Frames
 
-TEXT, CLOSE = 0x1, 0x8
-KEPT = 0.02
-"""Seconds in which the server has sent what it kept for a socket."""
-
-
-class Broken(Exception):  # no error: a connection ends as planned
-    """The connection is over."""
+CLOSE = 0x8
 
 
 @dataclass
@@ -50,6 +29,8 @@ class Seen:
 
     plan: Plan = field(default_factory=Plan)
     sockets: int = 0
+    before: list[bytes] = field(default_factory=list)
+    """Of the server, under the plan before."""
     frames: list[bytes] = field(default_factory=list)
     """Of the server, in its order, those included that did not reach the client."""
     cut_replies: int = 0
@@ -73,7 +54,7 @@ class Proxy:
         ).result()
 
     def arm(self, plan: Plan) -> Seen:
-        self.seen = Seen(plan)
+        self.seen = Seen(plan, before=self.seen.frames)
         return self.seen
 
     def close(self) -> None:
@@ -283,102 +264,6 @@ class Connection:
                 outlet.drop()
 
 
-class Frames:
-    """The server's frames of one socket, on their way through what shall happen to them."""
-
-    def __init__(self, connection: Connection, acts: tuple[Any, ...], seen: Seen, *, is_first: bool) -> None:
-        self._connection, self._acts, self._seen = connection, acts, seen
-        self._is_first = is_first
-        self._next: asyncio.Task[tuple[int, bytes, bytes]] | None = None
-        self._number = 0
-        self._held: bytes | None = None
-
-    async def run(self) -> None:
-        if not self._is_first and Replay("turn") in self._acts:
-            for payload in list(self._seen.frames):
-                await self._pass(payload)
-        for cut in self._of(Cut):
-            if cut.after < 0:
-                await self._cut(cut)
-        while True:
-            opcode, payload, raw = await (self._next or self._connection.read_frame())
-            self._next = None
-            if opcode == TEXT:
-                await self._receive(payload)
-            else:
-                await self._connection.put(raw)
-
-    def _of(self, kind: type[Any]) -> Iterator[Any]:
-        return (act for act in self._acts if isinstance(act, kind))
-
-    async def discard(self) -> None:
-        """What the server kept for this socket, which is not open yet for the client."""
-        until = time.monotonic() + KEPT
-        while True:
-            self._next = self._next or asyncio.create_task(self._connection.read_frame())
-            done, _ = await asyncio.wait({self._next}, timeout=max(0, until - time.monotonic()))
-            if not done:
-                return
-            self._seen.frames.append(self._next.result()[1])
-            self._next = None
-
-    async def _receive(self, payload: bytes) -> None:
-        self._seen.frames.append(payload)
-        await self._pass(payload)
-
-    async def _pass(self, payload: bytes) -> None:
-        for cut in self._of(Cut):
-            if cut.after == self._number and cut.how == "inside":
-                await self._connection.put(frame(payload)[: len(payload) // 2])
-                await self._cut(cut)
-            elif cut.after == self._number == 0:  # the server has the prompt by now
-                await self._cut(cut)
-        self._number = number = self._number + 1
-        for act in self._acts:
-            match act:
-                case Insert(before=before, payload=extra) if before == number:
-                    await self._connection.put(frame(extra))
-                case Swallow(at=at) if at == number or (not at and _is_end(payload)):
-                    return await self._after()
-                case Damage(at=at, keep=keep, tail=tail) if at == number:
-                    payload = payload[:keep] + tail
-        if any(act.at == number for act in self._of(Swap)):
-            self._held = payload
-            return None
-        for _ in range(1 + sum(act.times for act in self._of(Repeat) if not act.at or number in act.at)):
-            await self._connection.put(frame(payload))
-        if self._held is not None:
-            held, self._held = self._held, None
-            await self._connection.put(frame(held))
-        return await self._after()
-
-    async def _after(self) -> None:
-        for act in self._acts:
-            match act:
-                case Cut(after=after, how=how) if after == self._number and how != "inside":
-                    await self._cut(act)
-                case Blackhole(after=after) if after == self._number:
-                    await self._connection.swallow_everything()
-                case Outage(after=after, how=how) if after == self._number:
-                    self._connection.end_server(how)
-
-    async def _cut(self, act: Cut) -> None:
-        if isinstance(act.how, int):
-            await self._connection.close(act.how)
-        await asyncio.sleep(0.005)  # what was written has left, and what the client wrote has come
-        raise Broken
-
-
-def frame(payload: bytes) -> bytes:
-    """A text frame of a server."""
-    size = len(payload)
-    if size < 126:
-        return bytes((0x80 | TEXT, size)) + payload
-    if size < 65536:
-        return bytes((0x80 | TEXT, 126)) + size.to_bytes(2, "big") + payload
-    return bytes((0x80 | TEXT, 127)) + size.to_bytes(8, "big") + payload
-
-
 def _for(port: int, head: bytes) -> bytes:
     """A request's head with the server's own `Host`, which it insists on."""
     return re.sub(rb"(?i)(\r\nhost: *127\.0\.0\.1:)\d+", rb"\g<1>%d" % port, head)
@@ -402,7 +287,3 @@ def _without_end(reply: bytes) -> bytes:
     body = json.dumps(session).encode()
     lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"content-length")]
     return b"\r\n".join([*lines, b"content-length: %d" % len(body)]) + b"\r\n\r\n" + body
-
-
-def _is_end(payload: bytes) -> bool:
-    return json.loads(payload).get("state") == "end"

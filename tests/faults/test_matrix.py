@@ -16,8 +16,8 @@ ROWS = [
     pytest.param(fault, id=fault.name, marks=[pytest.mark.slow] if fault.slow else [])
     for fault in FAULTS
 ]  # fmt: skip
-BOUND = 60.0
-"""Seconds in which every turn must have come to its end, the slow rows included."""
+BOUND = 45.0
+"""Seconds in which every turn must have come to its end: so long may it take to notice that nothing passes any more."""
 
 
 @pytest.mark.parametrize("shell", [Sync(), Async()], ids=["sync", "async"])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from secgemini_jupyter.errors import ProtocolError, ServiceError, TurnTimeoutError
 from secgemini_jupyter.models import Message, MessageType, Role, State, Usage, read_message
-from secgemini_jupyter.protocol.stored import fits, merged
+from secgemini_jupyter.protocol.stored import TurnBefore, fits, merged
 from secgemini_jupyter.protocol.turn import END_AFTER_RESULT, Turn
 from secgemini_jupyter.settings import Settings
 
@@ -185,6 +185,18 @@ def test_turn_that_goes_on_after_a_result_is_waited_for() -> None:
     list(turn.reconcile(stored(turn, more)))
     turn.silent(95.0)
     list(turn.reconcile(stored(turn, [*more, said("result", "a second one")])))
+
+
+def test_turn_before_that_a_socket_begins_with_is_not_ours() -> None:
+    """Its END would end our turn at once, with the old answer."""
+    old, turn = a_turn(), asked()
+    messages = a_turn()
+    turn.earlier = TurnBefore([said("query", "before", role=Role.USER), *old])
+    assert receive(turn, old) == []
+    got = receive(turn, messages)
+    got += turn.reconcile(stored(turn, messages))
+    assert got == messages
+    assert turn.done
 
 
 def test_own_answers_prove_no_order() -> None:
