@@ -5,8 +5,10 @@ The stored list keeps all of them as they came. A view shows what a message says
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import msgspec
 
@@ -59,7 +61,10 @@ class Changes:
         found: dict[int, Change] = {}
         spent: set[int] = set()
         positions: dict[str, int] = {}
+        named = {name for m in messages if m.message_type in mutating for name in (m.parent_id, _other_name(m))}
         for position, message in enumerate(messages):
+            if message.id not in named and message.message_type not in mutating:
+                continue
             if message.message_type not in mutating:
                 if message.message_type in _FIXED or message.is_error or message.is_end or message.is_partial:
                     positions.pop(message.id, None)  # an id that repeats means the later one, which stays as it is
@@ -93,10 +98,17 @@ class Changes:
         """Those of `messages[start:stop]`, by the positions there."""
         if not self:
             return self
+        targets, spent = self._sorted
+        inside = targets[bisect_left(targets, start) : bisect_left(targets, stop)]
         return Changes(
-            {position - start: change for position, change in self.of_target.items() if start <= position < stop},
-            frozenset(position - start for position in self.spent if start <= position < stop),
+            {position - start: self.of_target[position] for position in inside},
+            frozenset(each - start for each in spent[bisect_left(spent, start) : bisect_left(spent, stop)]),
         )
+
+    @cached_property
+    def _sorted(self) -> tuple[list[int], list[int]]:
+        """A session of many turns asks for the part of each."""
+        return sorted(self.of_target), sorted(self.spent)
 
     def applied(self, messages: Sequence[Message], *, keeps_removed: bool = False) -> Sequence[Message]:
         """`messages` as they read now, without those that were taken back and those that said so.
@@ -141,8 +153,11 @@ def is_taken_back(messages: Sequence[Message], changes: Changes | None = None) -
 
 def _target(message: Message, positions: Mapping[str, int]) -> int | None:
     """By `parent_id`; a reader also takes a `delete` whose content is an id, and an `update` that has the id itself."""
-    other = (message.content or "").strip() if message.message_type is MessageType.DELETE else message.id
-    return positions.get(message.parent_id, positions.get(other))
+    return positions.get(message.parent_id, positions.get(_other_name(message)))
+
+
+def _other_name(message: Message) -> str:
+    return (message.content or "").strip() if message.message_type is MessageType.DELETE else message.id
 
 
 def _updated(target: Message, message: Message) -> Message | None:
