@@ -1,4 +1,7 @@
-"""uvicorn's HTTP connection, with limits that it lacks: how many there are, and how long a request's head may take."""
+"""uvicorn's HTTP connection, with limits that it lacks.
+
+How many there are, how long a request's head may take, and how long a client may read nothing of its answer.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from http import HTTPStatus
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from secgemini_jupyter.local_server.limits import HEAD_TIMEOUT, SPARE_DESCRIPTORS
+from secgemini_jupyter.local_server.limits import HEAD_TIMEOUT, SPARE_DESCRIPTORS, STALL_TIMEOUT
 
 OVERFLOW = SPARE_DESCRIPTORS // 2
 """So many connections above the limit are told why; those above are cut."""
@@ -23,6 +26,7 @@ class HttpProtocol(H11Protocol):
     """`limit_concurrency` of uvicorn's configuration is the number of connections, streams included."""
 
     _head_timer: asyncio.TimerHandle | None = None
+    _stall_timer: asyncio.TimerHandle | None = None
     _is_one_too_many = False
     _is_refused = False
 
@@ -44,8 +48,23 @@ class HttpProtocol(H11Protocol):
         super().data_received(data)
         return self._watch_head()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        # Closed, the connection would wait for its client all the same.
+        self._stall_timer = self.loop.call_later(STALL_TIMEOUT, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop_stall_timer()
+
+    def _stop_stall_timer(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_watching()
+        self._stop_stall_timer()
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:

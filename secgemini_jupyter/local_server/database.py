@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import shutil
 import sqlite3
@@ -19,7 +20,10 @@ from secgemini_jupyter.errors import one_line
 T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], T]
 
-_Item = tuple[Job[Any], "Future[Any]", bool]
+Waiting = Future[T] | asyncio.Future[T]
+"""Of who waits for a job: in another thread, or on an event loop."""
+_Item = tuple[Job[Any], Waiting[Any], bool]
+_Outcome = tuple[Waiting[Any], Any, BaseException | None]
 
 MEMORY_BYTES = 512 * 2**20
 """What a database in memory may hold."""
@@ -63,13 +67,13 @@ class Database:
 
     async def write(self, job: Job[T]) -> T:
         """Runs `job` in a transaction; returns after the commit."""
-        return await asyncio.wrap_future(self._writer.submit(job))
+        return await self._writer.run(job)
 
     def write_now(self, job: Job[T]) -> T:
         return self._writer.submit(job).result()
 
     async def read(self, job: Job[T]) -> T:
-        return await asyncio.wrap_future(self._reader.submit(job))
+        return await self._reader.run(job)
 
     def read_now(self, job: Job[T]) -> T:
         return self._reader.submit(job).result()
@@ -79,7 +83,7 @@ class Database:
 
         False: it could not (the disk is full, somebody reads); `has_remains` says so until it could.
         """
-        self.has_remains = not await asyncio.wrap_future(self._writer.submit(_shrink, alone=True))
+        self.has_remains = not await self._writer.run(_shrink, alone=True)
         return not self.has_remains
 
     def close(self) -> None:
@@ -105,6 +109,12 @@ class _Worker:
         self._queue.put((job, future, alone))
         return future
 
+    def run(self, job: Job[T], *, alone: bool = False) -> asyncio.Future[T]:
+        """`submit` for the running event loop."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._queue.put((job, future, alone))
+        return future
+
     def close(self) -> None:
         self._queue.put(None)
         self._thread.join()
@@ -127,27 +137,26 @@ class _Worker:
 
     def _run_batch(self, batch: list[_Item]) -> None:
         for alone, items in groupby(batch, key=lambda item: item[2]):
-            if not alone:
-                self._commit(list(items))
-                continue
-            for job, future, _ in items:
-                try:
-                    future.set_result(job(self._connection))
-                except Exception as error:
-                    future.set_exception(error)
+            group = list(items)
+            _tell(self._run_alone(group) if alone else self._commit(group))
 
-    def _commit(self, group: list[_Item]) -> None:
+    def _run_alone(self, items: list[_Item]) -> list[_Outcome]:
+        outcomes: list[_Outcome] = []
+        for job, waiting, _ in items:
+            try:
+                outcomes.append((waiting, job(self._connection), None))
+            except Exception as error:
+                outcomes.append((waiting, None, error))
+        return outcomes
+
+    def _commit(self, group: list[_Item]) -> list[_Outcome]:
         try:
             results = self._transaction([job for job, _, _ in group])
         except Exception as error:
             if len(group) == 1:
-                group[0][1].set_exception(error)
-                return
-            for item in group:  # one job's failure is not the others'
-                self._commit([item])
-            return
-        for (_, future, _), result in zip(group, results, strict=True):
-            future.set_result(result)
+                return [(group[0][1], None, error)]
+            return [outcome for item in group for outcome in self._commit([item])]  # one's failure is not the others'
+        return [(waiting, result, None) for (_, waiting, _), result in zip(group, results, strict=True)]
 
     def _transaction(self, jobs: list[Job[Any]]) -> list[Any]:
         connection = self._connection
@@ -162,6 +171,29 @@ class _Worker:
                 raise MemoryFull(str(error)) from None
             raise
         return results
+
+
+def _tell(outcomes: list[_Outcome]) -> None:
+    """Wakes an event loop once for all that a commit held: with many streams, waking it is dearer than a row."""
+    on_loops: dict[asyncio.AbstractEventLoop, list[_Outcome]] = {}
+    for outcome in outcomes:
+        if isinstance(outcome[0], Future):
+            _settle([outcome])
+        else:
+            on_loops.setdefault(outcome[0].get_loop(), []).append(outcome)
+    for loop, theirs in on_loops.items():
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+            loop.call_soon_threadsafe(_settle, theirs)
+
+
+def _settle(outcomes: list[_Outcome]) -> None:
+    for waiting, result, error in outcomes:
+        if waiting.done():  # who waited was cancelled
+            continue
+        if error is None:
+            waiting.set_result(result)
+        else:
+            waiting.set_exception(error)
 
 
 def _connect(target: str) -> sqlite3.Connection:

@@ -14,6 +14,8 @@ from secgemini_jupyter.models import Message, Usage
 
 MAX_PENDING = 4096
 """Messages that may wait for their commit before the engine has to."""
+MAX_PENDING_BYTES = 2**21
+"""The same by their size: what one commit stores of a session is one row, which is read and sent as a whole."""
 
 
 class Outbox:
@@ -23,6 +25,7 @@ class Outbox:
         self._session, self._store, self._channel = session, store, channel
         self._frames: list[bytes] = []
         self._bodies: list[bytes] = []
+        self._pending = 0
         self._state: str = session.state
         self._ended = False
         self._usage: Usage | None = None
@@ -42,8 +45,9 @@ class Outbox:
             self._state, self._ended, self._usage = message.state, message.is_end, usage
             if publish:
                 self._frames.append(body)
+        self._pending += len(body)
         self._start()
-        if len(self._frames) >= MAX_PENDING:
+        if len(self._frames) >= MAX_PENDING or self._pending >= MAX_PENDING_BYTES:
             self._taken.clear()
             await self._taken.wait()
         elif len(self._frames) % 64 == 0:
@@ -64,7 +68,7 @@ class Outbox:
             self._start()
 
     def discard(self) -> None:
-        self._frames, self._bodies, self._task = [], [], None
+        self._frames, self._bodies, self._task, self._pending = [], [], None, 0
 
     def _start(self) -> None:
         if self._task is not None:
@@ -80,6 +84,7 @@ class Outbox:
             while self._frames or self._bodies:
                 frames, self._frames = self._frames, []
                 bodies, self._bodies = self._bodies, []
+                self._pending = 0
                 self._taken.set()
                 if bodies:
                     await self._store.append(

@@ -90,13 +90,9 @@ class Parts(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI's signature
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         missing = self._size
-        try:
-            async for part in self._parts:
-                missing -= len(part)
-                async with asyncio.timeout(limits.STALL_TIMEOUT):
-                    await send({"type": "http.response.body", "body": part, "more_body": True})
-        except TimeoutError:
-            return  # the client does not read: the connection is cut
+        async for part in self._parts:
+            missing -= len(part)
+            await send({"type": "http.response.body", "body": part, "more_body": True})
         if not missing:  # else the session was deleted meanwhile: the client must see that the reply is not whole
             await send({"type": "http.response.body", "body": b""})
 

@@ -156,7 +156,7 @@ def test_a_start_on_a_full_disk_says_so_and_one_with_room_goes_on(start: Callabl
     server.end(signal.SIGKILL)  # with a log that is not in the database yet
     disk.fill()
     command = [sys.executable, "-m", "secgemini_jupyter.local_server", "--engine", "echo", "--data", disk.folder]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert "The disk is full. Free some space" in done.stderr.splitlines()[-1]
     disk.free()
@@ -166,7 +166,7 @@ def test_a_start_on_a_full_disk_says_so_and_one_with_room_goes_on(start: Callabl
 def test_a_start_in_an_empty_folder_of_a_full_disk_says_so(disk: Disk) -> None:
     disk.fill()
     command = [sys.executable, "-m", "secgemini_jupyter.local_server", "--data", disk.folder / "new"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert "The disk is full. Free some space" in done.stderr.splitlines()[-1]
 

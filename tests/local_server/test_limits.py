@@ -20,7 +20,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from secgemini_jupyter.errors import Secret
-from secgemini_jupyter.local_server import app, connections, database, limits, requests, serve, store
+from secgemini_jupyter.local_server import app, connections, database, limits, requests, serve, store, stored
 from secgemini_jupyter.local_server.app import Service
 from secgemini_jupyter.local_server.channel import Channel
 from secgemini_jupyter.local_server.engines import Engines
@@ -31,8 +31,8 @@ ECHO = {"model_string": "local-echo"}
 
 
 class Address:
-    def __init__(self, port: int) -> None:
-        self.port = port
+    def __init__(self, port: int, server: Any = None) -> None:
+        self.port, self.server = port, server
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"x-api-key": KEY}, timeout=20)
 
     def raw(self, *parts: bytes) -> bytes:
@@ -82,7 +82,7 @@ def address(tmp_path: Path, limit: Any, request: pytest.FixtureRequest) -> Itera
     server = serve.create_server(service, Secret(KEY), hosts=[f"127.0.0.1:{port}"], origins=[])
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
-    address = Address(port)
+    address = Address(port, server)
     with address.http:
         yield address
     server.should_exit = True
@@ -158,6 +158,51 @@ def test_a_body_that_comes_at_a_fair_rate_may_take_its_time(address: Address, li
             raw.sendall(part)
         assert address.rest(raw).startswith(b"HTTP/1.1 200")
     assert address.http.get("/v1/session/list").json()[0]["id"] == "slow"
+
+
+def long_session(address: Address) -> socket.socket:
+    """A request for a session of 30 MB, of whose reply the head alone was read."""
+    address.register("long")
+    query = {"message_type": "query", "content": "[[messages=1500 bytes=20000]] long"}
+    address.http.post("/v1/session/generate", json={"id": "long", "messages": [query]}).raise_for_status()
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**16)
+    raw.settimeout(20)
+    raw.connect(("127.0.0.1", address.port))
+    raw.sendall(address.head("/v1/session/get?session_id=long").replace(b"POST", b"GET", 1))
+    assert b"200 OK" in raw.recv(64)
+    return raw
+
+
+@limited(STALL_TIMEOUT=0.5)
+def test_a_session_is_read_no_further_than_its_client_takes_it(
+    address: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks: list[int] = []
+
+    def counting(*arguments: Any, **named: Any) -> Any:
+        block = read_block(*arguments, **named)
+        blocks.append(len(block.body))
+        return block
+
+    read_block = stored._read_block
+    monkeypatch.setattr(stored, "_read_block", counting)
+    with long_session(address) as raw:
+        address.http.close()
+        deadline = time.monotonic() + 20
+        while address.server.server_state.connections:
+            assert time.monotonic() < deadline, "a client that does not read is cut off"
+            time.sleep(0.05)
+        assert len(address.rest(raw)) < 20_000_000
+    assert max(blocks) < 2**22
+
+
+def test_the_reply_of_a_session_that_is_deleted_meanwhile_is_visibly_not_whole(address: Address) -> None:
+    with long_session(address) as raw:
+        assert address.http.post("/v1/session/delete", json={"id": "long"}).json()["ok"]
+        rest = address.rest(raw)
+    assert len(rest) < 25_000_000
+    assert address.http.get("/health").status_code == 200
 
 
 def test_a_head_that_is_too_long_and_one_that_is_none_are_told(address: Address) -> None:
