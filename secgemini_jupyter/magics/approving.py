@@ -47,8 +47,8 @@ def can_ask(shell: InteractiveShell) -> bool:
 class AtTheCell:
     """Asks the person who runs the cell, while its main thread waits for the turn; `with AtTheCell(…) as asking:`.
 
-    The turn's questions are the session's: an open chat shows them, too, and whoever is quicker answers. A session
-    whose `approve` or `confirm` is a function of the user's asks that one.
+    The turn's questions are the session's: a chat that is open shows them, too, and asks alone where its clicks reach a
+    busy kernel. A session whose `approve` or `confirm` is a function of the user's asks that one.
     """
 
     def __init__(self, shell: InteractiveShell, running: RunningTurn, interrupts: Interrupts) -> None:
@@ -69,7 +69,7 @@ class AtTheCell:
 
     def ask_what_is_open(self, view: View) -> None:
         """Ask each open question, oldest first. ■ denies it, and stops the turn."""
-        if not can_ask(self._shell):
+        if not can_ask(self._shell) or self._asks_in_a_chat:
             return
         for question in self._questions.open:
             if self._interrupts.is_pressed:
@@ -79,6 +79,15 @@ class AtTheCell:
             else:
                 view.make_room()
                 self._ask(question)
+
+    @property
+    def _asks_in_a_chat(self) -> bool:
+        """Whether a chat shows the questions, and its clicks reach a kernel that is busy with this cell.
+
+        Input that waits here could not be taken back when somebody answers there.
+        """
+        kernel = getattr(self._shell, "kernel", None)
+        return self._questions.has_other_watchers and bool(getattr(kernel, "_supports_kernel_subshells", False))
 
     def _ask(self, question: Question) -> None:
         prompt = Prompt(self._shell, question)

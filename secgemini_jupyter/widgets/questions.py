@@ -111,6 +111,12 @@ class Questions:
         with self._lock:
             return list(self._open.values())
 
+    @property
+    def has_other_watchers(self) -> bool:
+        """Whether somebody watches beside the one who asks this."""
+        with self._lock:
+            return len(self._watchers) > 1
+
     def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
         """Have `changed()` called when a question comes or goes; gives what ends it.
 
