@@ -42,6 +42,8 @@ def run(magics: SecGeminiMagics, line: str) -> Any:
         return status(magics, Namespace())
     if wants_help([name]):
         return show_help(magics, Namespace(command=None))
+    if name.endswith("?") and name.rstrip("?") in COMMANDS:  # as IPython's users ask about anything
+        return show_help(magics, Namespace(command=name.rstrip("?")))
     command = find(name)
     if wants_help(rest.split(), options_first=command.takes_line):
         return show_help(magics, Namespace(command=name))
