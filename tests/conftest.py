@@ -61,6 +61,7 @@ class LocalService:
 
     http: str
     ws: str
+    logs: str
     pid: int
     key: str
     data: Path

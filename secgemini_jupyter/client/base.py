@@ -100,8 +100,8 @@ class ClientCore:
     @classmethod
     def local(cls, service: LocalService, settings: Settings | None = None) -> ClientCore:
         """The embedded local service, which takes its key in a header."""
-        changes = {"base_url": service.http, "websocket_url": service.ws, "key_in_url": False}
-        settings = (settings or Settings(max_tool_calls=tool_call_limit())).replace(**changes)
+        addresses = {"base_url": service.http, "websocket_url": service.ws, "logs_processor_url": service.http}
+        settings = (settings or Settings(max_tool_calls=tool_call_limit())).replace(**addresses, key_in_url=False)
         return cls(Key(service.key, "the embedded local service"), settings, is_local=True)
 
     def renew(self, error: SecGeminiError | None = None) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
+from secgemini_jupyter.client.progress import bar
 from secgemini_jupyter.errors import InputError, ProtocolError, SecGeminiError, SessionNotFoundError, one_line
 from secgemini_jupyter.models import Message, PublicSession, PublicSessionFile
 from secgemini_jupyter.transcript.messages import finished
@@ -70,7 +70,7 @@ class Reading(Generic[Made]):
         self._strict = strict
         self._found: dict[str, Made] = {}
         self._left_out: dict[str, str] = {}
-        self._bar = _bar(len(self.ids), progress)
+        self._bar = bar(len(self.ids), progress, desc="Sessions", unit="session")
 
     def __enter__(self) -> Self:
         return self
@@ -196,14 +196,3 @@ def _ids(sessions: Any) -> Iterable[str]:
         if not isinstance(found, str) or not found:
             raise InputError(f"{type(each).__name__} is no session. Pass ids, or what list_sessions() gives.")
         yield found
-
-
-def _bar(total: int, progress: bool | None) -> Any:
-    from tqdm import auto, std
-
-    from secgemini_jupyter.widgets.base import in_notebook, is_attended
-
-    notebook = in_notebook() and is_attended()
-    shown = (notebook or sys.stderr.isatty()) and total > 1 if progress is None else progress
-    kind = auto.tqdm if notebook else std.tqdm
-    return kind(total=total, desc="Sessions", unit="session", disable=not shown)

@@ -1,81 +1,249 @@
-"""A log as a table of the logs processor: hashed, sent in whole lines, attached by its hash (protocol section 8)."""
+"""A log as a table of the logs processor: looked through, sent in whole lines, attached by its hash (protocol 8).
+
+An upload that broke off is continued. Our local service tells how many lines its table has, and takes a chunk twice
+without inserting it twice; of another one we know what it acknowledged (`ledger`). What nobody knows is told.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import os
+import warnings
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from contextlib import contextmanager
+from typing import Any, Self
 
-from secgemini_jupyter.errors import AttachmentError, SettingsError
+from secgemini_jupyter.client.ledger import Ledger, Progress
+from secgemini_jupyter.client.progress import bar
+from secgemini_jupyter.client.scanning import CHUNK_BYTES, Chunk, scan
+from secgemini_jupyter.client.state import SessionState
+from secgemini_jupyter.errors import (
+    AttachmentError,
+    InputError,
+    NetworkError,
+    SecGeminiError,
+    ServiceError,
+    SessionNotFoundError,
+    SettingsError,
+    one_line,
+)
 from secgemini_jupyter.models import PublicLogsTable
 from secgemini_jupyter.protocol import endpoints
+from secgemini_jupyter.protocol.endpoints import LogsTableState
 from secgemini_jupyter.protocol.requests import Request
-from secgemini_jupyter.settings import Settings
+from secgemini_jupyter.settings import HTTP_URL, Settings
 
-HASH_KEY = b"secgemini"
-CHUNK_BYTES = 10_000_000
+NO_PROCESSOR = "No logs processor is set: set SEC_GEMINI_LOGS_PROCESSOR_API_URL. Nothing was sent."
 
 
 def table(logs_hash: str) -> PublicLogsTable:
     return PublicLogsTable(blake2s=logs_hash)
 
 
+def checked_hash(logs_hash: object) -> str:
+    """
+    Raises:
+        InputError: it is no text.
+    """
+    if not isinstance(logs_hash, str) or not logs_hash.strip():
+        raise InputError(f"logs_hash is {logs_hash!r}: pass the keyed BLAKE2s of the log in hex. Nothing was sent.")
+    return logs_hash.strip()
+
+
 class Upload:
-    """The requests that bring one log up.
+    """One log on its way up.
+
+    Args:
+        state: the session that gets it.
+        progress: whether to show a bar; None shows it where somebody looks.
 
     Raises:
-        SettingsError: no logs processor is set.
-        AttachmentError: the file cannot be read.
+        InputError: an argument makes no sense.
+        AttachmentError: the log cannot be sent, see `scan`.
+        SettingsError: no logs processor is known.
     """
 
     def __init__(
         self,
         file_path: str | os.PathLike[str],
-        settings: Settings,
-        can_log: bool,
+        state: SessionState,
         mapping: Mapping[str, str] | None,
+        progress: bool | None,
     ) -> None:
-        if settings.logs_processor_url is None:
-            raise SettingsError("No logs processor is set: set SEC_GEMINI_LOGS_PROCESSOR_API_URL. Nothing was sent.")
-        self._url = settings.logs_processor_url
-        self._can_log = can_log
-        self._mapping = dict(mapping or {}) or None
-        try:
-            self._path = Path(file_path).expanduser()
-            if not self._path.is_file():
-                raise AttachmentError(f"There is no file {str(self._path)!r}. Nothing was sent.")
-            with self._path.open("rb") as file:
-                digest = hashlib.blake2s(key=HASH_KEY)
-                while block := file.read(2**20):
-                    digest.update(block)
-                self.logs_hash = digest.hexdigest()
-        except OSError as error:
-            raise AttachmentError(f"{str(file_path)!r} cannot be read: {error.strerror}. Nothing was sent.") from None
-        except (TypeError, ValueError, RuntimeError) as error:  # no path at all; a home folder that does not exist
-            raise AttachmentError(f"{file_path!r} names no file ({error}). Nothing was sent.") from None
+        self._mapping = _checked(mapping)
+        self._log = scan(file_path)
+        self._state = state
+        self._can_log = state.info.can_log
+        self._progress = progress
+        self._url: str | None = None
+        self._knows = False
+        """Whether the logs processor tells how many lines it has."""
+        self._position = 0
+        self._sent = 0
+        self._begun = False
+        self._ledger: Ledger | None = None
+        self._bar: Any = None
+        self._left: tuple[Chunk, ...] = ()
+        self.inserted = 0
 
-    def create(self) -> Request[bool]:
+    @property
+    def logs_hash(self) -> str:
+        return self._log.hash
+
+    def find_processor(self, settings: Settings) -> Request[bool] | None:
+        """What to ask for the logs processor's address; None if it is set.
+
+        Raises:
+            SettingsError: none is set, and the service is not one of ours, which has its own.
+        """
+        if settings.logs_processor_url is None and settings.base_url == HTTP_URL:
+            raise SettingsError(NO_PROCESSOR)
+        return endpoints.has_logs_processor() if settings.logs_processor_url is None else None
+
+    def use_processor(self, settings: Settings, *, is_service: bool = True) -> None:
+        """
+        Args:
+            is_service: what `find_processor` brought.
+        """
+        url = settings.logs_processor_url
+        if url is None and not is_service:
+            raise SettingsError(NO_PROCESSOR)
+        # None follows the local service, which may have to be started anew at another address.
+        self._url = None if url == settings.base_url else url
+        self._ledger = Ledger(url or settings.base_url, self.logs_hash, can_log=self._can_log)
+
+    def create(self) -> Request[LogsTableState]:
         return endpoints.create_logs_table(self._url, self.logs_hash, self._can_log)
 
-    def chunks(self) -> Iterator[Request[int]]:
-        """Requests of about 10 MB of whole lines; lines end at `\\n` alone, the last one may lack it."""
-        lines: list[str] = []
-        size = 0
-        with self._path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                try:
-                    lines.append(line.decode("utf-8"))
-                except UnicodeDecodeError:
-                    raise AttachmentError(
-                        f"Line {number} of {str(self._path)!r} is no UTF-8 text. Convert the log first."
-                    ) from None
-                size += len(line)
-                if size >= CHUNK_BYTES:
-                    yield self._chunk(lines)
-                    lines, size = [], 0
-        if lines:
-            yield self._chunk(lines)
+    def begin(self, found: LogsTableState) -> None:
+        """Decide where to go on, by what the logs processor says of the table.
 
-    def _chunk(self, lines: list[str]) -> Request[int]:
-        return endpoints.upload_logs(self._url, self.logs_hash, self._can_log, lines, self._mapping)
+        Raises:
+            AttachmentError: nobody knows, and going on might insert lines twice.
+            InputError: the table was made with other names for its fields.
+        """
+        self._knows = found.log_lines is not None
+        self._position = self._known_lines(found) if found.log_lines is not None else self._noted_lines(found)
+        self._left = tuple(chunk for chunk in self._log.chunks if chunk.end_line > self._position)
+        self._begun = True
+        done = self._left[0].offset if self._left else self._log.size
+        least = CHUNK_BYTES + 1
+        self._bar = bar(
+            self._log.size, self._progress, least=least, initial=done, desc="Log", unit="B", unit_scale=True
+        )
+
+    def _known_lines(self, found: LogsTableState) -> int:
+        lines, total = found.log_lines or 0, self._log.lines
+        if lines and found.custom_fields_mapping is not None and found.custom_fields_mapping != self._mapping:
+            raise InputError(
+                f"The logs table was made with custom_fields_mapping={found.custom_fields_mapping}: pass the same, or "
+                f"attach_logs({self.logs_hash!r}) as it is."
+            )
+        if lines > total:
+            warnings.warn(
+                f"The logs table holds {lines:,} lines, the log {total:,}: an upload inserted some of them twice.",
+                stacklevel=5,
+            )
+        return total if found.is_complete else min(lines, total)
+
+    def _noted_lines(self, found: LogsTableState) -> int:
+        assert self._ledger is not None
+        if found.created:
+            self._ledger.save(Progress())
+            return 0
+        noted = self._ledger.load()
+        if noted is None:
+            warnings.warn(
+                f"The logs processor has a table of this log, and does not say how many of its {self._log.lines:,} "
+                "lines: whether whoever made it sent them all is not known. Nothing was sent; it is attached as it is.",
+                stacklevel=5,
+            )
+            return self._log.lines
+        if noted.sending is not None:
+            raise AttachmentError(
+                f"An upload of this log broke off: lines {noted.lines + 1:,} to {noted.sending:,} of "
+                f"{self._log.lines:,} may have arrived or not, and the logs processor does not say. They are not sent "
+                f"again, which might insert them twice. attach_logs({self.logs_hash!r}) attaches the table as it is."
+            )
+        return noted.lines
+
+    def left(self) -> Iterator[Chunk]:
+        """The chunks that are not there yet, to be passed to `request` one after the other."""
+        return iter(self._left)
+
+    def request(self, chunk: Chunk) -> Request[int]:
+        """The request for a chunk, without the lines of it that are there. Reads the file, and so takes its time.
+
+        Raises:
+            AttachmentError: the file changed.
+        """
+        lines = self._log.read(chunk)
+        del lines[: max(0, self._position - chunk.first_line)]
+        self._sent = len(lines)
+        if not self._knows and self._ledger is not None:
+            self._ledger.save(Progress(self._position, chunk.end_line))
+        place = (self._position, self._log.lines) if self._knows else None
+        return endpoints.upload_logs(self._url, self.logs_hash, self._can_log, lines, self._mapping, place)
+
+    def took(self, chunk: Chunk, inserted: int) -> None:
+        self.inserted += inserted
+        self._position = chunk.end_line
+        if not self._knows and self._ledger is not None:
+            self._ledger.save(Progress(self._position))
+            if inserted != self._sent:
+                warnings.warn(
+                    f"Of lines {chunk.first_line + 1:,} to {chunk.end_line:,} the logs processor inserted "
+                    f"{inserted:,}: it left the others out.",
+                    stacklevel=3,
+                )
+        self._bar.update(chunk.offset + chunk.size - self._bar.n)
+
+    @contextmanager
+    def sending(self) -> Iterator[Self]:
+        """The time in which it is sent. An error tells how far it came; the activity log is told either way."""
+        status = "ok"
+        try:
+            yield self
+        except BaseException as error:  # an interrupt, too
+            status = type(error).__name__
+            self._settle(error)
+            if isinstance(error, SessionNotFoundError) and self._begun:
+                raise ServiceError(self._told(str(error).partition(" list_sessions")[0]), status=404) from None
+            if isinstance(error, SecGeminiError) and self._begun:
+                error.tell(self._told(""))
+            raise
+        finally:
+            if self._bar is not None:
+                self._bar.close()
+            if self._begun:
+                self._state.note("logs_uploaded", self._details(status))
+
+    def _settle(self, error: BaseException) -> None:
+        """A chunk that was refused, or never left, has not arrived: that is known."""
+        refused = isinstance(error, ServiceError) and error.status < 500 and error.status != 408
+        unsent = isinstance(error, NetworkError) and error.nothing_sent
+        if self._ledger is not None and not self._knows and self._begun and (refused or unsent):
+            self._ledger.save(Progress(self._position))
+
+    def _told(self, reason: str) -> str:
+        told = f"{self._position:,} of {self._log.lines:,} lines of the log are there"
+        return f"{reason} {told}: call upload_and_attach_logs again, it goes on from there.".strip()
+
+    def _details(self, status: str) -> dict[str, Any]:
+        return {
+            "name": one_line(self._log.path.name),
+            "size": self._log.size,
+            "lines": self._log.lines,
+            "inserted": self.inserted,
+            "blake2s": self.logs_hash,
+            "status": status,
+        }
+
+
+def _checked(mapping: Mapping[str, str] | None) -> dict[str, str]:
+    pairs = dict(mapping or {}) if isinstance(mapping, Mapping) or mapping is None else {None: None}
+    if not all(isinstance(word, str) and word for pair in pairs.items() for word in pair):
+        raise InputError(
+            f"custom_fields_mapping is {mapping!r}: pass a dict of new names to old ones, as in "
+            "{'timestamp': 'ts'}. Nothing was sent."
+        )
+    return pairs

@@ -466,26 +466,44 @@ class InteractiveSession(SessionView):
         self._state.remove_file(index, expected)
 
     def attach_logs(self, logs_hash: str) -> None:
-        """Attach a logs table that the logs processor holds already, by its keyed BLAKE2s (hex)."""
+        """Attach a logs table that the logs processor holds already, by its keyed BLAKE2s (hex).
+
+        Raises:
+            ServiceError: there is no such table.
+        """
+        logs_hash = logs.checked_hash(logs_hash)
         self._client._send(endpoints.attach_logs(self.id, logs_hash))
         self._state.keep(msgspec.structs.replace(self._state.info, logs_table=logs.table(logs_hash)))
         self._state.note("logs_attached", {"blake2s": logs_hash})
 
     def upload_and_attach_logs(
-        self, file_path: str | os.PathLike[str], custom_fields_mapping: Mapping[str, str] | None = None
+        self,
+        file_path: str | os.PathLike[str],
+        custom_fields_mapping: Mapping[str, str] | None = None,
+        *,
+        progress: bool | None = None,
     ) -> int:
-        """Upload a JSON Lines log as a table, unless it is there, and attach it; gives the number of lines inserted.
+        """Upload a log of JSON Lines as a table, and attach it; gives the number of lines inserted.
+
+        A table that is there is not sent again. After an error or an interrupt call it again: it goes on from there.
+
+        Args:
+            custom_fields_mapping: new names of fields, each with its old one: `{"timestamp": "ts"}`.
+            progress: whether to show a bar; None shows it where somebody looks.
 
         Raises:
             SettingsError: no logs processor is set.
-            AttachmentError: the file cannot be read, or is no UTF-8 text.
+            AttachmentError: the log cannot be read, is no UTF-8 text or no JSON Lines, or changed meanwhile.
         """
-        upload = logs.Upload(file_path, self._settings, self.can_log, custom_fields_mapping)
-        inserted = 0
-        if self._client._send(upload.create()):
-            inserted = sum(self._client._send(chunk) for chunk in upload.chunks())
+        upload = logs.Upload(file_path, self._state, custom_fields_mapping, progress)
+        find = upload.find_processor(self._settings)
+        upload.use_processor(self._settings, is_service=find is None or self._client._send(find))
+        with upload.sending():
+            upload.begin(self._client._send(upload.create()))
+            for chunk in upload.left():
+                upload.took(chunk, self._client._send(upload.request(chunk)))
         self.attach_logs(upload.logs_hash)
-        return inserted
+        return upload.inserted
 
     # --- the session itself ---
 

@@ -67,7 +67,8 @@ def announce(listening: socket.socket) -> None:
     """The one line on standard output, once connections are accepted."""
     host, port = listening.getsockname()[:2]
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    print(json.dumps({"http": f"http://{address}", "ws": f"ws://{address}", "pid": os.getpid()}), flush=True)
+    http = f"http://{address}"
+    print(json.dumps({"http": http, "ws": f"ws://{address}", "logs": http, "pid": os.getpid()}), flush=True)
 
 
 def serve(

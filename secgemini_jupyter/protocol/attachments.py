@@ -39,6 +39,6 @@ def check_size(shown: str, size: int, limit: int) -> None:
     """
     if size > limit:
         raise AttachmentError(
-            f"{shown} has {size:,} bytes, at most {limit:,} are sent. Attach a part of it, or a log by "
-            "upload_and_attach_logs. Nothing was sent."
+            f"{shown} has {size:,} bytes, at most {limit:,} are sent as an attachment. Attach a part of it, or a log "
+            "as a logs table: %secgemini attach-logs PATH, or upload_and_attach_logs. Nothing was sent."
         )

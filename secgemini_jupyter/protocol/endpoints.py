@@ -223,6 +223,15 @@ def detach_file(session_id: str, file_idx: int, before: Sequence[PublicSessionFi
 
 
 def attach_logs(session_id: str, logs_hash: str) -> Request[OpResult]:
+    def read_attached(body: bytes) -> OpResult:
+        try:
+            return read_op_result(body, "attach_logs")
+        except SessionNotFoundError as error:
+            if "table" not in str(error).lower():
+                raise
+            why = str(error).partition(" list_sessions")[0]
+            raise ServiceError(f"{why} upload_and_attach_logs(path) brings the log up.", status=404) from None
+
     return Request(
         method="POST",
         path="/v1/session/attach_logs",
@@ -230,7 +239,7 @@ def attach_logs(session_id: str, logs_hash: str) -> Request[OpResult]:
         params={"session_id": session_id, "logs_hash": logs_hash},
         idempotent=True,  # attaching again replaces the table by itself
         session_id=session_id,
-        read=lambda body: read_op_result(body, "attach_logs"),
+        read=read_attached,
     )
 
 
@@ -243,31 +252,74 @@ def feedback(report: Feedback) -> Request[OpResult]:
     )
 
 
-def create_logs_table(processor_url: str, logs_hash: str, can_log: bool) -> Request[bool]:
-    """Whether the table was created; False if it existed."""
+class LogsTableState(msgspec.Struct):
+    """A table of the logs processor. What is None, the service does not tell: it is an extension of our local one."""
+
+    created: bool = msgspec.field(name="table_created")
+    log_lines: int | None = None
+    is_complete: bool = False
+    custom_fields_mapping: dict[str, str] | None = None
+
+
+def has_logs_processor() -> Request[bool]:
+    """Whether the service itself takes logs: our local one does, and says so."""
+
+    def read_health(body: bytes) -> bool:
+        try:
+            value = read_json(body, "the service's health")
+        except ProtocolError:
+            return False
+        return isinstance(value, dict) and value.get("logs_processor") is True
+
+    return Request(method="GET", path="/health", what="the service's health", idempotent=True, read=read_health)
+
+
+def create_logs_table(processor_url: str | None, logs_hash: str, can_log: bool) -> Request[LogsTableState]:
+    """`processor_url` None: the service itself."""
+
+    def read_state(body: bytes) -> LogsTableState:
+        _member(body, "table_created", bool)
+        try:
+            return msgspec.json.decode(body, type=LogsTableState)
+        except msgspec.ValidationError:  # members of these names that mean something else
+            return LogsTableState(_member(body, "table_created", bool))
+
     return Request(
         method="POST",
         path="/create_logs_table",
         what="table_created",
         base_url=processor_url,
         params={"logs_hash": logs_hash, "can_log": str(can_log).lower()},
-        read=lambda body: _member(body, "table_created", bool),
+        read=read_state,
     )
 
 
 def upload_logs(
-    processor_url: str, logs_hash: str, can_log: bool, lines: list[str], mapping: dict[str, str] | None
+    processor_url: str | None,
+    logs_hash: str,
+    can_log: bool,
+    lines: list[str],
+    mapping: dict[str, str] | None,
+    place: tuple[int, int] | None = None,
 ) -> Request[int]:
-    """How many lines were inserted."""
+    """How many lines were inserted.
+
+    Args:
+        place: the position of the first of the lines, and how many the log has: for a service that tells how many it
+            has. It inserts no line twice, so that the request may be sent again.
+    """
     body: dict[str, Any] = {"logs_hash": logs_hash, "can_log": can_log, "log_lines": lines}
     if mapping:
         body["custom_fields_mapping"] = mapping
+    if place is not None:
+        body["first_line"], body["total_lines"] = place
     return Request(
         method="POST",
         path="/upload_logs",
         what="inserted_log_lines",
         base_url=processor_url,
         body=_encoded(body),
+        idempotent=place is not None,
         read=lambda reply: _member(reply, "inserted_log_lines", int),
     )
 

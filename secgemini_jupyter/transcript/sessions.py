@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
-from secgemini_jupyter.models import ModelInfo, PublicSessionFile, State, Usage
+from secgemini_jupyter.models import ModelInfo, PublicLogsTable, PublicSessionFile, State, Usage
 from secgemini_jupyter.render.text import safe_text
 from secgemini_jupyter.transcript.columns import OTHER, Category, Column, check_columns, frame
 
@@ -65,6 +65,8 @@ class Session(Protocol):
     @property
     def files(self) -> list[PublicSessionFile]: ...
     @property
+    def logs_table(self) -> PublicLogsTable | None: ...
+    @property
     def can_log(self) -> bool: ...
     @property
     def usage(self) -> Usage: ...
@@ -104,6 +106,7 @@ COLUMNS: dict[str, Column[Sequence[Session]]] = {
     "org_id": Column("string", each("org_id")),
     "host": Column("string", each("host")),
     "is_local": Column("boolean", each("is_local")),
+    "logs_table": Column("string", lambda sessions: (s.logs_table.blake2s if s.logs_table else None for s in sessions)),
 }
 
 

@@ -18,7 +18,6 @@ from websockets.sync.server import ServerConnection, serve
 
 from secgemini_jupyter.client import transport
 from secgemini_jupyter.errors import (
-    AttachmentError,
     AuthenticationError,
     InputError,
     NetworkError,
@@ -254,43 +253,25 @@ def log_service(created: bool) -> Any:
     return answer
 
 
-@pytest.mark.parametrize("created", [True, False])
-def test_log_is_uploaded_unless_it_is_there(shell: Any, tmp_path: Path, created: bool) -> None:
+def test_log_is_uploaded_and_attached(shell: Any, tmp_path: Path) -> None:
     """Whole lines, the last without newline and exotic separators inside included; attached by its keyed hash."""
     content = '{"a": "x\u2028y"}\r\n{"a": "\u0085"}\n{"last": true}'.encode()
     path = tmp_path / "a.jsonl"
     path.write_bytes(content)
     digest = hashlib.blake2s(content, key=b"secgemini").hexdigest()
-    with web_server(log_service(created)) as web:
-        settings = Settings(base_url=web.url, websocket_url="ws://127.0.0.1:9", logs_processor_url=web.url)
-        session = shell(PLAIN_KEY, settings=settings).resume_session("s1")
-        assert session.upload_and_attach_logs(path, {"id": "_id"}) == (3 if created else 0)
-        assert session.logs_table.blake2s == digest
-    _, create, *uploads, attach = web.seen
-    assert parse_qs(urlsplit(create.target).query) == {"logs_hash": [digest], "can_log": ["true"]}
-    assert parse_qs(urlsplit(attach.target).query) == {"session_id": ["s1"], "logs_hash": [digest]}
-    assert attach.body == b""
-    assert len(uploads) == created
-    for upload in uploads:
-        body = json.loads(upload.body)
-        assert "".join(body["log_lines"]).encode() == content
-        assert body["custom_fields_mapping"] == {"id": "_id"}
-        assert upload.headers["x-api-key"] == PLAIN_KEY
-
-
-def test_log_that_cannot_be_sent_is_refused(shell: Any, tmp_path: Path) -> None:
     with web_server(log_service(True)) as web:
         settings = Settings(base_url=web.url, websocket_url="ws://127.0.0.1:9", logs_processor_url=web.url)
         session = shell(PLAIN_KEY, settings=settings).resume_session("s1")
-        for path in (tmp_path / "none", tmp_path, None, "/dev/zero"):
-            with pytest.raises(AttachmentError, match="Nothing was sent"):
-                session.upload_and_attach_logs(path)
-        broken = tmp_path / "broken.jsonl"
-        broken.write_bytes(b"fine\n\xff\xfe\n")
-        with pytest.raises(AttachmentError, match="Line 2"):
-            session.upload_and_attach_logs(broken)
-    without = shell(PLAIN_KEY, base_url=web.url, websocket_url="ws://127.0.0.1:9")
-    assert without.settings.logs_processor_url is None
+        assert session.upload_and_attach_logs(path, {"id": "_id"}) == 3
+        assert session.logs_table.blake2s == digest
+    _, create, upload, attach = web.seen
+    assert parse_qs(urlsplit(create.target).query) == {"logs_hash": [digest], "can_log": ["true"]}
+    assert parse_qs(urlsplit(attach.target).query) == {"session_id": ["s1"], "logs_hash": [digest]}
+    assert attach.body == b""
+    body = json.loads(upload.body)
+    assert "".join(body.pop("log_lines")).encode() == content
+    assert body == {"logs_hash": digest, "can_log": True, "custom_fields_mapping": {"id": "_id"}}, "no extension"
+    assert upload.headers["x-api-key"] == PLAIN_KEY
 
 
 # --- confirmations (protocol section 12) ---

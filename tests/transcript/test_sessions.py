@@ -26,6 +26,7 @@ SESSIONS = {
     "description": "string", "language": "string", "prompt_tokens": "Int64", "generated_tokens": "Int64",
     "total_tokens": "Int64", "cached_tokens": "Int64", "thoughts_tokens": "Int64", "tool_use_prompt_tokens": "Int64",
     "user_id": "string", "org_id": "string", "host": "string", "is_local": "boolean",
+    "logs_table": "string",
 }  # fmt: skip
 FILES = {
     "file_index": "Int32", "display_name": "string", "size": "Int64", "mime_type": "string",

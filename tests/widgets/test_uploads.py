@@ -231,7 +231,7 @@ def test_an_unknown_upload_is_lost_and_not_an_error(browser):
         ({"name": ".."}, "names no file"),
         ({"name": " "}, "names no file"),
         ({"name": "\ud83d.log"}, "is no text that can be sent"),
-        ({"size": LIMIT + 1}, f"has {LIMIT + 1:,} bytes, at most {LIMIT:,} are sent"),
+        ({"size": LIMIT + 1}, f"has {LIMIT + 1:,} bytes, at most {LIMIT:,} are sent as an attachment"),
         ({"size": -1}, ">= 0"),
         ({"size": 1e3}, "Expected `int`"),
         ({"sha256": "00"}, "refused"),

@@ -14,6 +14,7 @@ from secgemini_jupyter.magics.commands import (
     fixing,
     jobs,
     kept,
+    logs_tables,
     rights,
     said,
     sessions,
@@ -82,7 +83,7 @@ def overview() -> str:
 GROUPS: tuple[Sequence[Command], ...] = (
     sessions.COMMANDS,
     tools.COMMANDS,
-    evidence.COMMANDS,
+    (*evidence.COMMANDS, *logs_tables.COMMANDS),
     said.COMMANDS,
     fixing.COMMANDS,
     jobs.COMMANDS,

@@ -87,6 +87,7 @@ def status(magics: SecGeminiMagics, _: Namespace) -> Line:
     retained = "retained" if session.can_log else "not retained"
     running = " · a turn is running" if session.is_running else ""
     size = f"{count(session.turns, 'turn')} · {count(len(session.files), 'file')}"
+    size += " · a logs table" if session.logs_table else ""
     line = f"{label(kernel.current_name, session)} · {size} · {retained} · {destination(kernel)}{running}"
     return Line(one_line(line))
 

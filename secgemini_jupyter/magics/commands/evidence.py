@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
+from IPython.display import display
 
 from secgemini_jupyter.errors import one_line
 from secgemini_jupyter.magics import choosing
-from secgemini_jupyter.magics.commands.base import Command, need_notebook
+from secgemini_jupyter.magics.commands.base import Command, Line, need_notebook
 from secgemini_jupyter.magics.options import arg, choose
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def files(magics: SecGeminiMagics, _: Namespace) -> Any:
         }
         for file in session.files
     ]
+    if session.logs_table is not None:
+        display(Line(one_line(f"logs table {session.logs_table.blake2s}, besides the files:")))
     frame = pd.DataFrame(rows, columns=["name", "size", "mime_type", "content_type_label", "sha256"])
     return frame.rename_axis("file_idx")
 

@@ -85,7 +85,7 @@ class Service:
     def reach_logs(self) -> Iterator[Finding | Step]:
         """Name and port of the logs processor, where one is set: it takes no request that changes nothing."""
         url = self.settings.logs_processor_url
-        if url is not None:
+        if url is not None and url != self.settings.base_url:
             with contextlib.suppress(_Unreachable):
                 yield from self._reach(url, proxies.for_http(url))
 
