@@ -16,6 +16,7 @@ from benchmarks.dataset import measure_dataset
 from benchmarks.exports import measure_exports
 from benchmarks.importing import import_times, load_ext_times
 from benchmarks.load import measure_load
+from benchmarks.logs import measure_logs
 from benchmarks.magics import measure_magics
 from benchmarks.plan import OURS, ROWS, Aim, Row
 from benchmarks.running import ROOT, Samples, WorkerError, measure, medians, official_python
@@ -74,6 +75,8 @@ def main() -> int:
         results["rows"] |= measure_exports(official, quick=options.quick)
     if not options.only or "load" in options.only:
         results["rows"] |= measure_load(official, quick=options.quick)
+    if not options.only or "logs" in options.only:
+        results["rows"] |= measure_logs(official, quick=options.quick)
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=1), "utf-8")
     print(f"\nAll samples: {RESULTS.relative_to(ROOT)}")
