@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
 import platform
+import queue
 import random
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
@@ -32,7 +33,7 @@ PEERS = 4
 """Processes of the official SDK at once: most of the time they wait."""
 
 
-@contextmanager
+@contextlib.contextmanager
 def behind_a_proxy() -> Iterator[tuple[Proxy, Service]]:
     with tempfile.TemporaryDirectory() as folder:
         service = Service(Path(folder))
@@ -53,20 +54,23 @@ def ours(fault: Fault, run: Run, reconnect: str, proxy: Proxy, service: Service)
 
 
 def peers(python: str, faults: list[Fault]) -> dict[str, str]:
-    """What the official SDK makes of each fault."""
+    """What the official SDK makes of each fault; those of many turns begin."""
+    with contextlib.ExitStack() as stack, ThreadPoolExecutor(PEERS) as pool:
+        free: queue.SimpleQueue[tuple[Proxy, Service]] = queue.SimpleQueue()
+        for _ in range(PEERS):
+            free.put(stack.enter_context(behind_a_proxy()))
 
-    def share(number: int) -> dict[str, str]:
-        with behind_a_proxy() as (proxy, service):
-            return {
-                fault.name: table.joined([official.run(python, fault, plan, proxy, service) for plan in fault.plans])
-                for fault in faults[number::PEERS]
-            }
+        def one(fault: Fault) -> str:
+            proxy, service = free.get()
+            try:
+                said = table.joined([official.run(python, fault, plan, proxy, service) for plan in fault.plans])
+            finally:
+                free.put((proxy, service))
+            print(f"official SDK, {fault.name}: {said}", flush=True)
+            return said
 
-    with ThreadPoolExecutor(PEERS) as pool:
-        found: dict[str, str] = {}
-        for part in pool.map(share, range(PEERS)):
-            found |= part
-        return found
+        longest_first = sorted(faults, key=lambda fault: -len(fault.plans) - 10 * fault.slow)
+        return dict(zip([fault.name for fault in longest_first], pool.map(one, longest_first), strict=True))
 
 
 def main() -> None:
