@@ -371,7 +371,7 @@ def test_what_is_never_kept(kernel: Kernel, tmp_path: Path, local_service: Local
     assert files(tmp_path) == []
     kernel.run(
         "import secgemini_jupyter as s\n"
-        "@s.secgemini_tool(approval='auto')\ndef now() -> str:\n    'The time.'\n    return 'noon'\n"
+        "@s.secgemini_tool(approval='allow')\ndef now() -> str:\n    'The time.'\n    return 'noon'\n"
         "k = get_ipython().magics_manager.registry['SecGeminiMagics'].kernel\nk.new(tools=[now])"
     )
     ran = kernel.run("%%secgemini --cache use -o found\n[[call now {}]]")
