@@ -10,10 +10,23 @@ from websockets.http11 import Request
 from websockets.protocol import State
 
 EXTENSION = "secgemini.stream"
+TOO_LONG = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\ncontent-length: 84\r\n"
+    b"connection: close\r\n\r\n"
+    b'{"detail": "The head of the request is too long. Send less in address and headers."}'
+)
 
 
 class StreamProtocol(WebSocketsSansIOProtocol):
     """The connection, found by the application in the scope's extensions under `EXTENSION`."""
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_complete:
+            # websockets reads shorter lines and fewer headers than h11 has let through, and answers nothing.
+            self.handshake_complete = self.close_sent = True
+            self.transport.write(TOO_LONG)
+            self.transport.close()
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)

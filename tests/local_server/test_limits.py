@@ -213,6 +213,13 @@ def test_a_head_that_is_too_long_and_one_that_is_none_are_told(address: Address)
     assert address.http.get("/health").status_code == 200
 
 
+def test_a_stream_whose_address_is_too_long_is_told_so_and_the_server_ends_well(address: Address) -> None:
+    head = address.head(f"/v1/stream?session_id={'x' * 20_000}", "connection: Upgrade", "upgrade: websocket",
+                        "sec-websocket-version: 13", "sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==")  # fmt: skip
+    assert answer_of(address.raw(head.replace(b"POST", b"GET", 1)))[0] == 431
+    assert address.http.get("/health").status_code == 200
+
+
 def test_connections_are_limited_and_those_above_are_told_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serve, "allowed_connections", lambda: 20)
     monkeypatch.setattr(connections, "OVERFLOW", 5)
