@@ -6,6 +6,7 @@ without inserting it twice; of another one we know what it acknowledged (`ledger
 
 from __future__ import annotations
 
+import gc
 import os
 import warnings
 from collections.abc import Iterator, Mapping
@@ -187,6 +188,7 @@ class Upload:
     def took(self, chunk: Chunk, inserted: int) -> None:
         self.inserted += inserted
         self._position = chunk.end_line
+        gc.collect(1)  # httpx keeps the body of a request in a cycle of references, which would lie there for long
         if not self._knows and self._ledger is not None:
             self._ledger.save(Progress(self._position))
             if inserted != self._sent:
