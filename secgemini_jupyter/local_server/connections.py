@@ -1,6 +1,7 @@
 """uvicorn's HTTP connection, with limits that it lacks.
 
-How many there are, how long a request's head may take, and how long a client may read nothing of its answer.
+How many there are, how long a request's head may take, or a body that nobody reads any more, and how long a client may
+read nothing of its answer.
 """
 
 from __future__ import annotations
@@ -48,6 +49,10 @@ class HttpProtocol(H11Protocol):
         super().data_received(data)
         return self._watch_head()
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._watch_head()
+
     def pause_writing(self) -> None:
         super().pause_writing()
         # Closed, the connection would wait for its client all the same.
@@ -74,12 +79,20 @@ class HttpProtocol(H11Protocol):
         return self._refuse(400, msg)
 
     def _watch_head(self) -> None:
-        """While a head is under way, or has not begun on a new connection, its time runs."""
+        """While a head is under way, or has not begun on a new connection, its time runs.
+
+        So does that of a body whose request was answered, without it as a rule: each byte of it ends uvicorn's wait
+        for the next request.
+        """
         is_waiting = self.conn.their_state is h11.IDLE and self.timeout_keep_alive_task is None
-        if not is_waiting or self.transport.is_closing():
+        if not (is_waiting or self._is_answered_too_early) or self.transport.is_closing():
             self._stop_watching()
         elif self._head_timer is None:
             self._head_timer = self.loop.call_later(HEAD_TIMEOUT, self._head_is_late)
+
+    @property
+    def _is_answered_too_early(self) -> bool:
+        return self.conn.our_state is h11.DONE and self.conn.their_state is h11.SEND_BODY
 
     def _stop_watching(self) -> None:
         if self._head_timer is not None:
@@ -88,7 +101,9 @@ class HttpProtocol(H11Protocol):
 
     def _head_is_late(self) -> None:
         self._head_timer = None
-        if self.conn.their_state is h11.IDLE:
+        if self._is_answered_too_early:
+            self.transport.abort()
+        elif self.conn.their_state is h11.IDLE:
             self._refuse(408, f"No whole request came within {HEAD_TIMEOUT:g} s.")
 
     def _refuse(self, status: int, detail: str, *headers: tuple[bytes, bytes]) -> None:

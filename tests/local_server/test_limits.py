@@ -133,6 +133,23 @@ def test_neither_a_slow_answer_nor_a_stream_is_ended_by_the_limit_of_heads(addre
     assert frames[3]["content"] == "still here"
 
 
+@limited(HEAD_TIMEOUT=0.3)
+def test_a_body_that_goes_on_after_the_answer_is_ended_in_time(address: Address) -> None:
+    """Also of who has no key: the connections of one who never ends are no longer there for others."""
+    head = address.head("/v1/session/register", "content-length: 1000000000000").replace(KEY.encode(), b"wrong")
+    with socket.create_connection(("127.0.0.1", address.port), timeout=10) as raw:
+        raw.sendall(head)
+        assert raw.recv(65536).startswith(b"HTTP/1.1 401")
+        raw.sendall(b"x")
+        address.rest(raw)
+    body = b'{"id": "late"}'
+    with socket.create_connection(("127.0.0.1", address.port), timeout=10) as raw:
+        raw.sendall(address.head("/nowhere", f"content-length: {len(body)}"))
+        assert raw.recv(65536).startswith(b"HTTP/1.1 404")
+        raw.sendall(body + address.head("/v1/session/delete", "content-length: 14", "connection: close") + body)
+        assert b"Session not found" in address.rest(raw)
+
+
 @limited(STALL_TIMEOUT=0.2)
 @pytest.mark.parametrize("drips", [False, True])
 def test_half_a_body_is_ended_in_time_also_if_it_drips(address: Address, drips: bool) -> None:
