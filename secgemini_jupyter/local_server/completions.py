@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import time
 import uuid
 from collections.abc import Iterator
@@ -129,7 +128,7 @@ def _data(url: str) -> bytes:
     try:
         is_base64 = head.lower().endswith(";base64")
         content = base64.b64decode(body, validate=True) if is_base64 else unquote_to_bytes(body)
-    except binascii.Error:
+    except ValueError:  # also for a character beyond ASCII
         raise Refused(400, "The base64 of a data: URL cannot be read.") from None
     if len(content) > MAX_ATTACHMENT_BYTES:
         raise Refused(413, f"A file is larger than {MAX_ATTACHMENT_BYTES} bytes.")

@@ -66,6 +66,8 @@ def test_the_analyst_reads_the_files_of_a_conversation(api: Any) -> None:
          "fetches nothing"),
         ([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,%"}}]}], {},
          400, "cannot be read"),
+        ([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:;base64,é"}}]}], {}, 400,
+         "cannot be read"),
         ([{"role": "user", "content": "x"}], {"model": "gpt-5"}, 404, "Known: local-echo"),
         ([{"role": "user", "content": "x"}], {"stream": True}, 400, "stream is not supported"),
         ([{"role": "user", "content": "x"}], {"n": 2}, 400, "one answer"),
