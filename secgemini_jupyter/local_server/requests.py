@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -109,7 +109,7 @@ async def read_body(request: Request, limit: int = MAX_BODY_BYTES, advice: str =
     """The body, up to the limit.
 
     Raises:
-        HTTPException: 413 above it, 408 if it comes too slowly.
+        HTTPException: 413 above it, 408 if it comes too slowly, 400 if the client left in the middle of it.
     """
     # What is left of the body is not waited for.
     close = {"connection": "close"}
@@ -131,6 +131,8 @@ async def read_body(request: Request, limit: int = MAX_BODY_BYTES, advice: str =
     except TimeoutError:
         text = "The body of the request came too slowly, or not whole. Send it again."
         raise HTTPException(408, text, close) from None
+    except ClientDisconnect:  # nobody reads the answer; the log has the status
+        raise HTTPException(400, "The client left before its request was whole.", close) from None
     return b"".join(parts)
 
 

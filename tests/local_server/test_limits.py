@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import socket
 import subprocess
 import sys
@@ -161,6 +162,23 @@ def test_half_a_body_is_ended_in_time_also_if_it_drips(address: Address, drips: 
                 time.sleep(0.05)
         status, text = answer_of(address.rest(raw))
     assert (status, text) == (408, "The body of the request came too slowly, or not whole. Send it again.")
+
+
+@pytest.mark.parametrize("path", ["/v1/session/delete", "/upload_logs", "/chat/completions"])
+def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_error(
+    address: Address, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "secgemini_jupyter")
+    with socket.create_connection(("127.0.0.1", address.port), timeout=10) as raw:
+        raw.sendall(address.head(path, "content-length: 1000") + b'{"id"')
+        raw.shutdown(socket.SHUT_WR)
+        address.rest(raw)
+    deadline = time.monotonic() + 10
+    while address.server.server_state.tasks:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert f"POST {path} 400" in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 def test_a_body_that_comes_at_a_fair_rate_may_take_its_time(address: Address, limit: Any) -> None:
