@@ -71,7 +71,7 @@ class Upload:
         progress: bool | None,
     ) -> None:
         self._mapping = _checked(mapping)
-        self._log = scan(file_path)
+        self._log = scan(file_path, self._mapping.values())
         self._state = state
         self._can_log = state.info.can_log
         self._progress = progress
@@ -122,6 +122,12 @@ class Upload:
             AttachmentError: nobody knows, and going on might insert lines twice.
             InputError: the table was made with other names for its fields.
         """
+        if self._log.others:
+            warnings.warn(
+                f"{self._log.others:,} of {self._log.lines:,} lines are no JSON object, line {self._log.first_other:,} "
+                "is the first: no row comes of them.",
+                stacklevel=3,
+            )
         self._knows = found.log_lines is not None
         self._position = self._known_lines(found) if found.log_lines is not None else self._noted_lines(found)
         self._left = tuple(chunk for chunk in self._log.chunks if chunk.end_line > self._position)
@@ -142,7 +148,7 @@ class Upload:
         if lines > total:
             warnings.warn(
                 f"The logs table holds {lines:,} lines, the log {total:,}: an upload inserted some of them twice.",
-                stacklevel=5,
+                stacklevel=4,
             )
         return total if found.is_complete else min(lines, total)
 
@@ -156,7 +162,7 @@ class Upload:
             warnings.warn(
                 f"The logs processor has a table of this log, and does not say how many of its {self._log.lines:,} "
                 "lines: whether whoever made it sent them all is not known. Nothing was sent; it is attached as it is.",
-                stacklevel=5,
+                stacklevel=4,
             )
             return self._log.lines
         if noted.sending is not None:

@@ -6,12 +6,13 @@ import hashlib
 import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from secgemini_jupyter.client.json_lines import JSONLines
 from secgemini_jupyter.disk import UnreadableError, opened
 from secgemini_jupyter.errors import AttachmentError, InputError, holds_key
 
@@ -19,8 +20,6 @@ HASH_KEY = b"secgemini"
 CHUNK_BYTES = 10_000_000
 MAX_LINE_BYTES = 32 * 2**20
 BOM = b"\xef\xbb\xbf"
-FIRST_LINES = 20
-"""Of which one at least has to look like a JSON object."""
 _PACKED = {
     b"\x1f\x8b": "gzip: unpack it first (gunzip -k)",
     b"PK\x03\x04": "a zip archive: unpack it first",
@@ -49,12 +48,18 @@ class Chunk:
 
 @dataclass(frozen=True)
 class ScannedLog:
-    """What was found. Lines end at `\\n` alone; the last one may lack it."""
+    """What was found. Lines end at `\\n` alone; the last one may lack it.
+
+    Attributes:
+        others: lines that hold something else than an object; `first_other` is the number of the first one.
+    """
 
     path: Path
     hash: str
     size: int
     lines: int
+    others: int
+    first_other: int | None
     chunks: tuple[Chunk, ...]
     identity: tuple[int, ...]
 
@@ -74,11 +79,14 @@ class ScannedLog:
         return list(io.StringIO(content.removeprefix(BOM if chunk.offset == 0 else b"").decode(), newline="\n"))
 
 
-def scan(file_path: str | os.PathLike[str]) -> ScannedLog:
+def scan(file_path: str | os.PathLike[str], fields: Collection[str] = ()) -> ScannedLog:
     """Look through a log of JSON Lines.
 
+    Args:
+        fields: that some line has to have.
+
     Raises:
-        InputError: `file_path` is no path.
+        InputError: `file_path` is no path, or no line has one of the fields.
         AttachmentError: it is missing, no regular file, unreadable, empty, packed, no UTF-8 text, no JSON Lines, holds
             the API key, or changed meanwhile.
     """
@@ -87,13 +95,18 @@ def scan(file_path: str | os.PathLike[str]) -> ScannedLog:
     except (TypeError, RuntimeError) as error:  # no path at all; a home folder that does not exist
         raise InputError(f"file_path {file_path!r} names no file ({error}). Nothing was sent.") from None
     digest, chunks, line = hashlib.blake2s(key=HASH_KEY), list[Chunk](), 0
+    seen, shape = JSONLines(fields), b""
     with _reading(path) as file:
-        before, seen = _identity(file), 0
+        before = _identity(file)
         while content := _whole_lines(file, path, line):
-            if seen < FIRST_LINES:
-                seen += _check_start(content, path, is_first=not chunks)
+            if not chunks:
+                _check_packed(content, path)
             lines = content.count(b"\n") + (not content.endswith(b"\n"))
             _check_text(content, path, line)
+            seen.add(content if chunks else content.removeprefix(BOM), line)
+            shape = shape or content.removeprefix(BOM).lstrip()[:1]
+            if seen.is_something_else:
+                raise _no_json_lines(path, shape)
             digest.update(content)
             chunks.append(Chunk(file.tell() - len(content), len(content), line, lines, _digest(content)))
             line += lines
@@ -102,7 +115,10 @@ def scan(file_path: str | os.PathLike[str]) -> ScannedLog:
             raise AttachmentError(f"{str(path)!r} changed while it was read. Copy it first. Nothing was sent.")
     if not chunks:
         raise AttachmentError(f"{str(path)!r} is empty. Nothing was sent.")
-    return ScannedLog(path, digest.hexdigest(), size, line, tuple(chunks), before)
+    if not seen.objects:
+        raise _no_json_lines(path, shape)
+    _check_fields(seen, path)
+    return ScannedLog(path, digest.hexdigest(), size, line, seen.others, seen.first_other, tuple(chunks), before)
 
 
 @contextmanager
@@ -150,23 +166,30 @@ def _whole_lines(file: IO[bytes], path: Path, line: int) -> bytes:
     return content
 
 
-def _check_start(content: bytes, path: Path, *, is_first: bool) -> int:
-    """How many lines were looked at: of the first ones, one at least begins an object.
+def _check_packed(content: bytes, path: Path) -> None:
+    for start, kind in _PACKED.items():
+        if content.startswith(start):
+            raise AttachmentError(f"{str(path)!r} is {kind}. Nothing was sent.")
 
-    Raises:
-        AttachmentError: it is packed, or something else than JSON Lines.
+
+def _no_json_lines(path: Path, shape: bytes) -> AttachmentError:
     """
-    if is_first:
-        for start, kind in _PACKED.items():
-            if content.startswith(start):
-                raise AttachmentError(f"{str(path)!r} is {kind}. Nothing was sent.")
-    lines = [line for line in content.removeprefix(BOM).split(b"\n", 1000)[:1000] if line.strip()][:FIRST_LINES]
-    if lines and is_first and not any(line.lstrip().startswith(b"{") for line in lines):
-        raise AttachmentError(
-            f"{str(path)!r} holds no JSON Lines, one object a line: convert it first, pandas does: "
-            "df.to_json(path, orient='records', lines=True). Nothing was sent."
+    Args:
+        shape: how it begins.
+    """
+    advice = "convert it first, pandas does: df.to_json(path, orient='records', lines=True)"
+    if shape in (b"{", b"["):
+        advice = "it is JSON of another shape. jq writes such lines: jq -c . FILE, or jq -c '.[]' FILE of a list"
+    return AttachmentError(f"{str(path)!r} holds no JSON Lines, one object a line: {advice}. Nothing was sent.")
+
+
+def _check_fields(seen: JSONLines, path: Path) -> None:
+    if seen.missing:
+        name = min(seen.missing)
+        raise InputError(
+            f"custom_fields_mapping renames {name!r}, and no line of {str(path)!r} has such a field; there is "
+            f"{seen.instead_of(name)}. Nothing was sent."
         )
-    return len(lines)
 
 
 def _check_text(content: bytes, path: Path, line: int) -> None:

@@ -93,11 +93,15 @@ def test_mark_of_byte_order_is_hashed_and_not_sent(path: Path) -> None:
         (b'{"a": 1}\n' * 99 + b'{"a": "\xff"}\n{"a": 2}\n', "Line 100 of .* is no UTF-8 text"),
         (b'{"a": 1}\n{"a": "\0"}\n', "Line 2 of .* holds a NUL byte"),
         (b"a,b\n1,2\n", "holds no JSON Lines"),
-        (b'[{"a": 1}]\n', "holds no JSON Lines"),
+        (b'[{"a": 1}]\n', "holds no JSON Lines.*jq -c '.\\[\\]' FILE of a list"),
+        (b'{\n "a": {}\n}\n{\n "a": {}\n}\n', "holds no JSON Lines.*jq -c . FILE"),
+        (b'[\n{"a": 1},\n{"a": 2}\n]\n', "holds no JSON Lines"),
+        (b"1\n2\n", "holds no JSON Lines"),
+        (b"\n\n\n", "holds no JSON Lines"),
         (b'{"a": "' + b"x" * 2_000_000 + b'"}', "Line 1 of .* is longer than"),
         (b'{"a": "the-key-of-a-user-0123456789"}\n', "holds the API key"),
     ],
-    ids="empty gzip utf-16 zip latin-1 nul csv array long key".split(),
+    ids="empty gzip utf-16 zip latin-1 nul csv array pretty list numbers blank long key".split(),
 )
 def test_what_cannot_be_sent_is_refused_before_anything_is(
     content: bytes, reason: str, path: Path, monkeypatch: pytest.MonkeyPatch, chunked: None
@@ -122,6 +126,32 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
 def test_first_lines_may_be_damaged(path: Path) -> None:
     path.write_bytes(b'7}\n\n{"a": 1}\n')
     assert scanning.scan(path).lines == 3
+
+
+def test_lines_that_are_no_objects_are_told(shell: Any, path: Path, chunked: None) -> None:
+    """What another writer takes for JSON is an object, too."""
+    path.write_bytes(log_of(50) + b'{"a": NaN}\n{"a": "\\ud800"}\n\n{"a":\n17\n' + log_of(50))
+    with web_server(Processor()) as web:
+        session = Processor().session(shell, web)
+        with pytest.warns(UserWarning, match=r"2 of 105 lines are no JSON object, line 54 is the first") as warned:
+            session.upload_and_attach_logs(path)
+    assert len(warned) == 1
+
+
+@pytest.mark.parametrize("old", ["n", "a.b", "c.d", "ü/ß", 'q"'])
+def test_field_of_a_mapping_is_found_wherever_it_is(old: str, path: Path, chunked: None) -> None:
+    odd = b'{"a":{"b" : 1}, "\\u00FC\\/\xc3\x9f":2, "q\\"":3, "c.d":4}\n'
+    path.write_bytes(log_of(50) + odd + log_of(50))
+    assert scanning.scan(path, [old]).lines == 101
+
+
+def test_field_of_a_mapping_that_no_line_has_is_refused(path: Path) -> None:
+    """The names of a table's fields are given once."""
+    path.write_bytes(b'{"a": 1, "host": "none"}\n')
+    with pytest.raises(InputError, match=r"'hots', and no line of .* there is 'host'. Nothing was sent"):
+        scanning.scan(path, ["a", "hots"])
+    with pytest.raises(InputError, match="there is 'a', 'host'"):
+        scanning.scan(path, ["none"])
 
 
 # --- to our local service ---
