@@ -402,6 +402,7 @@ class AsyncInteractiveSession(SessionView):
         """Answers a `confirmation_request`; None denies each."""
         self.approve: Approver | None = None
         """Approves a call of a local tool whose approval is `ask`, by name and arguments; None denies each."""
+        self._resume = f"await {failing.RESUME}"
 
     @cached_property
     def _plain(self) -> InteractiveSession:
@@ -543,7 +544,18 @@ class AsyncInteractiveSession(SessionView):
         Raises:
             SecGeminiError: the turn failed; `.messages` and `.response` hold what had arrived.
         """
-        turn = self.prepare(base.a_prompt(prompt))
+        return await self._whole(self.prepare(base.a_prompt(prompt)))
+
+    async def resume_turn(self) -> SessionResponse:
+        """The whole answer to the last prompt, without asking it again: after a cut, or in another process.
+
+        Raises:
+            InputError: nothing was asked in this session yet.
+            SecGeminiError: the turn failed; `.messages` and `.response` hold what had arrived.
+        """
+        return await self._whole(self.prepare(None))
+
+    async def _whole(self, turn: Turn) -> SessionResponse:
         turn.is_whole = True
         started = time.monotonic()
         async for _ in self.run(turn):
@@ -592,7 +604,7 @@ class AsyncInteractiveSession(SessionView):
                 turn.raise_for_error(self.host)
             except SecGeminiError as error:
                 self._core.explain(error)
-                failing.note(error, turn, self.response(turn, time.monotonic() - started))
+                failing.note(error, turn, self.response(turn, time.monotonic() - started), self._resume)
                 raise
 
     async def _step(self, turn: Turn, socket: ClientConnection) -> Iterable[Message]:

@@ -309,7 +309,7 @@ def check_group(group_id: str, messages: Sequence[Message]) -> None:
 
 
 def a_prompt(prompt: object) -> str:
-    """What `query` and `stream` take; nothing would mean to listen, which is `reconnect`.
+    """What `query` and `stream` take; nothing would mean to listen, which is `resume_turn`.
 
     Raises:
         InputError: no text.

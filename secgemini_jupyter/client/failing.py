@@ -11,23 +11,25 @@ if TYPE_CHECKING:
     from secgemini_jupyter.protocol.turn import Turn
 
 AGAIN = " Try again."
+RESUME = "session.resume_turn()"
+"""What gives the rest of a turn that goes on at the service, as it is typed in Python."""
 
 
-def note(error: SecGeminiError, turn: Turn, response: SessionResponse) -> None:
-    """Have `error` carry what arrived, and say how the turn stands."""
+def note(error: SecGeminiError, turn: Turn, response: SessionResponse, resume: str = RESUME) -> None:
+    """Have `error` carry what arrived, and say how the turn stands, and what to type to listen again: `resume`."""
     if error.response is not None:
         return  # it passed by here before
     error.messages, error.response = turn.messages, response
     if isinstance(error, InputError):  # nothing was sent, and it says so
         return
     text = str(error)
-    words = _standing(error, turn, response)
+    words = _standing(error, turn, response, resume)
     if turn.query_sent:  # asking again is not the next step
         text = text.removesuffix(AGAIN)
     error.args = (f"{text} {one_line(redact(words))}", *error.args[1:])
 
 
-def _standing(error: SecGeminiError, turn: Turn, response: SessionResponse) -> str:
+def _standing(error: SecGeminiError, turn: Turn, response: SessionResponse, resume: str) -> str:
     session = f"Session {response.session_name!r}"
     if not turn.query_sent and not turn.is_listener:
         return f"{session}: the prompt was not sent."
@@ -37,7 +39,5 @@ def _standing(error: SecGeminiError, turn: Turn, response: SessionResponse) -> s
     if turn.done or turn.failure or getattr(error, "status", 0) in (404, 410):  # nothing is left to listen to
         return f"{where}: {arrived}"
     if not count and not turn.is_listener:
-        return (
-            f"{where}: {arrived} If the prompt did, the turn goes on at the service: session.reconnect() listens to it."
-        )
-    return f"{where}: {arrived} The turn goes on at the service: session.reconnect() listens again."
+        return f"{where}: {arrived} If the prompt did, the turn goes on at the service: {resume} listens to it."
+    return f"{where}: {arrived} The turn goes on at the service: {resume} listens again."

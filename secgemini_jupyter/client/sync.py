@@ -398,6 +398,7 @@ class InteractiveSession(SessionView):
         """Answers a `confirmation_request`; None denies each."""
         self.approve: Approver | None = None
         """Approves a call of a local tool whose approval is `ask`, by name and arguments; None denies each."""
+        self._resume = failing.RESUME
 
     @cached_property
     def aio(self) -> AsyncInteractiveSession:
@@ -407,6 +408,7 @@ class InteractiveSession(SessionView):
         twin = AsyncInteractiveSession(self._client.aio, self._state)
         twin.confirm = lambda message: _asked(self.confirm, message)
         twin.approve = lambda name, arguments: _asked(self.approve, name, arguments)
+        twin._resume = self._resume  # what the user has is this one
         return twin
 
     @property
@@ -560,7 +562,18 @@ class InteractiveSession(SessionView):
         Raises:
             SecGeminiError: the turn failed; `.messages` and `.response` hold what had arrived.
         """
-        turn = self.prepare(base.a_prompt(prompt))
+        return self._whole(self.prepare(base.a_prompt(prompt)))
+
+    def resume_turn(self) -> SessionResponse:
+        """The whole answer to the last prompt, without asking it again: after a cut, or in another process.
+
+        Raises:
+            InputError: nothing was asked in this session yet.
+            SecGeminiError: the turn failed; `.messages` and `.response` hold what had arrived.
+        """
+        return self._whole(self.prepare(None))
+
+    def _whole(self, turn: Turn) -> SessionResponse:
         turn.is_whole = True
         started = time.monotonic()
         for _ in self.run(turn):
@@ -612,7 +625,7 @@ class InteractiveSession(SessionView):
                 turn.raise_for_error(self.host)
             except SecGeminiError as error:
                 self._core.explain(error)
-                failing.note(error, turn, self.response(turn, time.monotonic() - started))
+                failing.note(error, turn, self.response(turn, time.monotonic() - started), self._resume)
                 raise
 
     def _step(self, turn: Turn, socket: ClientConnection) -> Iterable[Message]:

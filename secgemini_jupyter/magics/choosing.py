@@ -24,8 +24,7 @@ __all__ = ["FRESH", "check_fits", "checked_name", "in_words_for_a_cell", "near_n
 FRESH = "%secgemini new makes a fresh one."
 MAX_NAME = 200
 _COMMANDS = {
-    "session.reconnect()": "%secgemini reconnect",
-    "reconnect()": "%secgemini reconnect",
+    "session.resume_turn()": "%secgemini reconnect",
     "list_sessions()": "%secgemini sessions",
 }
 """What Python code would call, as it is typed in a cell."""

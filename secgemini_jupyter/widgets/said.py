@@ -79,7 +79,7 @@ def status_of(whole: TurnSlice) -> Status:
 
 
 def words_of(whole: TurnSlice) -> str:
-    return "the answer has no end yet. session.reconnect() listens again." if whole.status == "incomplete" else ""
+    return "the answer has no end yet. session.resume_turn() listens again." if whole.status == "incomplete" else ""
 
 
 def group_of(messages: Sequence[Message]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from secgemini_jupyter.client.aio import AsyncSecGemini
-from secgemini_jupyter.client.sync import SecGemini
+from secgemini_jupyter.client.sync import InteractiveSession, SecGemini
 from secgemini_jupyter.errors import (
     InputError,
     NetworkError,
@@ -136,6 +136,8 @@ def test_reconnect_gives_the_whole_turn_without_asking(session: Any) -> None:
 def test_reconnect_needs_a_turn(session: Any) -> None:
     with pytest.raises(InputError, match="ask something first"):
         list(session.reconnect())
+    with pytest.raises(InputError, match="ask something first"):
+        session.resume_turn()
 
 
 @pytest.mark.parametrize("after", [1, 2, 4, 6])
@@ -157,7 +159,11 @@ def test_service_that_stays_away_is_a_network_error(shell: Any, local_service: L
     assert len(caught.value.messages) == 2
     assert caught.value.response.messages == caught.value.messages
     assert not caught.value.response.is_complete
-    assert list(session.reconnect())[-1].is_end
+    step = str(caught.value).partition("goes on at the service: ")[2].removesuffix(" listens again.")
+    assert step.startswith("await ") != isinstance(session, InteractiveSession), step
+    response = eval(step.removeprefix("await "), {"session": session})  # as it is typed
+    assert response.is_complete
+    assert [m.to_json() for m in response.messages] == stored(session)[1:]
     session.delete()
 
 
@@ -187,7 +193,7 @@ def test_turn_ends_at_its_deadline(shell: Any, local_service: LocalService) -> N
     settings = Settings(base_url=local_service.http, websocket_url=local_service.ws, turn_timeout=0.3)
     session = shell(local_service.key, settings=settings).create_session()
     started = time.monotonic()
-    with pytest.raises(TurnTimeoutError, match="reconnect") as caught:
+    with pytest.raises(TurnTimeoutError, match="resume_turn") as caught:
         session.query("[[messages=3]] [[delay=2]]")
     assert time.monotonic() - started < 1.5
     assert len(caught.value.messages) == 1

@@ -37,7 +37,7 @@ class Saw:
     carried: Frames = field(default_factory=list)
     """What came with the error."""
     again: Frames | None = None
-    """What `reconnect()` gives afterwards, without a fault, where the error says that it does."""
+    """What `resume_turn()` gives afterwards, without a fault, where the error says that it does."""
     sockets: int = 0
 
 
@@ -48,7 +48,7 @@ def frames(messages: Sequence[Message]) -> Frames:
 class Sync:
     """`stream_sync()` and `query()`."""
 
-    reconnect = "session.reconnect()"
+    reconnect = "session.resume_turn()"
 
     def run(self, fault: Fault, plan: Plan, proxy: Proxy, service: Service) -> Saw:
         saw = Saw()
@@ -72,7 +72,7 @@ class Sync:
             saw.sockets = seen.sockets
             proxy.arm(Plan())
             if saw.error and fault.words == GOES_ON:
-                saw.again = frames(list(session.reconnect()))
+                saw.again = frames(session.resume_turn().messages)
                 _look_again(saw, session.id, service)
             service.forget(session.id)
         return saw
@@ -81,7 +81,7 @@ class Sync:
 class Async:
     """`stream()` and `query()` of the asynchronous client."""
 
-    reconnect = "session.reconnect()"
+    reconnect = "await session.resume_turn()"
 
     def run(self, fault: Fault, plan: Plan, proxy: Proxy, service: Service) -> Saw:
         return asyncio.run(self._run(fault, plan, proxy, service))
@@ -107,7 +107,7 @@ class Async:
             saw.sockets = seen.sockets
             proxy.arm(Plan())
             if saw.error and fault.words == GOES_ON:
-                saw.again = frames([message async for message in session.reconnect()])
+                saw.again = frames((await session.resume_turn()).messages)
                 _look_again(saw, session.id, service)
             service.forget(session.id)
         return saw
@@ -167,7 +167,7 @@ def verdict(saw: Saw, fault: Fault, reconnect: str) -> str:
     if saw.carried != saw.stored[: len(saw.carried)]:
         return f"`{saw.error}`, {compared(saw.carried, saw.stored)}"
     if fault.words == GOES_ON and saw.again != saw.stored:
-        return f"`{saw.error}`, and reconnect() gives: {compared(saw.again or [], saw.stored)}"
+        return f"`{saw.error}`, and resume_turn() gives: {compared(saw.again or [], saw.stored)}"
     if fault.words == OVER and saw.carried not in (saw.stored, saw.stored[:-1]):  # a service may close without END
         return f"`{saw.error}`, {compared(saw.carried, saw.stored)}"
     return fault.result.replace(fault.error, saw.error)

@@ -87,7 +87,7 @@ class Fault:
             return AS_STORED
         if self.words == NOT_SENT:
             return f"`{self.error}`: not sent"
-        step = ", goes on with `reconnect()`" if self.words == GOES_ON else ""
+        step = ", goes on with `resume_turn()`" if self.words == GOES_ON else ""
         return f"`{self.error}` with all that arrived{step}"
 
 
