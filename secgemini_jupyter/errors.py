@@ -172,11 +172,13 @@ class SecGeminiError(Exception):
         messages: for an error that ended a turn, the messages that had arrived; else empty.
         response: the same as a `SessionResponse`; else None.
         retry_after: seconds after which to try again, where the service says so; else None.
+        advice: the words at which the message says to ask again.
     """
 
     messages: Sequence[Message] = ()
     response: Any = None
     retry_after: float | None = None
+    advice = ""
     #: False (`%config SecGeminiMagics.short_errors = False`) shows the traceback instead of one line.
     short = True
 
@@ -188,6 +190,17 @@ class SecGeminiError(Exception):
         words = one_line(redact(words))
         if words not in str(self):
             self.args = (f"{self} {words}", *self.args[1:])
+        return self
+
+    def advise(self, words: str) -> Self:
+        """Let the message say to ask again; `without_advice` takes it back, where that would be wrong."""
+        self.advice = words
+        self.args = (f"{self} {words}", *self.args[1:])
+        return self
+
+    def without_advice(self) -> Self:
+        before, _, after = str(self).rpartition(f" {self.advice}") if self.advice else ("", "", str(self))
+        self.advice, self.args = "", (before + after, *self.args[1:])
         return self
 
     @property

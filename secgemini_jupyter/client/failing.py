@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from secgemini_jupyter.client.response import SessionResponse
     from secgemini_jupyter.protocol.turn import Turn
 
-AGAIN = " Try again."
 RESUME = "session.resume_turn()"
 """What gives the rest of a turn that goes on at the service, as it is typed in Python."""
 
@@ -22,11 +21,10 @@ def note(error: SecGeminiError, turn: Turn, response: SessionResponse, resume: s
     error.messages, error.response = turn.messages, response
     if isinstance(error, InputError):  # nothing was sent, and it says so
         return
-    text = str(error)
     words = _standing(error, turn, response, resume)
-    if turn.query_sent:  # asking again is not the next step
-        text = text.removesuffix(AGAIN)
-    error.args = (f"{text} {one_line(redact(words))}", *error.args[1:])
+    if resume in words:  # to ask again would be to ask twice
+        error.without_advice()
+    error.args = (f"{error} {one_line(redact(words))}", *error.args[1:])
 
 
 def _standing(error: SecGeminiError, turn: Turn, response: SessionResponse, resume: str) -> str:

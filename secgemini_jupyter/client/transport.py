@@ -214,9 +214,9 @@ def translate(error: Exception, address: str) -> SecGeminiError:
             f"{host} cannot be reached ({_reason(error)}). Check the address and the network.", nothing_sent=True
         )
     if isinstance(error, (httpx.TimeoutException, TimeoutError)):
-        return NetworkError(f"{host} did not answer in time. Try again, or raise the timeouts in Settings.")
+        return NetworkError(f"{host} did not answer in time.").advise("Try again, or raise the timeouts in Settings.")
     if isinstance(error, (httpx.DecodingError, httpx.RemoteProtocolError, WebSocketException)):
-        return NetworkError(f"The connection to {host} was lost ({_reason(error)}). Try again.")
+        return NetworkError(f"The connection to {host} was lost ({_reason(error)}).").advise("Try again.")
     if isinstance(error, (httpx.HTTPError, OSError)):
         return NetworkError(f"{host} cannot be reached ({_reason(error)}). Check the address and the network.")
     if isinstance(error, (httpx.InvalidURL, UnicodeError)):  # an id or a host name that no address can hold

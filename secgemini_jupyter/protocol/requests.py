@@ -117,8 +117,8 @@ def _http_error(reply: Reply, what: str) -> SecGeminiError:
     if detail is None and reply.status >= 500:
         return NetworkError(
             f"{reply.url} answered HTTP {reply.status} without JSON (expected {what}). "
-            "The service or a proxy before it is down: try again later."
-        )
+            "The service or a proxy before it is down."
+        ).advise("Try again later.")
     if detail is None and reply.status not in (401, 403, 429):
         return ProtocolError(
             f"{reply.url} (HTTP {reply.status}): expected {what} as JSON, got another kind of page. "
@@ -137,12 +137,14 @@ def service_error(status: int, reason: str, where: str, wait: float | None = Non
     if status == 404:
         return SessionNotFoundError(f"{where}: {reason} (404). list_sessions() gives what there is.")
     if status == 429:
-        return QuotaError(f"{where}: quota exceeded (429: {reason}). Try again {when(wait)}.", retry_after=wait)
+        exceeded = QuotaError(f"{where}: quota exceeded (429: {reason}).", retry_after=wait)
+        return exceeded.advise(f"Try again {when(wait)}.")
+    refused = ServiceError(f"{where} refused ({status}: {reason}).", status=status)
     if status >= 500:
-        advice = f" Try again {when(wait)}." if wait else " Try again, or later if that fails too."
-    else:
-        advice = " Correct what it names: the same call would be refused again." if status in (400, 413, 422) else ""
-    return ServiceError(f"{where} refused ({status}: {reason}).{advice}", status=status)
+        return refused.advise(f"Try again {when(wait)}." if wait else "Try again, or later if that fails too.")
+    if status in (400, 413, 422):
+        return refused.tell("Correct what it names: the same call would be refused again.")
+    return refused
 
 
 def when(wait: float | None) -> str:
