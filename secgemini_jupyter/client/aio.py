@@ -500,11 +500,13 @@ class AsyncInteractiveSession(SessionView):
         upload = await asyncio.to_thread(logs.Upload, file_path, self._state, custom_fields_mapping, progress)
         find = upload.find_processor(self._settings)
         upload.use_processor(self._settings, is_service=find is None or await self._client._send(find))
+        await self.refresh()  # nothing is sent for a session that is gone
         with upload.sending():
             upload.begin(await self._client._send(upload.create()))
             for chunk in upload.left():
                 upload.took(chunk, await self._client._send(await asyncio.to_thread(upload.request, chunk)))
-        await self.attach_logs(upload.logs_hash)
+        with upload.attaching():
+            await self.attach_logs(upload.logs_hash)
         return upload.inserted
 
     # --- the session itself ---

@@ -80,6 +80,8 @@ class Upload:
         """Whether the logs processor tells how many lines it has."""
         self._position = 0
         self._sent = 0
+        self._doubtful: int | None = None
+        """Up to which line a chunk is on its way, or may have arrived."""
         self._begun = False
         self._ledger: Ledger | None = None
         self._bar: Any = None
@@ -185,15 +187,16 @@ class Upload:
         """
         lines = self._log.read(chunk)
         del lines[: max(0, self._position - chunk.first_line)]
-        self._sent = len(lines)
+        self._sent, self._doubtful = len(lines), chunk.end_line
         if not self._knows and self._ledger is not None:
             self._ledger.save(Progress(self._position, chunk.end_line))
         place = (self._position, self._log.lines) if self._knows else None
         return endpoints.upload_logs(self._url, self.logs_hash, self._can_log, lines, self._mapping, place)
 
     def took(self, chunk: Chunk, inserted: int) -> None:
-        self.inserted += inserted
-        self._position = chunk.end_line
+        # Where the chunk was repeated, the reply counts what was new to the last try alone.
+        self.inserted += self._sent if self._knows else inserted
+        self._position, self._doubtful = chunk.end_line, None
         gc.collect(1)  # httpx keeps the body of a request in a cycle of references, which would lie there for long
         if not self._knows and self._ledger is not None:
             self._ledger.save(Progress(self._position))
@@ -215,9 +218,9 @@ class Upload:
             status = type(error).__name__
             self._settle(error)
             if isinstance(error, SessionNotFoundError) and self._begun:
-                raise ServiceError(self._told(str(error).partition(" list_sessions")[0]), status=404) from None
-            if isinstance(error, SecGeminiError) and self._begun:
-                error.tell(self._told(""))
+                raise ServiceError(f"{str(error).partition(' list_sessions')[0]} {self._told()}", status=404) from None
+            if self._begun and not _is_final(error):
+                self._tell(error)
             raise
         finally:
             if self._bar is not None:
@@ -225,16 +228,40 @@ class Upload:
             if self._begun:
                 self._state.note("logs_uploaded", self._details(status))
 
+    @contextmanager
+    def attaching(self) -> Iterator[None]:
+        """The time in which the whole table is attached: an error tells that it need not be sent again."""
+        try:
+            yield
+        except SecGeminiError as error:
+            error.tell(f"All lines of the log are there: attach_logs({self.logs_hash!r}) attaches them to any session.")
+            raise
+
+    def _tell(self, error: BaseException) -> None:
+        if isinstance(error, SecGeminiError):
+            error.tell(self._told())
+        else:  # an interrupt
+            error.add_note(self._told())
+
     def _settle(self, error: BaseException) -> None:
         """A chunk that was refused, or never left, has not arrived: that is known."""
         refused = isinstance(error, ServiceError) and error.status < 500 and error.status != 408
         unsent = isinstance(error, NetworkError) and error.nothing_sent
-        if self._ledger is not None and not self._knows and self._begun and (refused or unsent):
+        if not (refused or unsent):
+            return
+        self._doubtful = None
+        if self._ledger is not None and not self._knows and self._begun:
             self._ledger.save(Progress(self._position))
 
-    def _told(self, reason: str) -> str:
-        told = f"{self._position:,} of {self._log.lines:,} lines of the log are there"
-        return f"{reason} {told}: call upload_and_attach_logs again, it goes on from there.".strip()
+    def _told(self) -> str:
+        doubt = f" to {self._doubtful:,}" if self._doubtful is not None else ""
+        told = f"{self._position:,}{doubt} of {self._log.lines:,} lines of the log are there"
+        if doubt and not self._knows:
+            return (
+                f"{told}, how many the logs processor does not say; none is sent again, which might insert it twice. "
+                f"attach_logs({self.logs_hash!r}) attaches the table as it is."
+            )
+        return f"{told}: call upload_and_attach_logs again, it goes on from there."
 
     def _details(self, status: str) -> dict[str, Any]:
         return {
@@ -245,6 +272,11 @@ class Upload:
             "blake2s": self.logs_hash,
             "status": status,
         }
+
+
+def _is_final(error: BaseException) -> bool:
+    """Whether the same log, sent again, would be refused again, or is another one by now."""
+    return isinstance(error, AttachmentError) or (isinstance(error, ServiceError) and error.status in (400, 413, 422))
 
 
 def _checked(mapping: Mapping[str, str] | None) -> dict[str, str]:

@@ -500,11 +500,13 @@ class InteractiveSession(SessionView):
         upload = logs.Upload(file_path, self._state, custom_fields_mapping, progress)
         find = upload.find_processor(self._settings)
         upload.use_processor(self._settings, is_service=find is None or self._client._send(find))
+        self.refresh()  # nothing is sent for a session that is gone
         with upload.sending():
             upload.begin(self._client._send(upload.create()))
             for chunk in upload.left():
                 upload.took(chunk, self._client._send(upload.request(chunk)))
-        self.attach_logs(upload.logs_hash)
+        with upload.attaching():
+            self.attach_logs(upload.logs_hash)
         return upload.inserted
 
     # --- the session itself ---

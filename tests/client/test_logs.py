@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import hashlib
 import json
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,7 @@ from secgemini_jupyter.errors import (
     NetworkError,
     Secret,
     ServiceError,
+    SessionNotFoundError,
     SettingsError,
 )
 from tests.client.servers import Seen, WebServer, as_json, web_server
@@ -313,8 +315,9 @@ def test_chunk_in_doubt_is_neither_sent_twice_nor_left_out_silently(
     processor.fail_at, processor.failure = 3, failure
     with web_server(processor) as web:
         session = processor.session(shell, web)
-        with pytest.raises(ServiceError, match="502"):
+        with pytest.raises(ServiceError, match=r"502.*\d+ to \d+ of 100 lines .*does not say.*attach_logs\(") as broken:
             session.upload_and_attach_logs(path)
+        assert "again, it goes on" not in str(broken.value)
         assert processor.uploads == 3
         with pytest.raises(AttachmentError, match=r"lines \d+ to \d+ of 100 may have arrived or not.*attach_logs\("):
             session.upload_and_attach_logs(path)
@@ -342,8 +345,9 @@ def test_file_that_changes_while_it_is_sent_is_given_up(shell: Any, path: Path, 
             path.write_bytes(path.read_bytes().replace(b"web-1", b"web-9"))
         return processor(seen)
 
-    with web_server(changing) as web, pytest.raises(AttachmentError, match="changed while it was sent"):
+    with web_server(changing) as web, pytest.raises(AttachmentError, match="changed while it was sent") as refused:
         processor.session(shell, web).upload_and_attach_logs(path)
+    assert str(refused.value).endswith("Copy it first, then send the copy."), "it is another log now"
     (lines,) = processor.tables.values()
     assert not any("web-9" in line for line in lines)
 
@@ -392,7 +396,7 @@ def test_lost_replies_of_the_local_service_insert_nothing_twice(
         client = SecGemini(local_service.key, base_url=web.url, websocket_url=local_service.ws)
         with client:
             session = client.create_session()
-            session.upload_and_attach_logs(path)
+            assert session.upload_and_attach_logs(path) == 100, "each of them was inserted by this call"
             state = httpx.post(
                 local_service.logs + "/create_logs_table",
                 params={"logs_hash": hash_of(path.read_bytes()), "can_log": "true"},
@@ -418,8 +422,10 @@ def test_interrupt_leaves_it_resumable(
 
         with monkeypatch.context() as patch:
             patch.setattr(client, "_send", interrupted)
-            with pytest.raises(KeyboardInterrupt):
+            with pytest.raises(KeyboardInterrupt) as stopped:
                 session.upload_and_attach_logs(path)
+        (note,) = stopped.value.__notes__
+        assert re.match(r"\d\d to \d\d of 100 lines of the log are there: call upload_and_attach_logs again", note)
         assert session.logs_table is None
         assert 0 < session.upload_and_attach_logs(path) < 100
         assert session.logs_table is not None
@@ -447,3 +453,29 @@ def test_connection_that_fails_tells_how_far_it_came(shell: Any, path: Path, chu
         session = shell(PLAIN_KEY, settings=settings).resume_session("s1")
         with pytest.raises(NetworkError):
             session.upload_and_attach_logs(path)
+
+
+def test_nothing_is_sent_for_a_session_that_is_gone(client: Any, path: Path) -> None:
+    path.write_bytes(log_of(10, session="gone"))
+    session = client.create_session("of a log")
+    other = client.resume_session(session.id)
+    session.delete()
+    with pytest.raises(SessionNotFoundError):
+        other.upload_and_attach_logs(path)
+    fresh = client.create_session("another")
+    assert fresh.upload_and_attach_logs(path) == 10
+    fresh.delete()
+
+
+def test_error_of_attaching_tells_that_the_log_is_there(shell: Any, path: Path) -> None:
+    path.write_bytes(log_of(10))
+    processor = Processor()
+
+    def refusing(seen: Seen) -> tuple[int, dict[str, str], bytes]:
+        if "attach_logs" in seen.target:
+            return as_json({"ok": False, "status_code": 404, "status_message": "Session not found"})
+        return processor(seen)
+
+    with web_server(refusing) as web, pytest.raises(SessionNotFoundError) as refused:
+        processor.session(shell, web).upload_and_attach_logs(path)
+    assert f"All lines of the log are there: attach_logs('{hash_of(path.read_bytes())}')" in str(refused.value)
