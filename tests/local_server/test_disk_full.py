@@ -112,6 +112,20 @@ def test_each_write_is_refused_clearly_changes_nothing_and_works_again_with_room
     checked(disk.folder)
 
 
+def test_a_logs_table_is_refused_in_the_same_words_and_goes_on_with_room(start: Callable[..., Any], disk: Disk) -> None:
+    api = start().api
+    chunk = {"logs_hash": "b" * 64, "can_log": True, "log_lines": ['{"a": "' + "x" * 50_000 + '"}\n'] * 20}
+    new = {"logs_hash": "a" * 64, "can_log": "true"}
+    api.post("/create_logs_table", None, logs_hash="b" * 64, can_log="true")
+    disk.fill()
+    for reply in (api.http.post("/create_logs_table", params=new), api.http.post("/upload_logs", json=chunk)):
+        assert reply.status_code == 507
+        assert reply.json()["detail"] == "Not stored. The disk is full. Free some space, then try again."
+    disk.free()
+    assert api.post("/create_logs_table", None, **new)["table_created"]
+    assert api.post("/upload_logs", chunk)["inserted_log_lines"] == 20
+
+
 @pytest.mark.parametrize("restart", [False, True])
 def test_a_turn_that_is_cut_by_a_full_disk_is_closed_once_there_is_room(
     start: Callable[..., Any], disk: Disk, restart: bool

@@ -59,17 +59,17 @@ class LogsTables:
     """All tables of one data folder; its coroutines belong to one event loop."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder / "logs"
+        self.folder = folder / "logs"
         self._tables: dict[tuple[str, bool], LogsTable] = {}
         self._loader: WorkerProcess | None = None
         self._loading = asyncio.Lock()
         self._last = 0.0
-        if self._folder.is_dir():
+        if self.folder.is_dir():
             self._find()
 
     def _find(self) -> None:
         """Open each once: a transaction that a crash has cut is rolled back, which readers could not do."""
-        for path in self._folder.glob("*.sqlite3"):
+        for path in self.folder.glob("*.sqlite3"):
             if not HASH.fullmatch(path.stem):
                 continue
             try:
@@ -106,8 +106,8 @@ class LogsTables:
         async with made.lock:
             try:
                 if can_log:
-                    self._folder.mkdir(mode=0o700, exist_ok=True)
-                    made.path = self._folder / f"{made.hash}.sqlite3"
+                    self.folder.mkdir(mode=0o700, exist_ok=True)
+                    made.path = self.folder / f"{made.hash}.sqlite3"
                     (await asyncio.to_thread(Table, made.path, made.hash, create=True)).close()
                 else:
                     made.table = Table(None, made.hash)

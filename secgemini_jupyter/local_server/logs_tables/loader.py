@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from secgemini_jupyter.local_server.analyst.worker import frames_alone, limit_resources, read_frame, write_frame
+from secgemini_jupyter.local_server.database import why_not_stored
 from secgemini_jupyter.local_server.logs_tables.table import Refused, Table
 
 MAX_OPEN = 4
@@ -61,7 +62,7 @@ class Loader:
         except Refused as refused:
             return {"status": refused.status, "error": refused.reason}
         except (sqlite3.Error, OSError) as error:
-            return {"status": 507, "error": f"Not stored: {error}. Is the disk full?"}
+            return {"status": 507, "error": f"Not stored. {why_not_stored(error, Path(call['path']).parent)}"}
         except MemoryError:
             return {"status": 413, "error": "The chunk needs more memory than it may have. Send less at once."}
 

@@ -15,6 +15,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from secgemini_jupyter.local_server.database import why_not_stored
 from secgemini_jupyter.local_server.logs_tables.catalog import LogsTable, LogsTables
 from secgemini_jupyter.local_server.logs_tables.table import Refused
 from secgemini_jupyter.local_server.requests import JSON, parse, query_value, read_body
@@ -46,7 +47,7 @@ class LogsRoutes:
         except Refused as refused:
             return _refusal(refused)
         except (sqlite3.Error, OSError) as error:
-            return _refusal(Refused(507, f"Not stored: {error}. Is the disk full?"))
+            return _refusal(Refused(507, f"Not stored. {why_not_stored(error, self._tables.folder)}"))
         return JSON({"table_created": created} | _told(table) | {"custom_fields_mapping": table.meta.mapping})
 
     async def upload(self, request: Request) -> Response:
