@@ -92,6 +92,7 @@ def test_table_without_extensions_takes_whatever_comes(api: Any) -> None:
         (422, "/upload_logs", {"logs_hash": "0" * 64}),
         (422, "/upload_logs", {"logs_hash": "known", "can_log": True, "log_lines": "text"}),
         (422, "/upload_logs", {"logs_hash": "known", "can_log": True, "log_lines": [1]}),
+        (422, "/upload_logs", {"logs_hash": "known", "can_log": True, "log_lines": ["{}"], "first_line": -5}),
     ],
 )
 def test_what_makes_no_sense_is_refused(api: Any, status: int, path: str, body: Any) -> None:
@@ -244,9 +245,9 @@ def test_kill_in_mid_upload_loses_no_acknowledged_chunk(start: Callable[..., Any
 # --- rows ---
 
 
-def filled(lines: Sequence[str], mapping: dict[str, str] | None = None) -> Table:
+def filled(lines: Sequence[str]) -> Table:
     table = Table(None, hash_of(lines))
-    table.append(lines, mapping=mapping)
+    table.append(lines)
     return table
 
 
@@ -275,7 +276,8 @@ def test_odd_lines_are_kept_or_counted() -> None:
 
 def test_mapping_renames_fields_and_their_parts() -> None:
     lines = lines_of({"id": "own", "_id": {"$oid": "x"}, "ts": 1, "timestamp": 2})
-    table = filled(lines, {"id": "_id", "timestamp": "ts"})
+    table = Table(None, "f" * 64)
+    table.append(lines, mapping={"id": "_id", "timestamp": "ts"})
     names = [row[1] for row in rows_of(table, "SELECT * FROM pragma_table_info('log')")]
     assert names == ["line", "id_", "id.$oid", "timestamp", "timestamp_"]
     with pytest.raises(Refused, match="another custom_fields_mapping"):

@@ -21,7 +21,7 @@ import msgspec
 from secgemini_jupyter.local_server.analyst.tool import ToolFailure
 from secgemini_jupyter.local_server.analyst.workers import WorkerProcess
 from secgemini_jupyter.local_server.logs_tables import loader
-from secgemini_jupyter.local_server.logs_tables.table import Meta, Refused, Table
+from secgemini_jupyter.local_server.logs_tables.table import Meta, OtherLog, Refused, Table
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +100,11 @@ class LogsTables:
         if found := self._tables.get(key):
             return found, found.meta.lines == 0
         if len(self._tables) >= MAX_TABLES:
-            raise Refused(507, f"There are {MAX_TABLES} logs tables already. Delete sessions that have some.")
+            raise Refused(
+                507,
+                f"There are {MAX_TABLES} logs tables already. Delete sessions that have some; those that no session "
+                f"has go {GRACE // 60:.0f} minutes after their last lines came.",
+            )
         made = LogsTable(key[0], can_log, Meta(updated=time.time()))
         self._tables[key] = made  # before it is stored: a second call meanwhile waits for it
         async with made.lock:
@@ -128,9 +132,13 @@ class LogsTables:
         async with table.lock:
             if table.is_deleted:
                 raise Refused(404, "Logs table not found. Create it first.")
-            if table.table is None:
-                return await self._append_on_disk(table, body), table
-            return await self._append_in_memory(table, table.table, body), table
+            try:
+                if table.table is None:
+                    return await self._append_on_disk(table, body), table
+                return await self._append_in_memory(table, table.table, body), table
+            except OtherLog:
+                self._forget(table)
+                raise
 
     async def _append_in_memory(self, table: LogsTable, database: Table, body: bytes) -> int:
         if self._memory_bytes() + len(body) > MAX_MEMORY_BYTES:
@@ -151,6 +159,8 @@ class LogsTables:
         async with self._loading:
             reply = await self._call({"path": str(table.path), "hash": table.hash, "body": body})
         if "error" in reply:
+            if reply.get("is_other"):
+                raise OtherLog
             raise Refused(reply["status"], reply["error"])
         table.meta = msgspec.convert(reply["meta"], Meta)
         inserted: int = reply["inserted"]

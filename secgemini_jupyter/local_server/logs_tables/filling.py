@@ -12,7 +12,7 @@ import msgspec
 from secgemini_jupyter.local_server.analyst.logs.formats import MAX_LINE, Row, flat, json_object, type_name
 from secgemini_jupyter.local_server.analyst.logs.sql import quoted, sql_value
 from secgemini_jupyter.local_server.analyst.logs.times import epoch, time_field
-from secgemini_jupyter.local_server.logs_tables.table import Column, Meta, Times
+from secgemini_jupyter.local_server.logs_tables.table import BOM, Column, Meta, Times
 
 MAX_COLUMNS = 400
 """Fields with a column of their own; the text of a row with more is kept in `unread` besides."""
@@ -24,7 +24,6 @@ MAX_COUNTED = 100
 MAX_VALUE = 300
 """Characters of a value that is counted."""
 BATCH = 5_000
-BOM = "\ufeff"
 UPSERT = "INSERT INTO counts VALUES (?, ?, ?) ON CONFLICT (position, value) DO UPDATE SET n = n + excluded.n"
 _NESTED = frozenset({dict, list})
 

@@ -10,15 +10,16 @@ import sqlite3
 import sys
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from secgemini_jupyter.local_server.analyst.worker import frames_alone, limit_resources, read_frame, write_frame
 from secgemini_jupyter.local_server.database import why_not_stored
-from secgemini_jupyter.local_server.logs_tables.table import Refused, Table
+from secgemini_jupyter.local_server.logs_tables.table import OtherLog, Refused, Table
 
 MAX_OPEN = 4
+Position = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Chunk(msgspec.Struct):
@@ -26,8 +27,8 @@ class Chunk(msgspec.Struct):
 
     log_lines: list[str]
     custom_fields_mapping: dict[str, str] | None = None
-    first_line: int | None = None
-    total_lines: int | None = None
+    first_line: Position | None = None
+    total_lines: Position | None = None
 
 
 def append(table: Table, body: bytes) -> int:
@@ -60,7 +61,7 @@ class Loader:
             table = self._table(call["path"], call["hash"])
             return {"inserted": append(table, call["body"]), "meta": msgspec.to_builtins(table.meta)}
         except Refused as refused:
-            return {"status": refused.status, "error": refused.reason}
+            return {"status": refused.status, "error": refused.reason, "is_other": isinstance(refused, OtherLog)}
         except (sqlite3.Error, OSError) as error:
             return {"status": 507, "error": f"Not stored. {why_not_stored(error, Path(call['path']).parent)}"}
         except MemoryError:

@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 HASH_KEY = b"secgemini"
+BOM = "\ufeff"
 LOCK_TIMEOUT = 20.0
 """Seconds to wait for a reader, and for the loader of a server that was killed."""
 SCHEMA_VERSION = 1
@@ -39,6 +40,14 @@ class Refused(Exception):
         self.status, self.reason = status, reason
 
 
+class OtherLog(Refused):
+    """All lines are there, and are not those of the table's hash: it can never be whole."""
+
+    def __init__(self) -> None:
+        text = "These lines are not the log of that hash, and the table was deleted. Upload all of it."
+        super().__init__(409, text)
+
+
 class Times(msgspec.Struct):
     """When the rows were, as far as they say it: Unix seconds, or the first two texts as they are written."""
 
@@ -57,7 +66,8 @@ class Meta(msgspec.Struct):
         rows: of them, those that hold a JSON object.
         bad: those that are neither empty nor understood; their text is in `unread`.
         size: bytes of all lines.
-        is_complete: whether they are the whole log: they hash to its name, or their number is what the client said.
+        is_complete: whether they are the whole log: they hash to its name. Where the hash is not known, since more
+            than one process took them, their number is what the client said.
         mapping: new names of fields, each with its old one.
     """
 
@@ -116,8 +126,9 @@ class Table:
         except BaseException:
             self._db.close()
             raise
-        # Of all lines from the first one on: known only while one process takes them all.
-        self._digest: Any = hashlib.blake2s(key=HASH_KEY) if self.meta.lines == 0 else None
+        # Of all lines from the first one on, with and without the mark of byte order that clients leave out: known
+        # only while one process takes them all.
+        self._digests = [_digest(b""), _digest(BOM.encode())] if self.meta.lines == 0 else []
 
     def close(self) -> None:
         self._db.close()
@@ -144,6 +155,7 @@ class Table:
 
         Raises:
             Refused: lines between the table's and these are missing, or they do not belong to it.
+            OtherLog: with these it has as many lines as the log, and they are others.
             sqlite3.Error: they could not be stored; the table is as before.
         """
         from secgemini_jupyter.local_server.logs_tables.filling import Filling
@@ -151,16 +163,14 @@ class Table:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             meta = read_meta(self._db)  # another process may have written meanwhile
-            digest = self._digest.copy() if self._digest and meta.lines == self.meta.lines else None
+            digests = [each.copy() for each in self._digests if meta.lines == self.meta.lines]
             new = _new_lines(meta, lines, first_line)
             if new and meta.lines and dict(mapping or {}) != meta.mapping:
                 raise Refused(409, f"The table was begun with another custom_fields_mapping: {meta.mapping}.")
             meta.mapping = meta.mapping if meta.lines else dict(mapping or {})
             Filling(self._db, meta, read_columns(self._db)).take(new)
-            if digest is not None:
-                digest.update("".join(new).encode("utf-8", "surrogatepass"))
-                meta.is_complete |= digest.hexdigest() == self.logs_hash
-            meta.is_complete |= total_lines is not None and meta.lines == total_lines
+            if not meta.is_complete:
+                meta.is_complete = _is_whole(digests, new, self.logs_hash, is_last=meta.lines == total_lines)
             meta.updated = time.time()
             self._db.execute("UPDATE meta SET body = ?", (_text(meta),))
             self._db.execute("COMMIT")
@@ -168,18 +178,34 @@ class Table:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
-        self.meta, self._digest = meta, digest
+        self.meta, self._digests = meta, digests
         return len(new)
 
 
+def _digest(start: bytes) -> Any:
+    return hashlib.blake2s(start, key=HASH_KEY)
+
+
+def _is_whole(digests: Sequence[Any], new: Sequence[str], logs_hash: str, *, is_last: bool) -> bool:
+    """Whether the log is whole with the `new` lines; `is_last`: the client says so."""
+    if not digests:
+        return is_last
+    content = "".join(new).encode("utf-8", "surrogatepass")
+    for digest in digests:
+        digest.update(content)
+    is_whole = logs_hash in [digest.hexdigest() for digest in digests]
+    if is_last and not is_whole:
+        raise OtherLog
+    return is_whole
+
+
 def _new_lines(meta: Meta, lines: Sequence[str], first_line: int | None) -> Sequence[str]:
-    if first_line is None:
-        if meta.is_complete and lines:
-            raise Refused(409, f"The table is complete with {meta.lines} lines. Attach it by its hash.")
-        return lines
-    if first_line > meta.lines:
+    if first_line is not None and first_line > meta.lines:
         raise Refused(409, f"The table has {meta.lines} lines, the chunk begins at line {first_line}.")
-    return lines[meta.lines - first_line :]
+    new = lines if first_line is None else lines[meta.lines - first_line :]
+    if new and meta.is_complete:
+        raise Refused(409, f"The table is complete with {meta.lines} lines. Attach it by its hash.")
+    return new
 
 
 def read_meta(db: sqlite3.Connection) -> Meta:
