@@ -225,6 +225,29 @@ class KernelSession:
                 self._watchers.tell()
             return self._sessions[name]
 
+    def existing(self, name: str | None = None) -> InteractiveSession:
+        """The session of this name, or of this id; the current one if none is given. None is made.
+
+        One that this notebook had before its kernel was restarted is taken up by its name.
+
+        Raises:
+            InputError: there is none.
+        """
+        name = name or self.current_name
+        with self._lock:
+            session = self._sessions.get(name) or self._known.get(name)
+            if session is None and self.may_continue(name) and (session := self._continued(self.client, name)):
+                self._sessions[name] = session
+                self._remember(name)
+                self._watchers.tell()
+        if session is None:
+            known = ", ".join(repr(one_line(each)[:60]) for each in self.names) or "none"
+            raise InputError(
+                f"This kernel has no session {one_line(name)[:60]!r} (it has: {known}): there is no turn to listen to. "
+                "%secgemini sessions shows those at the service, %secgemini resume NAME takes one up."
+            )
+        return session
+
     def _created(self, client: SecGemini, name: str, options: Mapping[str, Any]) -> InteractiveSession:
         given = {"description": DESCRIPTION} | dict(self._defaults()) | dict(options)
         own_name = given.pop("name", None)

@@ -142,7 +142,7 @@ class SecGeminiMagics(Magics):
             except SecGeminiError as error:
                 from secgemini_jupyter.magics.choosing import in_words_for_a_cell
 
-                in_words_for_a_cell(error)
+                in_words_for_a_cell(error, self.kernel)
                 error.short = self.preference("short_errors")
                 raise
         from secgemini_jupyter.magics.formats import is_shown

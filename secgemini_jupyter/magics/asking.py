@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from secgemini_jupyter.errors import SessionNotFoundError
 from secgemini_jupyter.kernel.answer import Answer
 from secgemini_jupyter.magics.approving import AtTheCell, tell_unasked
+from secgemini_jupyter.magics.choosing import reconnecting
 from secgemini_jupyter.magics.formats import AS_IT_IS
 from secgemini_jupyter.magics.interrupts import Interrupted, current, released
 from secgemini_jupyter.magics.look import Look, look_for
@@ -27,8 +28,8 @@ __all__ = ["ask"]
 
 DRAINED = 500
 """Messages that are still shown after a stop, if they had arrived: the kernel shall be idle at once."""
-INTERRUPTED = "stopped listening; what had arrived is kept. The service goes on: %secgemini reconnect listens again."
-LATE = "stopped when the answer was complete. It is kept: %secgemini reconnect shows it again."
+INTERRUPTED = "stopped listening; what had arrived is kept. The service goes on: {} listens again."
+LATE = "stopped when the answer was complete. It is kept: {} shows it again."
 
 
 def ask(
@@ -57,7 +58,8 @@ def ask(
     magics.kernel.note(running)
     question = question or Question("")
     interrupts.hold(running.wake)
-    interrupts.words = INTERRUPTED
+    step = reconnecting(magics.kernel, session.id)
+    interrupts.words = INTERRUPTED.format(step)
     try:
         with AtTheCell(magics.shell, running, interrupts) as asking:
             running.begin()
@@ -72,7 +74,7 @@ def ask(
         running.stop()
         finish(magics, running, view, "interrupted", out, question)
         raise Interrupted(interrupts.words)
-    interrupts.words = LATE
+    interrupts.words = LATE.format(step)
     error = running.error()
     try:
         answer = finish(magics, running, view, "error" if error else "ok", out, question, error, look)

@@ -6,9 +6,10 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from secgemini_jupyter.errors import one_line, redact
+from secgemini_jupyter.errors import SecGeminiError, one_line, redact
 from secgemini_jupyter.kernel.jobs import Job
 from secgemini_jupyter.magics import asking
+from secgemini_jupyter.magics.choosing import in_words_for_a_cell
 from secgemini_jupyter.magics.formats import AS_IT_IS, Shaped
 from secgemini_jupyter.magics.interrupts import current
 from secgemini_jupyter.magics.view import QuietView, hinted, is_in_output_widget, is_terminal, new_id
@@ -62,6 +63,8 @@ def start(
 
     def conclude(job: Job, status: Status) -> Answer:
         if job.error is not None:
+            if isinstance(job.error, SecGeminiError):
+                in_words_for_a_cell(job.error, magics.kernel, is_named=True)
             view.error = job.reason
         try:
             answer = asking.finish(magics, running, view, status, None, question, job.error)

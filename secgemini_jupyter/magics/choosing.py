@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
 
+from secgemini_jupyter.client.failing import RESUME
 from secgemini_jupyter.errors import SecGeminiError, SessionNotFoundError, holds_key, one_line
-from secgemini_jupyter.magics.options import usage_error
+from secgemini_jupyter.magics.options import quoted, usage_error
 from secgemini_jupyter.settings import find_key
 
 if TYPE_CHECKING:
@@ -19,22 +20,45 @@ if TYPE_CHECKING:
     from secgemini_jupyter.kernel import KernelSession
     from secgemini_jupyter.magics import SecGeminiMagics
 
-__all__ = ["FRESH", "check_fits", "checked_name", "in_words_for_a_cell", "near_name", "telling_of_the_gone"]
+__all__ = [
+    "FRESH",
+    "check_fits",
+    "checked_name",
+    "in_words_for_a_cell",
+    "near_name",
+    "reconnecting",
+    "telling_of_the_gone",
+]
 
 FRESH = "%secgemini new makes a fresh one."
 MAX_NAME = 200
 _COMMANDS = {
-    "session.resume_turn()": "%secgemini reconnect",
     "list_sessions()": "%secgemini sessions",
 }
 """What Python code would call, as it is typed in a cell."""
 
 
-def in_words_for_a_cell(error: SecGeminiError) -> None:
-    """Let an error of the client's advise what can be typed where it is shown."""
+def reconnecting(kernel: KernelSession, session_id: str, *, is_named: bool = False) -> str:
+    """What listens to the session again, as it is typed.
+
+    Args:
+        is_named: whether it names the session even if that is the current one: it may not be when it is typed.
+    """
+    name = kernel.name_of(session_id) or ""
+    if name and name == kernel.current_name and not is_named:
+        return "%secgemini reconnect"
+    can_be_typed = name and name.isprintable() and not name.startswith("-")
+    return f"%secgemini reconnect {quoted(name) if can_be_typed else session_id}"
+
+
+def in_words_for_a_cell(error: SecGeminiError, kernel: KernelSession, *, is_named: bool = False) -> None:
+    """Let an error of the client's advise what can be typed where it is shown; `is_named` as of `reconnecting`."""
     text = str(error)
-    for call, command in _COMMANDS.items():
-        text = re.sub(rf"(?<![\w.]){re.escape(call)}", command, text)
+    commands = dict(_COMMANDS)
+    if error.response is not None:
+        commands[RESUME] = reconnecting(kernel, error.response.session_id, is_named=is_named)
+    for call, command in commands.items():
+        text = re.sub(rf"(?<![\w.]){re.escape(call)}", command.replace("\\", r"\\"), text)
     if text != str(error):
         error.args = (text, *error.args[1:])
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from secgemini_jupyter.client.failing import RESUME
 from secgemini_jupyter.errors import InputError
 
 if TYPE_CHECKING:
@@ -93,8 +94,10 @@ def shape(answer: Answer, name: str, *, defang: bool = True) -> Shaped:
         return _SHAPES[name](answer, defang)
     except InputError as error:
         why = str(error).partition(". ")[0].rstrip(".")
-        kept = "It is shown above; -o keeps it, and %secgemini reconnect gives it to Python."
-        return Shaped(error=InputError(f"-f {name}: {why}. {kept}"))
+        kept = f"It is shown above; -o keeps it, and {RESUME} gives it to Python."
+        told = InputError(f"-f {name}: {why}. {kept}")
+        told.response = answer.response  # which session it was
+        return Shaped(error=told)
 
 
 def _json(answer: Answer, defang: bool) -> Shaped:

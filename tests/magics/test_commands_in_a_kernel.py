@@ -135,9 +135,13 @@ def test_feedback_and_bug(kernel: Kernel) -> None:
 
 
 def test_reconnect_without_a_turn(kernel: Kernel) -> None:
+    """It makes no session to listen in."""
     ran = kernel.run("%secgemini reconnect")
     assert ran.status == "error"
-    assert "ask something first" in ran.error
+    assert "no session 'main' (it has: none)" in ran.error
+    kernel.run("%%secgemini -s other\nasked")
+    assert "no session 'nosuch' (it has: 'other')" in kernel.run("%secgemini reconnect nosuch").error
+    assert "No session yet" in said(kernel, "")
 
 
 def test_hostile_session_name_is_one_clean_line(kernel: Kernel) -> None:

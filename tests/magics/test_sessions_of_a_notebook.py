@@ -215,8 +215,21 @@ def test_several_sessions_of_a_name_are_told_apart(kernel: Kernel, client: SecGe
 def test_advice_is_what_can_be_typed_in_a_cell(kernel: Kernel) -> None:
     assert "%secgemini sessions" in refused(kernel, "%secgemini resume nosuch")
     line = refused(kernel, "%%secgemini -t 0.3\n[[delay=5]] late")
-    assert "%secgemini reconnect" in line
+    assert "%secgemini reconnect listens" in line
     assert "()" not in line
+
+
+def test_the_step_that_an_error_names_listens_to_its_own_session(kernel: Kernel) -> None:
+    """`-s` makes no session current, and while a job runs another one may become so."""
+    kernel.run("%%secgemini\nanother answer")
+    line = refused(kernel, "%%secgemini -s 'a case' -t 0.3\n[[messages=3]] [[delay=0.15]] mine")
+    assert '%secgemini reconnect "a case" listens' in line
+    kernel.run('told = %secgemini reconnect "a case"')
+    assert kernel.value("told.answer.endswith('mine'), told.session.name") == (True, "a case")
+    assert '%secgemini reconnect "a case" gives' in refused(kernel, "%%secgemini -s 'a case' -f df\nno table")
+    kernel.run("%%secgemini -t 0.3 --bg -o job\n[[delay=5]] late")
+    assert "%secgemini reconnect main listens" in refused(kernel, "%secgemini wait 1")
+    assert "%secgemini reconnect main listens" in kernel.value("str(job.error)")
 
 
 def test_evidence_for_a_session_that_is_gone(kernel: Kernel, client: SecGemini, tmp_path: Path) -> None:

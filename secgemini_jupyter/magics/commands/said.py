@@ -63,9 +63,10 @@ def bug(magics: SecGeminiMagics, options: Namespace) -> Line:
     return Line(one_line(f"Sent: a bug report for {session.name}."))
 
 
-def reconnect(magics: SecGeminiMagics, _: Namespace) -> Any:
-    with choosing.telling_of_the_gone(magics.kernel, advice=FRESH):
-        return asking.ask(magics, magics.kernel.current(), None)
+def reconnect(magics: SecGeminiMagics, options: Namespace) -> Any:
+    session = magics.kernel.existing(options.session)
+    with choosing.telling_of_the_gone(magics.kernel, magics.kernel.name_of(session.id) or session.id, advice=FRESH):
+        return asking.ask(magics, session, None)
 
 
 def retry(magics: SecGeminiMagics, options: Namespace) -> Any:
@@ -113,5 +114,10 @@ COMMANDS = (
         retry,
         [*only(cell.OPTIONS, "--timeout", "--quiet"), cell.OUT],
     ),
-    Command("reconnect", "go on listening to the turn that was interrupted", reconnect),
+    Command(
+        "reconnect",
+        "go on listening to the turn that was interrupted, in the current session or another one",
+        reconnect,
+        [arg("session", nargs="?", metavar="NAME", help="a session of this notebook")],
+    ),
 )
