@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 
-from secgemini_jupyter.errors import AttachmentError
+from secgemini_jupyter.errors import AttachmentError, InputError, ServiceError
 from secgemini_jupyter.kernel import default_kernel
+from secgemini_jupyter.magics.interrupts import Interrupted
 
 
 @pytest.fixture
@@ -55,3 +57,38 @@ def test_file_above_the_limit_leads_here(shell: InteractiveShell, tmp_path: Path
         file.truncate(101 * 2**20)
     with pytest.raises(AttachmentError, match="as a logs table: %secgemini attach-logs PATH"):
         run(shell, f"attach {large}")
+
+
+def test_errors_name_what_is_typed_in_a_cell(shell: InteractiveShell, log: Path) -> None:
+    with pytest.raises(ServiceError, match=r"Logs table not found.* %secgemini attach-logs PATH brings the log up"):
+        run(shell, f"attach-logs --hash {'e' * 64}")
+    with pytest.raises(InputError, match=r"^--map renames 'time', and no line"):
+        run(shell, f'attach-logs "{log}" --map timestamp=time')
+
+
+@pytest.mark.parametrize("failure", [ServiceError("Upstream (502).", status=502), KeyboardInterrupt()], ids=type)
+def test_upload_that_broke_off_tells_how_far_it_came(
+    shell: InteractiveShell, log: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException
+) -> None:
+    log.write_text(f'{{"why": "{type(failure).__name__}"}}\n17\n{{}}\n')
+    client = default_kernel().client
+    send = client._send
+
+    def failing(request: Any, *given: Any) -> Any:
+        if request.path == "/upload_logs":
+            raise failure
+        return send(request, *given)
+
+    line = f'attach-logs "{log}"'
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "_send", failing)
+        with pytest.raises((ServiceError, Interrupted)) as told:
+            run(shell, line)
+    assert "0 to 3 of 3 lines of the log are there: run %secgemini attach-logs again, it goes on" in str(told.value)
+    assert "3 lines sent" in run(shell, line)
+
+
+def test_warnings_are_lines_of_the_cell(shell: InteractiveShell, log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log.write_text('{"a": 1}\n17\n{}\n')
+    run(shell, f'attach-logs "{log}"')
+    assert capsys.readouterr().out.startswith("1 of 3 lines are no JSON object, line 2 is the first")
