@@ -34,6 +34,7 @@ LET_OUT = 0.25
 """Seconds that a denial gets, at most, to reach the service when the turn is stopped."""
 YES_OR_NO = "y: yes · N: no [y/N] "
 ALWAYS = "y: run it · a: run it, and {name} without asking until this turn ends · N: no [y/a/N] "
+LATE = "answered elsewhere meanwhile, or too late: this answer did not count"
 ANSWERS = (MessageType.LOCAL_TOOL_RESULT, MessageType.CONFIRMATION_RESPONSE)
 
 
@@ -111,7 +112,7 @@ class AtTheCell:
         if self._decide(question, approve=approve):
             prompt.show("approved" if approve else "denied")
         else:
-            prompt.show("answered elsewhere meanwhile, or too late: this answer did not count")
+            prompt.show(LATE)
 
     def _decide(self, question: Question, *, approve: bool) -> bool:
         try:
@@ -184,10 +185,18 @@ class Here:
         """
         Raises:
             KeyboardInterrupt: the user stops the turn, which denies.
-            Unasked: nobody can be asked after all.
+            Unasked: nobody can be asked after all, or the answer came too late.
         """
         prompt = Prompt(self._shell, question)
         approve = prompt.ask(YES_OR_NO) in ("y", "yes")
+        if question.answer.done():  # in a view
+            approve = question.answer.result()
+        else:
+            try:
+                question.check_in_time()
+            except Unasked:
+                prompt.show(LATE)
+                raise
         prompt.show("approved" if approve else "denied")
         return approve
 

@@ -63,6 +63,15 @@ class Question:
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     answer: Future[bool] = field(default_factory=Future, repr=False, compare=False)
 
+    def check_in_time(self) -> None:
+        """
+        Raises:
+            Unasked: whoever asked does not wait any more, so that a yes would come too late. By the clock on the wall:
+                a machine that slept has kept nobody waiting.
+        """
+        if time.time() > self.expires_at:
+            raise Unasked(f"nobody answered until {utc(self.expires_at)[11:]}")
+
     def as_text(self, verdict: str = "") -> str:
         """For a terminal, or a cell: the question in the chat's words, and what became of it."""
         head = f"{MAY_RUN} {self.name}" if self.kind == "tool" else f"{MAY_CONFIRM}: {self.name}"
@@ -149,6 +158,11 @@ class Questions:
         with self._lock:
             question = self._open.pop(question_id, None)
         if question is None or not question.answer.set_running_or_notify_cancel():
+            return False
+        try:
+            question.check_in_time()
+        except Unasked as why:
+            question.answer.set_exception(why)
             return False
         question.answer.set_result(approve)
         return True

@@ -245,6 +245,22 @@ def test_code_that_waits_for_a_turn_itself_asks_too(tooled: Kernel) -> None:
     assert tooled.value("RAN") == ["web-7"]
 
 
+def test_a_yes_that_comes_too_late_runs_nothing(tooled: Kernel) -> None:
+    """Whoever asked has gone on without the tool."""
+    cell, prompts = answered(
+        tooled,
+        "from secgemini_jupyter import current_session\nfrom secgemini_jupyter.widgets.questions import Questions\n"
+        "Questions.of(current_session())._patience = -1.0\n"
+        """print(current_session().query('[[call lookup {"host": "late"}]]').answer)""",
+        "y",
+    )
+    assert len(prompts) == 1
+    assert "nobody answered until" in cell.text
+    assert "this answer did not count" in cell.text
+    assert "approved" not in cell.text.replace("approve this call", "")
+    assert tooled.value("RAN") == []
+
+
 def test_the_chat_and_the_cell_use_the_same_words() -> None:
     strings = (ROOT / "js/src/chat/strings.ts").read_text()
     for words in (questions.MAY_RUN, questions.MAY_CONFIRM, questions.NO_ARGUMENTS):
