@@ -19,8 +19,10 @@ from starlette.websockets import WebSocket
 
 from secgemini_jupyter.errors import Secret, one_line
 from secgemini_jupyter.local_server import limits
+from secgemini_jupyter.local_server.throttle import STRANGERS
 
 logger = logging.getLogger(__name__)
+strangers = logging.getLogger(STRANGERS)
 
 OPEN_PATHS = frozenset({"/", "/health"})
 
@@ -93,7 +95,8 @@ class Guard:
         try:
             await self._app(scope, receive, noting)
         finally:
-            logger.info("%s %s %.0f ms", _shown(scope), status or "failed", (time.monotonic() - started) * 1000)
+            log = strangers if _needs_no_key(scope, Headers(scope=scope)) else logger
+            log.info("%s %s %.0f ms", _shown(scope), status or "failed", (time.monotonic() - started) * 1000)
 
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         headers = Headers(scope=scope)
@@ -102,8 +105,7 @@ class Guard:
         origin = headers.get("origin")
         if origin is not None and origin not in self._origins:
             return 403, "Pages of that Origin may not use this server. Name it with --allow-origin."
-        is_preflight = scope["type"] == "http" and scope["method"] == "OPTIONS" and origin is not None
-        if is_preflight or (scope["type"] == "http" and scope["path"] in OPEN_PATHS):
+        if _needs_no_key(scope, headers):
             return None
         expected = self._key.reveal().encode()
         # A list, not `any`: the time must not tell which one came close.
@@ -119,7 +121,7 @@ class Guard:
         return host == (f"[{address}]:{port}" if ":" in address else f"{address}:{port}")
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send, status: int, detail: str) -> None:
-        logger.warning("%s refused: %s %s", _shown(scope), status, detail)
+        strangers.warning("%s refused: %s %s", _shown(scope), status, detail)
         response = JSONResponse({"detail": detail}, status)
         if scope["type"] == "websocket":
             socket = WebSocket(scope, receive, send)
@@ -127,6 +129,12 @@ class Guard:
             await socket.send_denial_response(response)
         else:
             await response(scope, receive, send)
+
+
+def _needs_no_key(scope: Scope, headers: Headers) -> bool:
+    """Of a Host and an Origin that may use the server: an open path, or a browser's question whether it may send."""
+    is_preflight = scope["type"] == "http" and scope["method"] == "OPTIONS" and "origin" in headers
+    return is_preflight or (scope["type"] == "http" and scope["path"] in OPEN_PATHS)
 
 
 def _given_keys(scope: Scope, headers: Headers) -> Iterator[bytes]:

@@ -22,6 +22,7 @@ from secgemini_jupyter.local_server.guard import Activity
 from secgemini_jupyter.local_server.limits import allowed_connections
 from secgemini_jupyter.local_server.protocol import StreamProtocol
 from secgemini_jupyter.local_server.store import Store
+from secgemini_jupyter.local_server.throttle import Throttle
 from secgemini_jupyter.settings import LOOPBACK_HOSTS, ServeSettings, data_dir, read_key_file, scrubbed_environment
 
 logger = logging.getLogger(__name__)
@@ -202,6 +203,7 @@ def _drop_credentials() -> None:
 
 def _log_to_stderr() -> None:
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(Throttle())
     handler.addFilter(RedactingFilter())
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     root = logging.getLogger()

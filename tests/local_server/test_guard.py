@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import logging
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +16,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from secgemini_jupyter._version import __version__
+from secgemini_jupyter.local_server import throttle
 
 KEY_ROUTES = ["/v1/user/info", "/v1/session/list", "/v1/session/get?session_id=x", "/v2/anything"]
 
@@ -92,8 +95,6 @@ def test_a_page_of_any_origin_is_refused(local_service: Any, origin: str) -> Non
 
 def upgrade(service: Any, headers: dict[str, str]) -> None:
     """A WebSocket handshake with headers that a client library would not let us choose."""
-    import socket
-
     from websockets.client import ClientProtocol
     from websockets.uri import parse_uri
 
@@ -157,3 +158,41 @@ def test_the_log_holds_no_key_no_prompt_and_no_query_string(start: Callable[...,
     assert "/v1/stream" in log
     for canary in ("canary", server.api.key, session_id, "api_key", "\x1b"):
         assert canary not in log
+
+
+def test_who_has_no_key_cannot_fill_the_disk_with_the_log(start: Callable[..., Any]) -> None:
+    server = start()
+    port = int(server.api.http_url.rpartition(":")[2])
+    lines = f"host: 127.0.0.1:{port}\r\n"
+    for path in ("/health", "/%1b" + "x" * 200):
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as raw:
+            raw.sendall(f"GET {path} HTTP/1.1\r\n{lines}\r\n".encode() * 299)
+            raw.sendall(f"GET {path} HTTP/1.1\r\n{lines}connection: close\r\n\r\n".encode())
+            while raw.recv(2**16):
+                pass
+    for _ in range(120):
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as raw:
+            raw.sendall(b"no request\r\n\r\n")
+            raw.recv(2**16)
+    for _ in range(150):
+        server.api.get("/v1/session/list")
+    server.end()
+    log = server.log.read_text().splitlines()
+    assert len([line for line in log if "/v1/session/list 200" in line]) == 150, "those with the key are all there"
+    assert len(log) < 150 + 2 * throttle.BURST + 20
+
+
+def test_lines_that_were_left_out_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(throttle.time, "monotonic", lambda: now)
+    spared = throttle.Throttle()
+
+    def logged(name: str = throttle.STRANGERS) -> str | None:
+        record = logging.LogRecord(name, logging.WARNING, "", 0, "%s refused", ("100%s",), None)
+        return record.getMessage() if spared.filter(record) else None
+
+    assert [logged() for _ in range(throttle.BURST + 5)] == ["100%s refused"] * throttle.BURST + [None] * 5
+    assert logged("uvicorn.error") == "100%s refused"
+    now += throttle.INTERVAL
+    assert logged() == "100%s refused (before it 5 lines like this were left out)"
+    assert logged() is None
