@@ -178,7 +178,8 @@ class TerminalView:
         from secgemini_jupyter.models import MessageType
 
         self._began = True
-        if self._look.form.name in REPLACING and message.message_type is MessageType.RESULT:
+        of_results = (MessageType.RESULT, MessageType.UPDATE, MessageType.DELETE)
+        if self._look.form.name in REPLACING and message.message_type in of_results:
             self._results.append(message)
         else:
             self._stream.add(message)
@@ -196,8 +197,10 @@ class TerminalView:
         sys.stdout.flush()
 
     def finish(self, facts: Facts, status: Status, shaped: Shaped = AS_IT_IS) -> None:
+        from secgemini_jupyter.protocol.mutations import shown
+
         if self._began:
-            for message in self._results if shaped.body is None else ():
+            for message in shown(self._results) if shaped.body is None else ():
                 self._stream.add(message)
             self._stream.put(shaped.body.text if shaped.body else "")
             self._stream.put(shaped.note)

@@ -8,11 +8,23 @@ from typing import Protocol
 import msgspec
 
 from secgemini_jupyter.models import Message, MessageType, State
-from secgemini_jupyter.render.answer import CAPS, Facts, Show, Status, footer_text, state_text, step_words, timed
+from secgemini_jupyter.protocol.mutations import Changes, any_changes
+from secgemini_jupyter.render.answer import (
+    CAPS,
+    ELSEWHERE,
+    Facts,
+    Show,
+    Status,
+    footer_text,
+    state_text,
+    step_words,
+    timed,
+)
 from secgemini_jupyter.render.live import Stage, header_words
 from secgemini_jupyter.render.payloads import render_message
+from secgemini_jupyter.render.sources import sources_text
 from secgemini_jupyter.render.steps import Step, Steps
-from secgemini_jupyter.render.text import columns, count, defanged, duration, safe_text
+from secgemini_jupyter.render.text import columns, count, defanged, duration, safe_text, shorten
 
 __all__ = ["Restore", "TerminalStream"]
 
@@ -53,6 +65,7 @@ class TerminalStream:
         self._steps = Steps()
         self._waiting: list[Step] = []  # tools that were running when we looked last
         self._counted = 0
+        self._messages: list[Message] = []
         self._held = ""  # a word that may not be complete: half an address cannot be defanged
         self._seen = 0
         self._at_line_start = True
@@ -79,6 +92,8 @@ class TerminalStream:
     def add(self, message: Message) -> None:
         """Any message of the turn, 206 pieces included."""
         self._has_begun = True
+        if not message.is_partial:
+            self._messages.append(message)
         if message.state is not State.TOOL_RESULT:  # until then another frame may say that the tool failed
             self._tell_new()
         self._steps.add(message)
@@ -94,9 +109,7 @@ class TerminalStream:
             self._restore_next = self._restore() if self._restore else None
         else:
             self.end_line()
-            if self._restore and (message.mime_type or "").startswith("text/") and message.content:
-                message = msgspec.structs.replace(message, content=self._restore()(message.content))
-            self._put(render_message(message, defang=self._defang).text.rstrip("\n") + "\n")
+            self._put_result(message)
 
     def update(self, text_so_far: str) -> None:
         """The answer as it stands; only what is new is written."""
@@ -129,9 +142,12 @@ class TerminalStream:
         self._put(text.rstrip("\n") + "\n" if text else "")
 
     def finish(self, facts: Facts, status: Status = "ok", error: str = "") -> None:
-        """The state, if it is not well, and the footer."""
+        """What became of the answer, what it rests on, the state, if it is not well, and the footer."""
         self._tell_new()
         self.end_line()
+        if self._has_text:
+            self._tell_changes()
+            self.put(sources_text(self._messages, defang=self._defang))
         facts = timed(facts, self._steps.items)
         for line in (state_text(status, error, defang=self._defang), footer_text(facts)):
             if line:
@@ -144,6 +160,28 @@ class TerminalStream:
             self._status = ""
             self._write(CLEAR_LINE)
 
+    def _put_result(self, message: Message) -> None:
+        if self._restore and (message.mime_type or "").startswith("text/") and message.content:
+            message = msgspec.structs.replace(message, content=self._restore()(message.content))
+        self._put(render_message(message, defang=self._defang).text.rstrip("\n") + "\n")
+
+    def _tell_changes(self) -> None:
+        """What later messages made of results that stand here already: nothing can be taken off a terminal."""
+        changes = Changes.of(self._messages)
+        for position, change in sorted(changes.of_target.items()):
+            before = self._messages[position]
+            if before.message_type is not MessageType.RESULT:
+                continue
+            words = shorten(before.text or "", 60)
+            words = f" ({defanged(words) if self._defang else words})" if words else ""
+            if change.now is None:
+                self.put(f"Taken back by the service, do not rely on it{words}.")
+            else:
+                self.put(f"Changed by the service{words}, it reads now:")
+                self._put_result(change.now)
+        if any_changes(changes.applied(self._messages)):
+            self.put(ELSEWHERE)
+
     def _tell_new(self) -> None:
         """Each step once: a tool when it is over, all others when they have come."""
         waiting = [*self._waiting, *self._steps.items[self._counted :]]
@@ -154,7 +192,7 @@ class TerminalStream:
                 self._tell(step)
 
     def _tell(self, step: Step) -> None:
-        if self._steps_shown == "none":
+        if self._steps_shown == "none" or step.kind == "source":  # sources stand under the answer
             return
         symbol, word = step_words(step)
         took = f", {duration(step.seconds)}" if step.seconds is not None else ""

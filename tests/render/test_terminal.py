@@ -143,3 +143,28 @@ def test_a_hostile_turn_writes_no_control_but_ours() -> None:
     stream.finish(facts, "error", evil)
     said = "".join(out).replace("\r\x1b[K", "")
     assert not set("\x1b\x9b\r\u202e\x00\x07\x08") & set(said)
+
+
+def test_what_changes_after_it_was_written_is_told_below() -> None:
+    """A terminal takes nothing back: the last word stands last."""
+    out: list[str] = []
+    stream = TerminalStream(out.append)
+    for message in (
+        say("result", "block evil.com", id="a"),
+        say("result", "it was the butler", id="b"),
+        say("source", "https://a.example/x", title="Report"),
+        say("update", "allow evil.com\x1b[2J", id="u", parent_id="a"),
+        say("delete", "", id="d", parent_id="b"),
+        say("delete", "", id="e", parent_id="an earlier turn's"),
+        say("info", "", "end"),
+    ):
+        stream.add(message)
+    stream.finish(FACTS)
+    lines = "".join(out).split("\n")[:-2]
+    assert lines[:2] == ["block evil[.]com", "it was the butler"]
+    assert lines[2:5] == [
+        "Changed by the service (block evil[.]com), it reads now:",
+        "allow evil[.]com␛[2J",
+        "Taken back by the service, do not rely on it (it was the butler).",
+    ]
+    assert lines[-2:] == ["Sources:", "1. Report <hxxps://a[.]example/x>"]
