@@ -310,13 +310,19 @@ test("a refusal is the kernel's line, and Try again begins anew", async () => {
 test("a file above the limit and a folder are told at once, and nothing is asked", async () => {
   const huge = file(1, "huge.bin");
   Object.defineProperty(huge, "size", { value: 10 * CHUNK + 1 });
-  uploader.add([huge], ["evidence"]);
+  const log = file(1, "flows.jsonl");
+  Object.defineProperty(log, "size", { value: 10 * CHUNK + 1 });
+  uploader.add([huge, log], ["evidence"]);
   expect(uploads.map(({ name, state, canRetry }) => [name, state, canRetry])).toEqual([
     ["evidence", "failed", false],
     ["huge.bin", "failed", false],
+    ["flows.jsonl", "failed", false],
   ]);
   expect(uploads[0]?.words).toContain("Add the files in it");
   expect(uploads[1]?.words).toBe("It has 10.5 MB, at most 10.5 MB are sent. Attach a part of it.");
+  expect(uploads[2]?.words).toContain(
+    "Attach a part of it, or, if it is JSON Lines, make it a logs table: %secgemini attach-logs PATH.",
+  );
   await Promise.resolve();
   expect(kernel.calls).toEqual([]);
 });

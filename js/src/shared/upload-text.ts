@@ -2,6 +2,9 @@
 
 import { duration, size } from "./format";
 
+/** Names that a log of JSON Lines may have. */
+const LOG = /\.(jsonl|ndjson|json|log|txt)$/i;
+
 export const uploadText = {
   choose: "choose files",
   queued: "waiting",
@@ -21,8 +24,10 @@ export const uploadText = {
   folder: "A folder cannot be attached. Add the files in it, or a zip of it.",
   unreadable:
     "It cannot be read: it changed, it moved, or it may not be opened. Copy it first, then add the copy.",
-  tooLarge: (bytes: number, limit: number) =>
-    `It has ${size(bytes)}, at most ${size(limit)} are sent. Attach a part of it.`,
+  tooLarge: (name: string, bytes: number, limit: number) =>
+    `It has ${size(bytes)}, at most ${size(limit)} are sent. Attach a part of it${
+      LOG.test(name) ? ", or, if it is JSON Lines, make it a logs table: %secgemini attach-logs PATH" : ""
+    }.`,
   percent: (part: number) => `${Math.floor(100 * part)} %`,
   left: (part: number, seconds: number | undefined) =>
     seconds === undefined ? uploadText.percent(part) : `${uploadText.percent(part)} · ${whole(seconds)} left`,

@@ -94,7 +94,7 @@ export class Uploader {
     const { id, limit } = this.session();
     for (const name of folders) this.enter(new File([], name), id, text.folder, false);
     for (const file of files)
-      this.enter(file, id, file.size > limit ? text.tooLarge(file.size, limit) : "", false);
+      this.enter(file, id, file.size > limit ? text.tooLarge(file.name, file.size, limit) : "", false);
     void this.work();
   }
 
