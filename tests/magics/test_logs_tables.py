@@ -43,6 +43,8 @@ def test_log_is_attached_shown_and_attached_elsewhere(
     run(shell, "new other")
     assert "attached" in run(shell, f"attach-logs --hash {logs_hash}")
     assert default_kernel().client.sessions_frame()["logs_table"].dropna().tolist().count(logs_hash) == 2
+    log.write_text('{"another": "log"}\n')
+    assert f"1 line sent, instead of {logs_hash}: a session has one" in run(shell, f'attach-logs "{log}"')
 
 
 @pytest.mark.parametrize("line", ["", "x --hash aa", "--hash aa --map a=b", "x --map ab", "x --map =b"])

@@ -39,6 +39,7 @@ def attach_logs(magics: SecGeminiMagics, options: Namespace) -> Any:
         raise UsageError("%secgemini attach-logs: --map goes with a log: a table has its names already.")
     fields = mapping(options.map)
     session = magics.kernel.current()
+    before = session.logs_table
     with telling_of_the_gone(magics.kernel, advice=FRESH), in_words_for_a_cell():
         if options.hash is not None:
             session.attach_logs(options.hash)
@@ -47,6 +48,8 @@ def attach_logs(magics: SecGeminiMagics, options: Namespace) -> Any:
             inserted = session.upload_and_attach_logs(options.path, fields)
             told = f"{count(inserted, 'line')} sent" if inserted else "it was there already"
     table = session.logs_table.blake2s if session.logs_table else ""
+    if before is not None and before.blake2s != table:
+        told += f", instead of {before.blake2s}: a session has one"
     return Line(one_line(f"logs table {table} of session {session.name}: {told}. Ask about it in a %%secgemini cell."))
 
 
