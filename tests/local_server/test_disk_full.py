@@ -1,4 +1,7 @@
-"""A disk without room, really: a small file system of its own that is filled up. It takes root to mount one."""
+"""A disk without room, really: a small file system of its own that is filled up.
+
+It takes root to mount one. Who is not becomes it in a namespace of their own, where the system lets them.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,6 @@ import pytest
 
 from secgemini_jupyter import embedded
 from secgemini_jupyter.errors import NetworkError
-from tests.conftest import unavailable
 
 MIB = 2**20
 
@@ -43,22 +45,49 @@ class Disk:
         self._ballast.unlink()
 
 
+NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount"]
+
+
+def succeeds(*command: str | Path) -> bool:
+    with contextlib.suppress(OSError):
+        return subprocess.run(command, check=False, capture_output=True).returncode == 0
+    return False
+
+
+def mount(folder: Path, *before: str) -> bool:
+    options = ("-t", "tmpfs", "-o", f"size={6 * MIB},mode=700", "tmpfs")
+    return sys.platform == "linux" and succeeds(*before, "mount", *options, folder)
+
+
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
     folder = tmp_path / "data"
     folder.mkdir()
-    mounted = (
-        sys.platform == "linux"
-        and not subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={6 * MIB},mode=700", "tmpfs", folder],
-            check=False,
-            capture_output=True,
-        ).returncode
-    )
-    if not mounted:
-        unavailable("NOT CHECKED with a full disk: no file system can be mounted here. Run it as root on Linux.")
+    if not mount(folder):
+        pytest.skip("No file system can be mounted here: see the test of a namespace.")
     yield Disk(folder)
     subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_all_of_this_in_a_namespace_for_who_may_not_mount(tmp_path: Path) -> None:
+    if mount(tmp_path):
+        subprocess.run(["umount", tmp_path], check=True)
+        pytest.skip("The other tests can mount a file system themselves.")
+    if not mount(tmp_path, *NAMESPACE):
+        pytest.skip("NOT CHECKED with a full disk: no file system can be mounted here. Run it as root on Linux.")
+    inner = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        f"--basetemp={tmp_path / 'inner'}",
+        __file__,
+    ]
+    done = subprocess.run([*NAMESPACE, *inner], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " 1 skipped" in done.stdout, "this one alone"
 
 
 def checked(data: Path) -> None:
