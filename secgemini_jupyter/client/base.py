@@ -319,11 +319,26 @@ def a_prompt(prompt: object) -> str:
     return prompt
 
 
+def check_size(prompt: str, settings: Settings) -> None:
+    """
+    Raises:
+        InputError: it is longer than what the service takes in one message, at which it ends the connection.
+    """
+    limit = settings.max_prompt_bytes
+    size = len(prompt.encode(errors="replace")) if limit < 4 * len(prompt) else 0
+    if size > limit:
+        raise InputError(
+            f"The prompt has {size:,} bytes, at most {limit:,} are sent: attach the data as a file, with "
+            "attach_file(name, content). Nothing was sent."
+        )
+
+
 def new_turn(
     state: SessionState, settings: Settings, prompt: str | None, *, partial: bool, timeout: float | None = None
 ) -> Turn:
     if prompt is not None and not isinstance(prompt, str):
         raise InputError(f"The prompt is {type(prompt).__name__}: pass text. Nothing was sent.")
+    check_size(prompt or "", settings)
     return Turn(
         prompt,
         settings if timeout is None else settings.replace(turn_timeout=timeout),

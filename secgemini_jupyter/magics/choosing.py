@@ -34,6 +34,7 @@ FRESH = "%secgemini new makes a fresh one."
 MAX_NAME = 200
 _COMMANDS = {
     "list_sessions()": "%secgemini sessions",
+    "attach the data as a file, with attach_file(name, content)": "attach the data as a file: -a",
 }
 """What Python code would call, as it is typed in a cell."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
 
+from secgemini_jupyter.client.base import check_size
 from secgemini_jupyter.errors import InputError, holds_key
 from secgemini_jupyter.settings import Settings, find_key
 
@@ -112,16 +113,14 @@ def check(prompt: str, settings: Settings) -> None:
     Raises:
         InputError: it is too long, no text, or holds the key.
     """
-    limit = settings.max_prompt_bytes
     try:
-        size = len(prompt.encode()) if len(prompt) <= limit else len(prompt)
+        check_size(prompt, settings)
+        prompt.encode()
     except UnicodeEncodeError as error:
         raise InputError(
             f"The prompt holds U+{ord(prompt[error.start]):04X} at character {error.start + 1:,}, half of a character. "
             "Attach such data as a file. Nothing was sent."
         ) from None
-    if size > limit:
-        raise InputError(f"The prompt has {size:,} bytes, at most {limit:,} are sent. Attach the data as a file: -a.")
     if "\0" in prompt:
         raise InputError("The prompt holds NUL characters: it is no text. Attach it as a file (-a). Nothing was sent.")
     if holds_key(prompt):

@@ -189,6 +189,18 @@ def test_messages_before_an_error_are_streamed(session: Any) -> None:
     assert sum(m.message_type is MessageType.THINKING for m in seen) == 3
 
 
+def test_a_prompt_that_no_frame_can_hold_is_not_sent(shell: Any, local_service: LocalService) -> None:
+    settings = Settings(base_url=local_service.http, websocket_url=local_service.ws, max_prompt_bytes=8)
+    session = shell(local_service.key, settings=settings).create_session()
+    assert session.query("eight by").answer == "eight by"
+    for ask in (session.query, lambda prompt: list(session.stream_sync(prompt))):
+        with pytest.raises(InputError, match=r"has 10 bytes, at most 8 are sent: .*attach_file"):
+            ask("größer!!")
+    session.refresh()
+    assert session.turns == 1
+    session.delete()
+
+
 def test_turn_ends_at_its_deadline(shell: Any, local_service: LocalService) -> None:
     settings = Settings(base_url=local_service.http, websocket_url=local_service.ws, turn_timeout=0.3)
     session = shell(local_service.key, settings=settings).create_session()
