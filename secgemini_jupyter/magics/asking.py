@@ -29,6 +29,7 @@ __all__ = ["ask"]
 DRAINED = 500
 """Messages that are still shown after a stop, if they had arrived: the kernel shall be idle at once."""
 INTERRUPTED = "stopped listening; what had arrived is kept. The service goes on: {} listens again."
+UNRECORDED = "What you answered came too late: the service went on without it, and has no record of it."
 LATE = "stopped when the answer was complete. It is kept: {} shows it again."
 
 
@@ -81,6 +82,8 @@ def ask(
     except KeyboardInterrupt:
         raise Interrupted(interrupts.words) from None
     tell_unasked(answer.messages)
+    if running.turn.unrecorded:
+        print(UNRECORDED)
     if error:
         raise error
     if interrupts.is_pressed:

@@ -106,3 +106,14 @@ def merged(given: Sequence[Message], stored: Sequence[Message]) -> list[Message]
             got[each] -= 1
             result += [message, *followers.pop(each, ())]
     return result
+
+
+def unrecorded(given: Iterable[Message], stored: Iterable[Message]) -> list[Message]:
+    """Confirmations of this side that are not stored, under their own id or another one: nobody took them."""
+    ours = [message for message in given if message.message_type is MessageType.CONFIRMATION_RESPONSE]
+    if not ours:
+        return []
+    ids = {message.id for message in ours}
+    kept = [message for message in stored if message.message_type is MessageType.CONFIRMATION_RESPONSE]
+    known = {message.id for message in kept} | {message.content for message in kept if message.id not in ids}
+    return [message for message in ours if message.id not in known and message.content not in known]

@@ -28,7 +28,17 @@ from secgemini_jupyter.protocol.calls import (
 from secgemini_jupyter.protocol.failing import passing, said_by
 from secgemini_jupyter.protocol.mutations import Changes
 from secgemini_jupyter.protocol.requests import jitter
-from secgemini_jupyter.protocol.stored import Gist, Twins, fits, gist, has_result, merged, turn_of, unfinished
+from secgemini_jupyter.protocol.stored import (
+    Gist,
+    Twins,
+    fits,
+    gist,
+    has_result,
+    merged,
+    turn_of,
+    unfinished,
+    unrecorded,
+)
 from secgemini_jupyter.settings import Settings
 
 ASKING = (MessageType.LOCAL_TOOL_CALL, MessageType.CONFIRMATION_REQUEST)
@@ -78,6 +88,8 @@ class Turn:
         """Whether frames of an earlier turn are passing by."""
         self.messages: list[Message] = []
         """What the caller got, in order, without pieces."""
+        self.unrecorded: list[Message] = []
+        """Confirmations that came too late: the service has not stored them. Known when the turn is over."""
         self.reconnects = 0
         self.fetch_wanted = prompt is None
         self.fetch_pause = 0.0
@@ -247,6 +259,9 @@ class Turn:
                 yield taken
         if self._end and not self.done:
             yield from filter(None, [self._take(self._end)])
+        if self.done and (late := unrecorded(self.messages, tail)):
+            self.unrecorded = late
+            self.messages[:] = [message for message in self.messages if message not in late]
         if self._is_disordered:
             self.messages[:] = merged(self.messages, tail)
         if self.done:
@@ -353,6 +368,7 @@ class Turn:
 
     def decide(self, request: Message, *, approve: bool, comment: str = "") -> Message:
         """The answer to a `confirmation_request` (protocol section 12, our convention)."""
+        self._is_doubtful = True  # a person takes time: the service may have gone on
         return self._send(decision(request, approve=approve, comment=comment))
 
     def _send(self, message: Message) -> Message:

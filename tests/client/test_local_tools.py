@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from typing import Any
 
 import pytest
@@ -138,6 +139,21 @@ def test_a_confirmation_is_answered_whatever_happens(client: Any, confirm: Any, 
     assert 'Block it? {"host": "web-7"}' in labels
     session.delete()
     del secret
+
+
+def test_a_confirmation_that_comes_too_late_is_not_among_the_messages(client: Any) -> None:
+    """They are those that the service stored; it went on without the answer."""
+    session = client.create_session()
+    for index, seconds in enumerate((0.0, 0.4)):
+        session.confirm = lambda _, seconds=seconds: not time.sleep(seconds)
+        response = session.query("[[confirm within=0.2 Block it?]]")
+        assert response.answer.startswith("Block it?: " + ("approved", "denied (No answer within")[index])
+        session.refresh()
+        stored = session.messages[-len(response.messages) - 1 :]
+        assert stored[0].message_type is MessageType.QUERY
+        assert [m.to_json() for m in response.messages] == [m.to_json() for m in stored[1:]]
+        assert (MessageType.CONFIRMATION_RESPONSE in {m.message_type for m in stored}) == (index == 0)
+    session.delete()
 
 
 def test_a_confirmation_is_asked_once_although_the_connection_is_cut(client: Any) -> None:
