@@ -54,7 +54,8 @@ class Settings:
     turn_timeout: float = 7200.0
     """A turn's deadline, from the prompt to its END."""
     silence_timeout: float = 90.0
-    """Without a frame for so long, we ask the service over HTTP how the turn stands."""
+    """Without a frame for so long, we ask the service over HTTP how the turn stands. A frame of ours that it does not
+    take in that time is a cut."""
     ping_interval: float = 20.0
     ping_timeout: float = 20.0
     retries: int = 3

@@ -17,7 +17,7 @@ import httpx
 import msgspec
 from websockets.asyncio.client import ClientConnection
 
-from secgemini_jupyter.client import base, bounded, failing, files, logs, serving, transport
+from secgemini_jupyter.client import base, bounded, failing, files, logs, sending, serving, transport
 from secgemini_jupyter.client.histories import CONCURRENCY, Histories, Reading, Saving
 from secgemini_jupyter.client.response import SessionResponse
 from secgemini_jupyter.client.state import SessionState, SessionView
@@ -616,7 +616,7 @@ class AsyncInteractiveSession(SessionView):
             return list(turn.reconcile(await self._stored()))
         try:
             for outgoing in turn.take_outgoing():
-                await socket.send(outgoing)
+                await sending.send_async(socket, outgoing, turn.patience(time.monotonic()))
             frame = await within(turn.patience(time.monotonic()), socket.recv(decode=False))
         except TimeoutError:
             turn.silent(time.monotonic())

@@ -19,7 +19,7 @@ import httpx
 import msgspec
 from websockets.sync.client import ClientConnection
 
-from secgemini_jupyter.client import base, bounded, failing, files, logs, serving, transport
+from secgemini_jupyter.client import base, bounded, failing, files, logs, sending, serving, transport
 from secgemini_jupyter.client.histories import CONCURRENCY, Histories, Reading, Saving
 from secgemini_jupyter.client.response import SessionResponse
 from secgemini_jupyter.client.running import POLL, LoopThread, RunningTurn
@@ -382,9 +382,9 @@ class SecGemini:
         try:
             yield connection
         except BaseException:
-            connection.close_socket()
+            sending.drop(connection)
             raise
-        connection.close()
+        sending.close(connection)
 
 
 class InteractiveSession(SessionView):
@@ -637,7 +637,7 @@ class InteractiveSession(SessionView):
             return list(turn.reconcile(self._stored()))
         try:
             for outgoing in turn.take_outgoing():
-                socket.send(outgoing)
+                sending.send(socket, outgoing, turn.patience(time.monotonic()))
             frame = socket.recv(timeout=turn.patience(time.monotonic()), decode=False)
         except TimeoutError:
             turn.silent(time.monotonic())

@@ -82,10 +82,12 @@ def web_server(answer: Answer, tls: ssl.SSLContext | None = None, *, quiet: bool
 
 
 @contextmanager
-def stream_server(talk: Callable[[ServerConnection], None], tls: ssl.SSLContext | None = None) -> Iterator[str]:
-    """A WebSocket server; `talk` is one connection's conversation."""
+def stream_server(
+    talk: Callable[[ServerConnection], None], tls: ssl.SSLContext | None = None, **options: Any
+) -> Iterator[str]:
+    """A WebSocket server; `talk` is one connection's conversation, `options` are those of `serve`."""
     server: Server
-    with serve(talk, "127.0.0.1", 0, ssl=tls) as server:
+    with serve(talk, "127.0.0.1", 0, ssl=tls, **options) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:
