@@ -46,22 +46,21 @@ class Database:
         self.has_remains = False
         """Whether deleted bytes may still be in a file: `shrink` could not finish."""
         target = ":memory:" if path is None else str(path)
-        connection = _connect(target)
-        # Deleted means gone: pages are overwritten, and given back to the system by `shrink`.
-        for pragma in ("secure_delete = ON", "auto_vacuum = INCREMENTAL", "journal_mode = WAL", "synchronous = FULL"):
-            connection.execute(f"PRAGMA {pragma}").fetchall()
-        (found,) = connection.execute("PRAGMA user_version").fetchone()
-        if found > version:
-            connection.close()
-            raise sqlite3.DatabaseError(f"a newer version wrote it (schema {found}, known {version})")
-        if found == 0:
-            connection.executescript(f"BEGIN; {schema} PRAGMA user_version = {version}; COMMIT;")
+        is_shared = path is not None
+        try:
+            connection = _open(target, schema, version)
+        except sqlite3.OperationalError:
+            if path is None or not is_full(path.parent):
+                raise
+            # A full disk has no room for the index that connections share. One alone keeps it in memory: what is stored
+            # can be read, and written to once there is room.
+            connection, is_shared = _open(target, schema, version, "locking_mode = EXCLUSIVE"), False
         if path is None:
             (page,) = connection.execute("PRAGMA page_size").fetchone()
             connection.execute(f"PRAGMA max_page_count = {MEMORY_BYTES // page}").fetchall()
         self._writer = _Worker(connection, "writer", in_memory=path is None)
         # In memory there is one connection, which has one thread.
-        self._reader = self._writer if path is None else _Worker(_connect(target), "reader")
+        self._reader = _Worker(_connect(target), "reader") if is_shared else self._writer
         if path is not None:  # a death between a deletion and its `shrink` leaves bytes
             self.has_remains = not self._writer.submit(_shrink, alone=True).result()
 
@@ -194,6 +193,28 @@ def _settle(outcomes: list[_Outcome]) -> None:
             waiting.set_result(result)
         else:
             waiting.set_exception(error)
+
+
+def _open(target: str, schema: str, version: int, *pragmas: str) -> sqlite3.Connection:
+    """A connection to a database of ours, which is made if there is none."""
+    connection = _connect(target)
+    try:
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+        (found,) = connection.execute("PRAGMA user_version").fetchone()
+        if found > version:
+            raise sqlite3.DatabaseError(f"a newer version wrote it (schema {found}, known {version})")
+        # Deleted means gone: pages are overwritten, and given back to the system by `shrink`. Of these `auto_vacuum` is
+        # kept in the file, and would be written again, for which a full disk has no room.
+        new = ["auto_vacuum = INCREMENTAL"] if found == 0 else []
+        for pragma in ("secure_delete = ON", *new, "journal_mode = WAL", "synchronous = FULL"):
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+        if found == 0:
+            connection.executescript(f"BEGIN; {schema} PRAGMA user_version = {version}; COMMIT;")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _connect(target: str) -> sqlite3.Connection:

@@ -25,6 +25,7 @@ def lock_folder(folder: Path, timeout: float) -> sqlite3.Connection:
     except (OSError, sqlite3.Error) as error:
         raise unusable(folder, error) from None
     try:
+        lock.execute("PRAGMA journal_mode = MEMORY").fetchall()  # nothing is written, also where nothing could be
         lock.execute("BEGIN EXCLUSIVE")
     except sqlite3.Error as error:
         lock.close()

@@ -191,19 +191,28 @@ def test_a_turn_that_is_cut_by_a_full_disk_is_closed_once_there_is_room(
     checked(disk.folder)
 
 
-def test_a_start_on_a_full_disk_says_so_and_one_with_room_goes_on(start: Callable[..., Any], disk: Disk) -> None:
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_start_on_a_full_disk_reads_what_is_stored_and_writes_once_there_is_room(
+    start: Callable[..., Any], disk: Disk, how: signal.Signals
+) -> None:
+    """Killed, it leaves a log that is not in the database yet, else the database alone."""
     server = start()
     session_id = server.api.register()
     server.api.ask(session_id, "kept")
     before = server.api.session(session_id)
-    server.end(signal.SIGKILL)  # with a log that is not in the database yet
+    server.end(how)
     disk.fill()
-    command = [sys.executable, "-m", "secgemini_jupyter.local_server", "--engine", "echo", "--data", disk.folder]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "The disk is full. Free some space" in done.stderr.splitlines()[-1]
+    server = start()
+    assert server.api.session(session_id) == before
+    error, _ = server.api.ask(session_id, "x" * 60_000)
+    assert error["content"] == "The turn could not be stored. The disk is full. Free some space, then try again."
     disk.free()
-    assert start().api.session(session_id) == before
+    assert server.api.ask(session_id, "more")[-2]["content"] == "more"
+    after = server.api.session(session_id)
+    assert after["messages"][: len(before["messages"])] == before["messages"]
+    server.end(signal.SIGKILL)
+    checked(disk.folder)
+    assert start().api.session(session_id) == after
 
 
 def test_a_start_in_an_empty_folder_of_a_full_disk_says_so(disk: Disk) -> None:
