@@ -370,6 +370,20 @@ def test_table_says_what_the_attached_file_says(name: str, in_memory: bool, tmp_
     assert loaded["sample"] == log_load(FileOrText(file="x.jsonl"), inputs)["sample"]
 
 
+def test_users_who_failed_stand_first_where_they_are_asked_for(asked: Any) -> None:
+    records = [
+        {"user": user, "event": "login", "outcome": "failure" if n % of == 0 else "success", "src_ip": f"10.0.0.{n}"}
+        for user, of in (("alice", 9), ("mallory", 1), ("bob", 3))
+        for n in range(90)
+    ]
+    session_id = with_table(asked, lines_of(*records))
+    for question in ("Which users failed to log in most?", "Who failed?", "How many logins failed per user?"):
+        told = answer(asked, session_id, question)
+        assert told.startswith("**Failed logins by user: `mallory` 90, `bob` 30, `alice` 10**.\n\n"), question
+    table = told[told.index("| user |") :].splitlines()
+    assert table[2].startswith("| `mallory` | 90 | 0 | `10.0.0.0`, `10.0.0.1`, `10.0.0.2` and 87 more |")
+
+
 def test_which_hosts_is_answered_from_the_whole_table(asked: Any) -> None:
     records = [
         {"time": f"2026-01-01T00:00:{n % 60:02}Z", "host": f"web-{n % 5}", "ok": n % 4 > 0} for n in range(9_000)

@@ -20,6 +20,11 @@ MAX_LISTED = 200
 PREAUTH = "KDC_ERR_PREAUTH_REQUIRED"
 
 
+class LoginArguments(FileOrText):
+    by_user: bool = False
+    """Whether the users are what was asked for: they stand first in the answer."""
+
+
 def auth_timeline(arguments: FileOrText, files: Mapping[str, bytes]) -> dict[str, Any]:
     table = open_table(arguments, files)
     log = table or open_log(arguments, files)
@@ -49,6 +54,7 @@ def auth_timeline(arguments: FileOrText, files: Mapping[str, bytes]) -> dict[str
         "bad_lines": log.bad,
         "other_lines": rows - by_row,
         "is_cut": is_cut,
+        "by_user": isinstance(arguments, LoginArguments) and arguments.by_user,
         "is_dated": bool(events) and all(event.when is not None for event in events),
         "successes": sum(event.kind == "success" for event in tries),
         "failures": len(failures),
@@ -77,18 +83,20 @@ def _groups(events: Sequence[Login], key: str) -> list[dict[str, Any]]:
         if event.kind in ("success", "failure", "refused") and (name := getattr(event, key)):
             grouped[name].append(event)
     other = "user" if key == "source" else "source"
-    rows: list[dict[str, Any]] = [
-        {
+    rows: list[dict[str, Any]] = []
+    for name, group in grouped.items():
+        others = dict.fromkeys(value for event in group if (value := getattr(event, other)))
+        row: dict[str, Any] = {
             key: name[:300],
             "successes": sum(event.kind == "success" for event in group),
             "failures": sum(event.kind == "failure" for event in group),
             "refused": sum(event.kind == "refused" for event in group),
-            f"{other}s": [v[:300] for v in dict.fromkeys(getattr(e, other) for e in group if getattr(e, other))][:10],
+            f"{other}s": [value[:300] for value in others][:10],
+            f"{other}_count": len(others),
             "first": _written(group[0]),
             "last": _written(group[-1]),
         }
-        for name, group in grouped.items()
-    ]
+        rows.append(row)
     rows.sort(key=lambda row: (-row["failures"], -row["successes"], -row["refused"]))
     return rows[:MAX_LISTED]
 
@@ -141,15 +149,21 @@ _ASKS = (
 )
 
 
+_ASKS_USERS = (
+    r"\b(?:which|what|per|by|each|how many) (?:\w+ )?(?:users?|accounts?|usernames?)\b|^\W*who (?:has )?failed\b"
+)
+
+
 def _plan(request: Request) -> list[Call]:
     if not request.asks(_ASKS):
         return []
+    by = {"by_user": True} if request.asks(_ASKS_USERS) else {}
     files = request.fitting(lambda each: each.is_log and each.has_logins)
-    calls = [Call("auth_timeline", {"file": each.name}, f"read the logins in {code(each.name)}") for each in files]
-    if request.asked_table and request.asked_table.has_logins:
-        calls.insert(0, Call("auth_timeline", {"table": request.asked_table.name}, "read the logins in the logs table"))
+    calls = [Call("auth_timeline", {"file": each.name} | by, f"read the logins in {code(each.name)}") for each in files]
+    if (asked := request.asked_table) and asked.has_logins:
+        calls.insert(0, Call("auth_timeline", {"table": asked.name} | by, "read the logins in the logs table"))
     if not calls and request.pasted_has_logins:
-        calls.append(Call("auth_timeline", {"text": request.pasted}, "read the logins in the pasted lines"))
+        calls.append(Call("auth_timeline", {"text": request.pasted} | by, "read the logins in the pasted lines"))
     return calls
 
 
@@ -158,6 +172,8 @@ def _answer(result: dict[str, Any], _wish: Wish) -> str:
         return f"No login, sudo or account event in {where(result)} ({_read(result)})."
     lead = _kerberos_lead(result) if _is_kerberos(result) else _lead(result)
     parts = [f"{lead} In {where(result)}, {_read(result)}."]
+    if result["by_user"] and result["users"]:
+        parts = [_users_lead(result), *parts, _group_table(result, "user")]
     if result["then_succeeded"]:
         lines = ["**Failures, then a success, from the same source**\n"]
         for row in result["then_succeeded"][:10]:
@@ -171,7 +187,7 @@ def _answer(result: dict[str, Any], _wish: Wish) -> str:
     if notes := _kerberos_notes(result):
         parts.append(notes)
     if result["sources"]:
-        parts.append(_source_table(result))
+        parts.append(_group_table(result, "source"))
     if _is_kerberos(result) or (result["failed"] and not result["failed_password_sources"]):
         parts.append(_failed_table(result))
     if result["others"]:
@@ -256,27 +272,42 @@ def _kerberos_notes(result: dict[str, Any]) -> str:
     return told + (f" Without it, {count(rest, 'request')} failed." if rest else " No other failure is in the log.")
 
 
-def _source_table(result: dict[str, Any]) -> str:
-    has_refused = any(row["refused"] for row in result["sources"])
-    headers = ["source", "failed", "ok", *(["refused"] if has_refused else []), "users", "first", "last"]
+def _users_lead(result: dict[str, Any]) -> str:
+    failed = [row for row in result["users"] if row["failures"]]
+    if not failed:
+        return f"**No login of {count(len(result['users']), 'user')} failed.**"
+    told = ", ".join(f"{code(row['user'])} {row['failures']:,}" for row in failed[:6])
+    return (
+        f"**Failed logins by user: {told}**" + (f" and {len(failed) - 6:,} more users" if len(failed) > 6 else "") + "."
+    )
+
+
+def _group_table(result: dict[str, Any], key: str) -> str:
+    """
+    Args:
+        key: `source` or `user`.
+    """
+    other = "user" if key == "source" else "source"
+    has_refused = any(row["refused"] for row in result[f"{key}s"])
+    headers = [key, "failed", "ok", *(["refused"] if has_refused else []), f"{other}s", "first", "last"]
     rows = [
         (
-            row["source"],
+            row[key],
             row["failures"],
             row["successes"],
             *([row["refused"]] if has_refused else []),
-            Plain(_names(row["users"])),
+            Plain(_names(row[f"{other}s"], row[f"{other}_count"])),
             moment(row["first"]),
             moment(row["last"]),
         )
-        for row in result["sources"]
+        for row in result[f"{key}s"]
     ]
     return table(headers, rows, limit=15)
 
 
-def _names(users: list[str]) -> str:
-    shown = ", ".join(code(user, 40) for user in users[:3]).replace("|", "\\|")
-    return shown + (f" and {len(users) - 3} more" if len(users) > 3 else "") if shown else "–"
+def _names(names: list[str], number: int) -> str:
+    shown = ", ".join(code(name, 40) for name in names[:3]).replace("|", "\\|")
+    return shown + (f" and {number - 3:,} more" if number > 3 else "") if shown else "–"
 
 
 def _failed_table(result: dict[str, Any]) -> str:
@@ -289,7 +320,7 @@ TOOLS = (
         name="auth_timeline",
         description="Logins in a log by source and user: successes, failures, success after failures, sudo, new users.",
         ability='read logins out of syslog, Kerberos, ssh, Windows or JSON logs: "Who logged in, who failed?"',
-        arguments=FileOrText,
+        arguments=LoginArguments,
         run=auth_timeline,
         plan=_plan,
         answer=_answer,
