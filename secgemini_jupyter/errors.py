@@ -172,7 +172,7 @@ class SecGeminiError(Exception):
         messages: for an error that ended a turn, the messages that had arrived; else empty.
         response: the same as a `SessionResponse`; else None.
         retry_after: seconds after which to try again, where the service says so; else None.
-        advice: the words at which the message says to ask again.
+        advice: those of the message's words that say what to do, unless somebody knows better.
     """
 
     messages: Sequence[Message] = ()
@@ -193,7 +193,7 @@ class SecGeminiError(Exception):
         return self
 
     def advise(self, words: str) -> Self:
-        """Let the message say to ask again; `without_advice` takes it back, where that would be wrong."""
+        """Let the message say what to do; `without_advice` takes it back, where that would be wrong."""
         self.advice = words
         self.args = (f"{self} {words}", *self.args[1:])
         return self

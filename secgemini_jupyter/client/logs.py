@@ -143,10 +143,9 @@ class Upload:
     def _known_lines(self, found: LogsTableState) -> int:
         lines, total = found.log_lines or 0, self._log.lines
         if lines and found.custom_fields_mapping is not None and found.custom_fields_mapping != self._mapping:
-            raise InputError(
-                f"The logs table was made with custom_fields_mapping={found.custom_fields_mapping}: pass the same, or "
-                f"attach_logs({self.logs_hash!r}) as it is."
-            )
+            made = found.custom_fields_mapping
+            how = f"with custom_fields_mapping={made}: pass the same" if made else "without names of its own: pass none"
+            raise InputError(f"The logs table was made {how}, or attach_logs({self.logs_hash!r}) as it is.")
         if lines > total:
             warnings.warn(
                 f"The logs table holds {lines:,} lines, the log {total:,}: an upload inserted some of them twice.",
@@ -218,7 +217,7 @@ class Upload:
             status = type(error).__name__
             self._settle(error)
             if isinstance(error, SessionNotFoundError) and self._begun:
-                raise ServiceError(f"{str(error).partition(' list_sessions')[0]} {self._told()}", status=404) from None
+                raise ServiceError(f"{error.without_advice()} {self._told()}", status=404) from None
             if self._begun and not _is_final(error):
                 self._tell(error)
             raise

@@ -215,7 +215,7 @@ def translate(error: Exception, address: str) -> SecGeminiError:
         )
     if isinstance(error, (httpx.TimeoutException, TimeoutError)):
         return NetworkError(f"{host} did not answer in time.").advise("Try again, or raise the timeouts in Settings.")
-    if isinstance(error, (httpx.DecodingError, httpx.RemoteProtocolError, WebSocketException)):
+    if isinstance(error, _LOST):
         return NetworkError(f"The connection to {host} was lost ({_reason(error)}).").advise("Try again.")
     if isinstance(error, (httpx.HTTPError, OSError)):
         return NetworkError(f"{host} cannot be reached ({_reason(error)}). Check the address and the network.")
@@ -225,6 +225,9 @@ def translate(error: Exception, address: str) -> SecGeminiError:
         error.args = ("no address",)
         return _unusable(error)
     raise error
+
+
+_LOST = (httpx.DecodingError, httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError, WebSocketException)
 
 
 def bare(error: BaseException) -> BaseException:

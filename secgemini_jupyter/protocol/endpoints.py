@@ -65,7 +65,9 @@ def register(session: PublicSession) -> Request[OpResult]:
         try:
             return read_op_result(body, "register")
         except SessionNotFoundError as error:  # what is not there is no session, but what was asked of it
-            raise ServiceError(f"{error} See models() for what this key may use.", status=404) from None
+            raise ServiceError(
+                f"{error.without_advice()} See models() for what this key may use.", status=404
+            ) from None
 
     _refuse_key("session", session.name, session.description, session.model.model_string)
     return replace(
@@ -229,8 +231,9 @@ def attach_logs(session_id: str, logs_hash: str) -> Request[OpResult]:
         except SessionNotFoundError as error:
             if "table" not in str(error).lower():
                 raise
-            why = str(error).partition(" list_sessions")[0]
-            raise ServiceError(f"{why} upload_and_attach_logs(path) brings the log up.", status=404) from None
+            raise ServiceError(
+                f"{error.without_advice()} upload_and_attach_logs(path) brings the log up.", status=404
+            ) from None
 
     return Request(
         method="POST",

@@ -135,12 +135,12 @@ def service_error(status: int, reason: str, where: str, wait: float | None = Non
             f"{where} refused the key ({status}: {reason}). Check it at {KEY_PAGE}.", status=status
         )
     if status == 404:
-        return SessionNotFoundError(f"{where}: {reason} (404). list_sessions() gives what there is.")
+        return SessionNotFoundError(f"{where}: {reason} (404).").advise("list_sessions() gives what there is.")
     if status == 429:
         exceeded = QuotaError(f"{where}: quota exceeded (429: {reason}).", retry_after=wait)
         return exceeded.advise(f"Try again {when(wait)}.")
     refused = ServiceError(f"{where} refused ({status}: {reason}).", status=status)
-    if status >= 500:
+    if status >= 500 and "try again" not in reason.lower():  # it knows better when
         return refused.advise(f"Try again {when(wait)}." if wait else "Try again, or later if that fails too.")
     if status in (400, 413, 422):
         return refused.tell("Correct what it names: the same call would be refused again.")

@@ -309,3 +309,24 @@ def test_file_in_the_reply_must_be_one() -> None:
     request = endpoints.attach_file("s", "a.log", b"x", None)
     with pytest.raises(ProtocolError, match="attached file"):
         request.result(replied(200, {"ok": True, "status_code": 200, "data": [1]}))
+
+
+@pytest.mark.parametrize(
+    ("request_", "reason", "advice"),
+    [
+        (endpoints.delete(PublicSession(id="id1")), "Session not found", "list_sessions()"),
+        (endpoints.register(PublicSession(id="id1")), "Unknown model: gpt-9", "See models()"),
+        (endpoints.attach_logs("id1", "ab"), "Logs table not found", "upload_and_attach_logs(path)"),
+    ],
+)
+def test_the_advice_is_about_what_is_missing(request_: Request[Any], reason: str, advice: str) -> None:
+    with pytest.raises(ServiceError) as caught:
+        request_.result(replied(200, {"ok": False, "status_code": 404, "status_message": reason}))
+    advices = ("list_sessions()", "See models()", "upload_and_attach_logs(path)")
+    assert [each for each in advices if each in str(caught.value)] == [advice]
+
+
+def test_a_reason_with_advice_of_its_own_gets_no_other() -> None:
+    with pytest.raises(ServiceError) as caught:
+        GET.result(replied(507, {"detail": "The disk is full. Free some space, then try again."}))
+    assert str(caught.value).lower().count("try again") == 1
