@@ -48,6 +48,8 @@ class SessionState:
     """None: not loaded."""
     left_unfinished: bool = False
     """Whether an earlier turn may still run at the service: its frames are not the next turn's."""
+    abandoned: list[str] = field(default_factory=list)
+    """Ids of prompts whose turns this side has left, since one was last seen through."""
     tool_results: dict[str, Message] = field(default_factory=dict)
     """What was answered to the service's requests in a turn that did not end yet, by the id of the request."""
     is_deleted: bool = False
@@ -82,9 +84,13 @@ class SessionState:
         """Take over what the service says, messages included."""
         messages = session.read_messages()
         self.messages = messages
-        self.left_unfinished = unfinished(messages)
+        self.left_unfinished = unfinished(messages) or self._may_still_come(messages)
         self.keep(without_messages(session, len(messages)))
         return messages
+
+    def _may_still_come(self, messages: Sequence[Message]) -> bool:
+        """Whether a prompt that was left just now is not stored yet."""
+        return bool(self.abandoned) and self.abandoned[-1] not in [message.id for message in messages]
 
     def keep(self, info: PublicSession) -> None:
         """Take over what became of the session, and tell who watches it."""
@@ -196,7 +202,7 @@ class SessionState:
         self._current = turn
         turn.on_query_sent = lambda query: self.note("prompt_sent", noting.prompt(query))
         if self.left_unfinished:  # perhaps only since `turn` was prepared
-            turn.look_first()
+            turn.look_first(tuple(self.abandoned))
         elif self.messages and not turn.is_listener:
             turn.earlier = TurnBefore(self.messages)
         self.watchers.tell()
@@ -226,6 +232,9 @@ class SessionState:
         self.left_unfinished = not turn.done
         if turn.done:
             self.tool_results.clear()  # ids of calls may repeat in the next turn
+            self.abandoned.clear()
+        else:
+            self.abandoned.append(turn.query.id)
         if turn.is_listener:
             self.messages = None  # what it brought stands partly in the snapshot already
             return

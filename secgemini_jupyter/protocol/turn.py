@@ -100,6 +100,11 @@ class Turn:
         self._unsent: list[Message] = [] if self.fetch_wanted or not self.query else [self.query]
         self._results = {} if results is None else results
         self._answered: set[str] = set()
+        self.abandoned: Container[str] = ()
+        """Ids of prompts whose turns this side has left: what they ask of it, nobody else will answer."""
+        self._left: str | None = None
+        self._may_release = False
+        self._sent_here = False
         self.earlier: Container[Gist] = ()
         """What a new socket may begin with, though it is no part of this turn."""
         self._missed = False
@@ -116,9 +121,14 @@ class Turn:
         self._end: Message | None = None  # one that came, and is given when the stored session was looked at
         self._looked_after = 0  # messages that the caller had when silence last made us look
 
-    def look_first(self) -> None:
-        """An earlier turn of the session may still run: look before the prompt is sent, and skip that one's frames."""
+    def look_first(self, abandoned: Sequence[str] = ()) -> None:
+        """An earlier turn of the session may still run: look before the prompt is sent, and skip that one's frames.
+
+        Args:
+            abandoned: ids of prompts whose turns this side has left, the last one at the end.
+        """
         self.fetch_wanted, self._unsent = True, []
+        self.abandoned, self._left = abandoned, abandoned[-1] if abandoned else None
 
     # --- what a shell asks ---
 
@@ -128,6 +138,7 @@ class Turn:
             self.reconnects += 1
             self.fetch_wanted = self._is_doubtful = True
         self._connected = True
+        self._sent_here = False
 
     @property
     def has_outgoing(self) -> bool:
@@ -138,10 +149,11 @@ class Turn:
         if not self._unsent:
             return []
         frames = [message.to_json().decode() for message in self._unsent]
-        if not self.query_sent and self.query and self.query in self._unsent:
-            self.query_sent = True
-            if self.on_query_sent:
+        if self.query and self.query in self._unsent:
+            self._sent_here = True
+            if not self.query_sent and self.on_query_sent:
                 self.on_query_sent(self.query)
+            self.query_sent = True
         self._unsent = []
         return frames
 
@@ -197,12 +209,19 @@ class Turn:
         if message.is_end:
             self.skipping = False
             self._results.clear()  # ids of calls may repeat in the next turn
-            self._unsent = [self.query] if self.query else []
+            if self.query_sent:  # the service may have kept it, and begin with it now
+                self.fetch_wanted, self.fetch_pause, self._missed = True, SECOND_LOOK, True
+            else:
+                self._unsent = [self.query] if self.query else []
         else:
             self._release(message)
 
     def _release(self, message: Message) -> None:
-        """An abandoned turn that waits for us gets what we have for it, or a refusal: else it never ends."""
+        """A turn that this side has left, and that waits for it, gets what we have for it, or a refusal: else it never
+        ends. What another kernel's turn asks is that one's to answer.
+        """
+        if not self._may_release:
+            return
         if message.message_type is MessageType.LOCAL_TOOL_CALL:
             if message.id not in self._results:
                 call = read_call(message)
@@ -306,6 +325,18 @@ class Turn:
         if self.query_sent and not self._missed:
             # The service may be reading it just now: look once more before the prompt is sent a second time.
             self.fetch_wanted, self.fetch_pause, self._missed = True, SECOND_LOOK, True
+            return
+        prompts = [message.id for message in stored if message.message_type is QUERY]
+        if self._left is not None and self._left not in prompts:
+            # So may the service that one's prompt which this side has left just now: it would come before ours.
+            self.fetch_wanted, self.fetch_pause, self._left = True, SECOND_LOOK, None
+            return
+        self._may_release = bool(prompts) and prompts[-1] in self.abandoned
+        if self._sent_here and unfinished(stored):
+            # It waits at the service, behind another turn that says nothing: sent again, it would be asked twice.
+            self._was_silent, self._is_doubtful = False, True
+            for message in open_requests(stored):
+                self._release(message)
             return
         # A turn that says nothing and stores nothing from one look to the next lost its END: we wait no longer.
         stalled = self._was_silent and self._stored_at_last_look == len(stored)

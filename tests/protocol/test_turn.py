@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from secgemini_jupyter.errors import (
     AuthenticationError,
@@ -246,7 +247,7 @@ def test_frames_of_an_earlier_turn_are_skipped(
     if left[-1].message_type is MessageType.LOCAL_TOOL_CALL:
         wire.waiting_for = left[-1].id
     turn = Turn("now?", SETTINGS, now=0.0)
-    turn.look_first()
+    turn.look_first([left[0].id])
     runs: list[str] = []
     got = play(turn, wire, runs)
     start = [m.content for m in wire.stored].index("now?")
@@ -387,14 +388,61 @@ def test_earlier_turn_that_waits_for_a_tool_is_let_go() -> None:
     """Its call is refused, not run: nobody listens to that turn any more, and ours waits for its end."""
     call = message("local_tool_call", '{"tool_name": "t", "tool_args": {}}', "calling_tool", role=Role.AGENT)
     turn = Turn("now?", SETTINGS, now=0.0)
-    turn.look_first()
+    left = asked("earlier")
+    turn.look_first([left.id])
     turn.connected()
-    list(turn.reconcile([asked("earlier"), call]))
+    list(turn.reconcile([left, call]))
     (result,) = map(read_message, turn.take_outgoing())
     assert result.message_type is MessageType.LOCAL_TOOL_RESULT
     assert result.parent_id == call.id
     assert json.loads(result.content or "")["is_error"] is True
     assert turn.messages == []
+
+
+def test_what_another_kernel_s_turn_asks_is_not_answered_here() -> None:
+    call = message("local_tool_call", '{"tool_name": "t", "tool_args": {}}', "calling_tool", role=Role.AGENT)
+    turn = Turn("now?", SETTINGS, now=0.0)
+    turn.look_first(["of-a-turn-before-that"])
+    turn.connected()
+    stored = [asked("of-a-turn-before-that"), end(), asked("earlier"), call]
+    stored[0] = structs.replace(stored[0], id="of-a-turn-before-that")
+    list(turn.reconcile(stored))
+    assert turn.receive(frame(call)) is None
+    assert turn.take_outgoing() == []
+
+
+def test_prompt_that_waits_at_the_service_behind_a_silent_turn_is_not_sent_again() -> None:
+    """Another kernel's turn waits for a tool, say. On a new connection it may be: a service drops what waits there."""
+    other = [asked("another"), message("info", "x")]
+    turn = Turn("now?", SETTINGS, now=0.0)
+    turn.connected()
+    assert len(turn.take_outgoing()) == 1
+    for now in (90.0, 180.0, 270.0):
+        turn.silent(now)
+        while turn.fetch_wanted:
+            list(turn.reconcile(other))
+        assert turn.take_outgoing() == []
+    turn.connected()
+    while turn.fetch_wanted:
+        list(turn.reconcile(other))
+    assert turn.take_outgoing() == []
+    assert turn.receive(frame(end())) is None
+    assert turn.fetch_wanted, "the service may have kept the prompt, and begin with it now"
+    while turn.fetch_wanted:
+        list(turn.reconcile([*other, end()]))
+    assert len(turn.take_outgoing()) == 1
+
+
+def test_prompt_that_was_left_before_it_was_stored_is_waited_for() -> None:
+    turn = Turn("now?", SETTINGS, now=0.0)
+    turn.look_first(["left"])
+    turn.connected()
+    list(turn.reconcile([]))
+    assert turn.fetch_wanted
+    assert turn.take_outgoing() == []
+    list(turn.reconcile([structs.replace(asked("earlier"), id="left")]))
+    assert turn.skipping
+    assert turn.take_outgoing() == []
 
 
 def test_earlier_turn_gets_the_result_that_its_tool_gave() -> None:
@@ -407,9 +455,9 @@ def test_earlier_turn_gets_the_result_that_its_tool_gave() -> None:
     assert asked_for
     given_back = first.answer(asked_for, "42", is_error=False)
     second = Turn("now?", SETTINGS, now=0.0, results=results)
-    second.look_first()
-    second.connected()
     assert first.query
+    second.look_first([first.query.id])
+    second.connected()
     list(second.reconcile([first.query, call]))
     assert [read_message(each).id for each in second.take_outgoing()] == [given_back.id]
 
