@@ -508,6 +508,10 @@ def read_stored_message(raw: bytes | msgspec.Raw) -> Message:
                        message_type=MessageType("other"), content=text)  # fmt: skip
 
 
+UNREADABLE_ADVICE = " Is the address right?"
+"""What a client does next about a reply that it cannot read; a server does not tell it."""
+
+
 def read(body: bytes, kind: type[T], what: str) -> T:
     """A reply's body as a struct; fields that do not fit fall back to their defaults.
 
@@ -521,7 +525,7 @@ def read(body: bytes, kind: type[T], what: str) -> T:
     try:
         return cast("T", _lenient(value, kind))
     except (msgspec.ValidationError, TypeError) as error:
-        raise ProtocolError(f"Expected {what}, got {_sample(value)} ({error}). Is the address right?") from None
+        raise ProtocolError(f"Expected {what}, got {_sample(value)} ({error}).{UNREADABLE_ADVICE}") from None
 
 
 def read_session(body: bytes) -> PublicSession:
@@ -560,7 +564,7 @@ def _read_json(body: bytes | str, what: str, decoder: json.JSONDecoder) -> Any:
         return _without_surrogates(decoder.decode(text))
     except (ValueError, RecursionError) as error:
         reason = error.msg if isinstance(error, json.JSONDecodeError) else type(error).__name__
-        raise ProtocolError(f"Expected {what} as JSON, got {_sample(body)} ({reason}). Is the address right?") from None
+        raise ProtocolError(f"Expected {what} as JSON, got {_sample(body)} ({reason}).{UNREADABLE_ADVICE}") from None
 
 
 def _finite(number: str) -> float | str:

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from secgemini_jupyter.errors import ProtocolError
 from secgemini_jupyter.local_server import limits
-from secgemini_jupyter.models import LocalTool, ModelInfo, OpResult, read
+from secgemini_jupyter.models import UNREADABLE_ADVICE, LocalTool, ModelInfo, OpResult, read
 
 T = TypeVar("T")
 
@@ -149,7 +149,7 @@ def parse(body: bytes, kind: type[T]) -> T:
     try:
         return read(body, kind, f"a {kind.__name__}")
     except ProtocolError as error:
-        raise Invalid(["body"], str(error)) from None
+        raise Invalid(["body"], str(error).removesuffix(UNREADABLE_ADVICE)) from None
 
 
 def query_value(request: Request, name: str) -> str:
