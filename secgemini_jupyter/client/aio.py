@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import io
 import os
 import threading
 import time
@@ -341,10 +340,10 @@ class AsyncSecGemini:
         http = await self._pool()
         try:
             async with bounded.until_async(ends), http.stream(**options) as response:
-                body = io.BytesIO()
+                body = transport.Body(response, self.settings, ends)
                 async for part in response.aiter_bytes():
-                    body.write(part)
-                return transport.reply(response, body.getvalue())
+                    body.take(part)
+                return body.reply()
         except (asyncio.CancelledError, KeyboardInterrupt) as stopped:
             raise transport.bare(stopped) from None
         except Exception as error:

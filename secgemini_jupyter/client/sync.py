@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-import io
 import os
 import threading
 import time
@@ -356,10 +355,10 @@ class SecGemini:
         options = transport.request_options(request, self.settings)
         try:
             with bounded.until(ends), http.stream(**options) as response:
-                body = io.BytesIO()
+                body = transport.Body(response, self.settings, ends)
                 for part in response.iter_bytes():
-                    body.write(part)
-                return transport.reply(response, body.getvalue())
+                    body.take(part)
+                return body.reply()
         except KeyboardInterrupt as interrupt:
             raise transport.bare(interrupt) from None
         except Exception as error:

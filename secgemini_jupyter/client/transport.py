@@ -6,8 +6,11 @@ and a verbose traceback prints those: so their tracebacks never leave this packa
 
 from __future__ import annotations
 
+import io
 import logging
+import math
 import ssl
+import time
 from collections.abc import Callable, Generator
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -30,7 +33,7 @@ from secgemini_jupyter.errors import (
 )
 from secgemini_jupyter.protocol import endpoints
 from secgemini_jupyter.protocol.requests import Reply, Request, http_error
-from secgemini_jupyter.settings import Settings, proxy_for
+from secgemini_jupyter.settings import MIB, Settings, proxy_for
 
 H = TypeVar("H")
 
@@ -73,7 +76,7 @@ def http_options(settings: Settings, key: Callable[[], Secret]) -> dict[str, Any
     """Arguments of `httpx.Client` and `httpx.AsyncClient`; `key` is asked at each request."""
     return {
         "auth": KeyHeader(key),
-        "headers": endpoints.HEADERS,
+        "headers": endpoints.HEADERS | {"accept-encoding": "gzip"},
         "timeout": httpx.Timeout(settings.read_timeout, connect=settings.connect_timeout),
         "follow_redirects": False,
     }
@@ -154,12 +157,48 @@ def request_options(request: Request[Any], settings: Settings) -> dict[str, Any]
     }
 
 
-def reply(response: httpx.Response, body: bytes) -> Reply:
-    """A streamed response as ours. The shells collect `body` themselves: of `response.content` httpx keeps all pieces
-    until it has joined them, which doubles the memory of a session of 100,000 messages.
+class Body(io.BytesIO):
+    """The body of `response`, as it comes. The shells collect it themselves: of `response.content` httpx keeps all
+    pieces until it has joined them, which doubles the memory of a session of 100,000 messages.
+
+    Few bytes may be packed gigabytes: what they become is counted, and one packing alone is taken.
+
+    Args:
+        ends: the moment of the monotonic clock at which it must be whole; unpacking takes time as well.
+
+    Raises:
+        ProtocolError: it is too large, or packed otherwise than we asked for.
+        TimeoutError: the time is over.
     """
-    address = str(response.request.url.copy_with(query=None))
-    return Reply(response.status_code, response.headers, body, address)
+
+    def __init__(self, response: httpx.Response, settings: Settings, ends: float) -> None:
+        super().__init__()
+        self._response, self._ends = response, ends
+        self._limit = settings.max_reply_bytes or math.inf
+        packing = response.headers.get("content-encoding", "").strip().lower()
+        if packing not in ("", "identity", "gzip", "deflate"):
+            raise self._refused(f"sent a reply packed as {packing[:40]!r}, which was not asked for. Report it.")
+
+    def take(self, part: bytes) -> None:
+        if self.tell() + len(part) > self._limit:
+            size = f"{self._limit / MIB:,.0f} MiB" if self._limit >= MIB else f"{self._limit:,} bytes"
+            raise self._refused(f"sent a reply above the limit of {size}. Raise Settings.max_reply_bytes.")
+        if time.monotonic() > self._ends:
+            raise TimeoutError
+        self.write(part)
+
+    def reply(self) -> Reply:
+        return Reply(self._response.status_code, self._response.headers, self.getvalue(), self._address)
+
+    @property
+    def _address(self) -> str:
+        return str(self._response.request.url.copy_with(query=None))
+
+    def _refused(self, why: str) -> ProtocolError:
+        self.close()  # a traceback that is kept would keep it
+        error = ProtocolError(f"{self._address} (HTTP {self._response.status_code}) {why}")
+        error.is_of_a_reply = self._response.is_success
+        return error
 
 
 def socket_options(settings: Settings, key: Secret) -> dict[str, Any]:
