@@ -13,7 +13,7 @@ from secgemini_jupyter.errors import (
     SessionNotFoundError,
 )
 from secgemini_jupyter.models import Message
-from secgemini_jupyter.protocol.requests import LONGEST_RETRY_AFTER, service_error
+from secgemini_jupyter.protocol.requests import LONGEST_RETRY_AFTER, seconds, service_error
 
 ON_A_TURN = (NetworkError, ProtocolError, QuotaError, AuthenticationError)
 
@@ -31,6 +31,4 @@ def said_by(frame: Message, where: str) -> ServiceError:
     """What an error frame says, as a typed error."""
     reason = " ".join(part for part in (frame.status_message, frame.content) if part and part != "OK")
     wait = frame.unknown.get("retry_after") if isinstance(frame.unknown, dict) else None
-    return service_error(
-        frame.status_code, reason or "no reason given", where, wait if isinstance(wait, (int, float)) else None
-    )
+    return service_error(frame.status_code, reason or "no reason given", where, seconds(wait))

@@ -19,6 +19,7 @@ from secgemini_jupyter.errors import (
     SecGeminiError,
     ServiceError,
     SessionNotFoundError,
+    redact,
 )
 from secgemini_jupyter.models import OpResult, PublicSession, read
 from secgemini_jupyter.settings import KEY_PAGE, Settings
@@ -28,6 +29,10 @@ T = TypeVar("T")
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
 LONGEST_RETRY_AFTER = 120.0
 """Seconds; a service that asks for more gets its error shown instead of a kernel that seems dead."""
+FOREVER = 1e9
+"""Seconds, thirty years: what a wait beyond that counts as."""
+LONGEST_REASON = 2000
+"""Characters that an error quotes of what a service says."""
 SECOND_LOOK = 1.0
 """Seconds before a second look at what a request should have changed: it may still be on its way."""
 PASSING = frozenset({408, 500, 502, 503, 504})
@@ -109,7 +114,7 @@ def http_error(reply: Reply, what: str) -> SecGeminiError:
 
 def _http_error(reply: Reply, what: str) -> SecGeminiError:
     if 300 <= reply.status < 400:
-        target = reply.headers.get("location", "nowhere")
+        target = quoted(reply.headers.get("location", "nowhere"))
         return ProtocolError(
             f"{reply.url}: expected {what}, got a redirect to {target}. It is not followed: set the address to it."
         )
@@ -130,6 +135,7 @@ def _http_error(reply: Reply, what: str) -> SecGeminiError:
 
 def service_error(status: int, reason: str, where: str, wait: float | None = None) -> ServiceError:
     """The typed error for a status code, wherever it came: HTTP, an OpResult, a frame."""
+    reason = quoted(reason)
     if status in (401, 403):
         return AuthenticationError(
             f"{where} refused the key ({status}: {reason}). Check it at {KEY_PAGE}.", status=status
@@ -147,9 +153,17 @@ def service_error(status: int, reason: str, where: str, wait: float | None = Non
     return refused
 
 
+def quoted(text: str) -> str:
+    """What a service says, as far as an error quotes it."""
+    if len(text) <= LONGEST_REASON:
+        return text
+    # Half a key would not be known as one: keys go first, and so does the end, where one may be cut.
+    return f"{redact(text[: 2 * LONGEST_REASON])[:-1000][:LONGEST_REASON]}… ({len(text):,} characters)"
+
+
 def when(wait: float | None) -> str:
     """`in 5 s`; for what is more than a moment the time too, since nobody counts to 3,600."""
-    if wait is None or not math.isfinite(wait):
+    if wait is None or not wait < FOREVER:
         return "later"
     if wait <= LONGEST_RETRY_AFTER:
         return f"in {wait:g} s"
@@ -170,11 +184,13 @@ def _detail(body: bytes) -> str | None:
     detail = value.get("detail", value.get("status_message", ""))
     if isinstance(detail, list):  # HTTPValidationError
         return "; ".join(
-            f"{'.'.join(str(part) for part in item.get('loc', ()))}: {item.get('msg', '')}"
-            for item in detail
-            if isinstance(item, dict)
+            f"{_place(item.get('loc'))}: {item.get('msg', '')}" for item in detail if isinstance(item, dict)
         )
     return str(detail)
+
+
+def _place(loc: object) -> str:
+    return ".".join(str(part) for part in loc) if isinstance(loc, list) else ""
 
 
 def retry_after(headers: Mapping[str, str], otherwise: float | None = None) -> float | None:
@@ -183,14 +199,14 @@ def retry_after(headers: Mapping[str, str], otherwise: float | None = None) -> f
     if not value:
         return otherwise
     try:
-        return max(0.0, float(value))
+        return seconds(float(value))
     except ValueError:
         pass
     until = _date(value)
     if until is None:
         return otherwise
     now = _date(headers.get("date", ""))
-    return max(0.0, until - (time.time() if now is None else now))
+    return seconds(max(0.0, until - (time.time() if now is None else now)))
 
 
 def _date(value: str) -> float | None:
@@ -206,10 +222,14 @@ def _wait_in(body: bytes) -> float | None:
         value = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    wait = value.get("retry_after") if isinstance(value, dict) else None
-    if isinstance(wait, bool) or not isinstance(wait, (int, float)):
+    return seconds(value.get("retry_after")) if isinstance(value, dict) else None
+
+
+def seconds(wait: object) -> float | None:
+    """A `retry_after` as it came in JSON; None if it is no time to wait."""
+    if isinstance(wait, bool) or not isinstance(wait, (int, float)) or not wait >= 0:  # NaN is not, either
         return None
-    return max(0.0, float(wait)) if wait < 1e9 else None
+    return float(min(wait, FOREVER))
 
 
 def read_op_result(body: bytes, where: str) -> OpResult:
@@ -257,7 +277,7 @@ class Attempts(Generic[T]):
         if not may_look and not (self._left and self._worth_it(error)):
             raise self._told(error)
         self._made += 1
-        pause = jitter(self._made) if error.retry_after is None else min(error.retry_after, LONGEST_RETRY_AFTER)
+        pause = min(error.retry_after or jitter(self._made), LONGEST_RETRY_AFTER)
         if time.monotonic() + pause >= self.ends:
             raise self._told(error)
         if may_look and check:

@@ -369,7 +369,7 @@ class Turn:
         if self._failures_in_a_row > allowed or not passing(error):
             raise error
         pause = jitter(self._failures_in_a_row)
-        if isinstance(error, QuotaError) and error.retry_after is not None:
+        if isinstance(error, QuotaError) and error.retry_after:
             pause = error.retry_after
         return max(0.0, min(pause, self._deadline - now))
 

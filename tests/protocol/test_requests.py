@@ -18,6 +18,7 @@ from secgemini_jupyter.errors import (
     ProtocolError,
     QuotaError,
     SecGeminiError,
+    Secret,
     ServiceError,
     SessionNotFoundError,
 )
@@ -130,7 +131,17 @@ def test_op_result_that_is_done() -> None:
 
 @pytest.mark.parametrize(
     ("header", "expected"),
-    [("7", 7), ("0", 0), ("-3", 0), ("1.5", 1.5), ("soon", None), ("", None), ("Thu, 99 Foo 2026", None)],
+    [
+        ("7", 7),
+        ("0", 0),
+        ("-3", None),
+        ("nan", None),
+        ("1.5", 1.5),
+        ("1e400", 1e9),
+        ("soon", None),
+        ("", None),
+        ("Thu, 99 Foo 2026", None),
+    ],
 )
 def test_retry_after_in_seconds(header: str, expected: float | None) -> None:
     with pytest.raises(QuotaError) as caught:
@@ -228,6 +239,54 @@ def test_retry_after_in_the_body_alone() -> None:
     with pytest.raises(QuotaError) as caught:
         GET.result(replied(429, {"detail": "x", "retry_after": 4}))
     assert caught.value.retry_after == 4
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [("4", None), (True, None), (-5, None), (float("nan"), None), (0, 0), (1.5, 1.5), (10**9, 1e9), (10**400, 1e9)],
+)
+def test_retry_after_in_the_body_is_a_time(said: object, expected: float | None) -> None:
+    with pytest.raises(QuotaError) as caught:
+        GET.result(replied(429, {"detail": "x", "retry_after": said}))
+    assert caught.value.retry_after == expected
+
+
+@pytest.mark.parametrize("wait", ["1e9", "inf", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_wait_beyond_all_plans_is_never_tried_again(wait: str) -> None:
+    with pytest.raises(QuotaError, match=r"Try again later\.") as caught:
+        GET.result(replied(429, {"detail": "x"}, retry_after=wait))
+    assert pauses(GET, caught.value) == []
+    with pytest.raises(QuotaError) as caught:
+        GET.result(replied(429, {"detail": "x", "retry_after": 10**12}))
+    assert pauses(GET, caught.value) == []
+
+
+@pytest.mark.parametrize("wait", ["0", "-1", "nan", "Wed, 21 Oct 2015 07:28:00 GMT"])
+def test_no_wait_is_none_without_jitter(wait: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("random.uniform", lambda _, high: high)
+    with pytest.raises(QuotaError) as caught:
+        GET.result(replied(429, {"detail": "x"}, retry_after=wait))
+    assert pauses(GET, caught.value) == [0.5, 1, 2]
+
+
+@pytest.mark.parametrize("loc", [5, None, "body", {"a": 1}])
+def test_place_of_an_error_may_be_anything(loc: object) -> None:
+    with pytest.raises(ServiceError, match="too long"):
+        GET.result(replied(422, {"detail": [{"loc": loc, "msg": "too long"}]}))
+
+
+def test_long_reason_is_cut() -> None:
+    with pytest.raises(ServiceError, match=r"x… \(5,000,000 characters\)") as caught:
+        GET.result(replied(422, {"detail": "x" * 5_000_000}))
+    assert len(str(caught.value)) < 3000
+
+
+@pytest.mark.parametrize("before", range(1980, 2001, 4))
+def test_no_half_of_a_key_is_left_by_a_cut(before: int) -> None:
+    key = Secret("0123456789abcdefghij-key")
+    with pytest.raises(ServiceError) as caught:
+        GET.result(replied(422, {"detail": "x" * before + key.reveal() * 500}))
+    assert "01234" not in str(caught.value)
 
 
 def test_no_pause_goes_beyond_the_end() -> None:

@@ -561,6 +561,24 @@ def test_error_frame_with_end_is_raised_typed() -> None:
     assert [m.message_type for m in turn.messages] == ["thinking", "error", "info"]
 
 
+@pytest.mark.parametrize(("wait", "said"), [(10**400, "later"), (-5, "later"), (True, "later"), (0, "in 0 s")])
+def test_error_frame_with_an_odd_wait(wait: object, said: str) -> None:
+    turn = Turn("who?", SETTINGS, now=0.0)
+    for each in (json.dumps({"message_type": "error", "status_code": 429, "retry_after": wait}), frame(end())):
+        turn.receive(each)
+    with pytest.raises(QuotaError, match=rf"Try again {said}\."):
+        turn.raise_for_error("host")
+
+
+def test_long_error_frame_is_cut() -> None:
+    turn = Turn("who?", SETTINGS, now=0.0)
+    for each in (message("error", "E" * 3_000_000, "undefined", status_code=500), end()):
+        turn.receive(frame(each))
+    with pytest.raises(ServiceError, match=r"E… \(3,000,0\d\d characters\)") as caught:
+        turn.raise_for_error("host")
+    assert len(str(caught.value)) < 3000
+
+
 def test_error_frame_without_end_ends_the_turn_after_a_moment() -> None:
     turn = Turn("who?", SETTINGS, now=0.0)
     turn.receive(frame(failed()))
