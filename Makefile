@@ -27,8 +27,8 @@ js-check: $(VENV)/.installed
 	cd js && npm run --silent check && npm test --silent
 
 .PHONY: slow
-slow: $(VENV)/.installed browser peer  ## not part of test: further hosts, themes and sizes of what it covers, about six minutes
-	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
+slow: $(VENV)/.installed browser peer  ## not part of test: further hosts, themes, sizes, faults, rounds and examples of what it covers
+	HYPOTHESIS_EXAMPLES=thorough $(BIN)/python -m pytest -m "slow or hypothesis" -n 2 --dist loadfile
 
 .PHONY: browser peer
 peer: $(VENV)/.installed  ## the official SDK in an environment of its own, for the interop tests, which say why where it is missing

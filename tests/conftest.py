@@ -17,8 +17,10 @@ import pytest
 from hypothesis import settings
 
 # What takes long here says nothing about the code: the machine has two cores and other work.
-settings.register_profile("default-without-deadline", deadline=None)
-settings.load_profile("default-without-deadline")
+# `make test` looks at fewer examples than `make slow`, which has the time.
+settings.register_profile("quick", deadline=None, max_examples=40)
+settings.register_profile("thorough", deadline=None, max_examples=200)
+settings.load_profile(os.environ.get("HYPOTHESIS_EXAMPLES", "quick"))
 
 KEY = "local-test-key-0123456789"
 
