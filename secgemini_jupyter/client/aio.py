@@ -489,7 +489,8 @@ class AsyncInteractiveSession(SessionView):
         A table that is there is not sent again. After an error or an interrupt call it again: it goes on from there.
 
         Args:
-            custom_fields_mapping: new names of fields, each with its old one: `{"timestamp": "ts"}`.
+            custom_fields_mapping: new names of fields, each with its old one: `{"timestamp": "ts"}`. For a table of the
+                local service that is there, another one renames its fields.
             progress: whether to show a bar; None shows it where somebody looks.
 
         Raises:

@@ -83,6 +83,7 @@ class Upload:
         self._doubtful: int | None = None
         """Up to which line a chunk is on its way, or may have arrived."""
         self._begun = False
+        self._renames = False
         self._ledger: Ledger | None = None
         self._bar: Any = None
         self._left: tuple[Chunk, ...] = ()
@@ -122,7 +123,6 @@ class Upload:
 
         Raises:
             AttachmentError: nobody knows, and going on might insert lines twice.
-            InputError: the table was made with other names for its fields.
         """
         if self._log.others:
             warnings.warn(
@@ -133,6 +133,8 @@ class Upload:
         self._knows = found.log_lines is not None
         self._position = self._known_lines(found) if found.log_lines is not None else self._noted_lines(found)
         self._left = tuple(chunk for chunk in self._log.chunks if chunk.end_line > self._position)
+        if self._renames and not self._left:
+            self._left = self._log.chunks[-1:]  # without a line of it
         self._begun = True
         done = self._left[0].offset if self._left else self._log.size
         least = CHUNK_BYTES + 1
@@ -142,10 +144,13 @@ class Upload:
 
     def _known_lines(self, found: LogsTableState) -> int:
         lines, total = found.log_lines or 0, self._log.lines
-        if lines and found.custom_fields_mapping is not None and found.custom_fields_mapping != self._mapping:
-            made = found.custom_fields_mapping
-            how = f"with custom_fields_mapping={made}: pass the same" if made else "without names of its own: pass none"
-            raise InputError(f"The logs table was made {how}, or attach_logs({self.logs_hash!r}) as it is.")
+        names = found.custom_fields_mapping
+        if lines and names is not None and names != self._mapping:
+            if not self._mapping:
+                warnings.warn(f"The fields of the logs table keep the names that they have: {names}.", stacklevel=4)
+            else:
+                warnings.warn("The fields of the logs table are renamed, in all sessions that have it.", stacklevel=4)
+            self._renames = bool(self._mapping)
         if lines > total:
             warnings.warn(
                 f"The logs table holds {lines:,} lines, the log {total:,}: an upload inserted some of them twice.",

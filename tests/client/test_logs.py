@@ -186,11 +186,25 @@ def test_upload_goes_on_where_another_stopped(
     assert (state["log_lines"], state["is_complete"]) == (100, True)
 
 
-def test_other_names_for_fields_need_another_table(session: Any, path: Path) -> None:
-    path.write_bytes(log_of(3, own="names"))
-    assert session.upload_and_attach_logs(path, {"machine": "host"}) == 3
-    with pytest.raises(InputError, match="was made with custom_fields_mapping"):
-        session.upload_and_attach_logs(path)
+def test_other_names_for_fields_rename_those_of_the_table(
+    session: Any, local_service: LocalService, path: Path, chunked: None
+) -> None:
+    path.write_bytes(log_of(30, own="names"))
+    table = {"logs_hash": hash_of(path.read_bytes()), "can_log": "true"}
+
+    def names() -> Any:
+        reply = httpx.post(
+            local_service.logs + "/create_logs_table", params=table, headers={"x-api-key": local_service.key}
+        )
+        return reply.json()["custom_fields_mapping"]
+
+    assert session.upload_and_attach_logs(path, {"machine": "host"}) == 30
+    with pytest.warns(UserWarning, match="keep the names that they have: {'machine': 'host'}"):
+        assert session.upload_and_attach_logs(path) == 0
+    assert names() == {"machine": "host"}
+    with pytest.warns(UserWarning, match="are renamed, in all sessions"):
+        assert session.upload_and_attach_logs(path, {"number": "n"}) == 0
+    assert names() == {"number": "n"}
     for mapping in ({"a": ""}, {"a": 1}, ["a"]):
         with pytest.raises(InputError, match="Nothing was sent"):
             session.upload_and_attach_logs(path, mapping)

@@ -245,9 +245,9 @@ def test_kill_in_mid_upload_loses_no_acknowledged_chunk(start: Callable[..., Any
 # --- rows ---
 
 
-def filled(lines: Sequence[str]) -> Table:
+def filled(lines: Sequence[str], mapping: dict[str, str] | None = None) -> Table:
     table = Table(None, hash_of(lines))
-    table.append(lines)
+    table.append(lines, mapping=mapping)
     return table
 
 
@@ -281,7 +281,23 @@ def test_mapping_renames_fields_and_their_parts() -> None:
     names = [row[1] for row in rows_of(table, "SELECT * FROM pragma_table_info('log')")]
     assert names == ["line", "id_", "id.$oid", "timestamp", "timestamp_"]
     with pytest.raises(Refused, match="another custom_fields_mapping"):
-        table.append(lines, mapping={"id": "ts"}, first_line=1)
+        table.append(lines, mapping={"id": "ts"})
+
+
+def test_another_mapping_renames_columns_as_if_it_had_been_the_first() -> None:
+    """Names that are swapped, that were made to be unique, and the time's, whose span is read anew."""
+    lines = lines_of(*({"a": n, "b": 2 * n, "T": 1_764_500_000 + n, "c": {"d": n}} for n in range(1, 8)))
+    first, second = {"timestamp": "a", "x": "c"}, {"a": "b", "b": "a", "timestamp": "T", "line": "c"}
+    table = Table(None, hash_of(lines))
+    table.append(lines[:5], mapping=first)
+    table.append(lines[3:5], mapping=second, first_line=3)
+    table.append(lines[5:], first_line=5)
+    fresh = filled(lines, second)
+    for query in ("SELECT * FROM log", "SELECT * FROM pragma_table_info('log')", "SELECT body FROM columns"):
+        assert rows_of(table, query) == rows_of(fresh, query)
+    assert rows_of(table, "SELECT a, b, timestamp FROM log WHERE line = 7") == [(14, 7, 1_764_500_007)]
+    assert (table.meta.mapping, table.meta.times) == (second, fresh.meta.times)
+    assert (table.meta.times.first, table.meta.times.last) == (1_764_500_001.0, 1_764_500_007.0)
 
 
 def test_wide_and_varied_rows_stay_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -37,7 +37,6 @@ class Filling:
         self._db, self._meta, self._columns = db, meta, columns
         self._fields = {column.field: position for position, column in enumerate(columns)}
         self._taken = {"line"} | {column.name.lower() for column in columns}  # SQLite compares without case
-        self._new_names = {old: new for new, old in meta.mapping.items()}
         self._counters: dict[int, Counter[Any]] = {}
 
     def take(self, lines: Sequence[str]) -> None:
@@ -88,7 +87,7 @@ class Filling:
         for name in row:
             if name in self._fields or len(self._columns) >= MAX_COLUMNS:
                 continue
-            column = Column(name, self._column_name(name))
+            column = Column(name, _column_name(name, self._meta.mapping, self._taken))
             if len(self._columns) >= MAX_COUNTED:
                 column.distinct = None
             self._db.execute(f"ALTER TABLE log ADD COLUMN {quoted(column.name)}")
@@ -97,16 +96,6 @@ class Filling:
             self._columns.append(column)
         if self._meta.times.field is None:
             self._meta.times.field = time_field([column.name for column in self._columns])
-
-    def _column_name(self, name: str) -> str:
-        renamed = self._new_names.get(name)
-        if renamed is None and (old := next((old for old in self._new_names if name.startswith(f"{old}.")), None)):
-            renamed = self._new_names[old] + name[len(old) :]
-        given = str(sql_value(renamed or name)).replace("\0", "")[:MAX_NAME] or "_"
-        kept = set() if renamed else {new.lower() for new in self._meta.mapping}
-        while given.lower() in self._taken | kept:
-            given += "_"
-        return given
 
     def _count(self, values: list[tuple[Any, ...]]) -> None:
         by_column = list(zip(*values, strict=True))[1:]
@@ -142,6 +131,27 @@ class Filling:
         self._columns[position].distinct = None
         self._counters[position] = Counter()
         self._db.execute("DELETE FROM counts WHERE position = ?", (position,))
+
+
+def column_names(columns: Sequence[Column], mapping: Mapping[str, str]) -> list[str]:
+    """The names that the fields of these columns get by a mapping, one after the other."""
+    taken, names = {"line"}, list[str]()
+    for column in columns:
+        names.append(_column_name(column.field, mapping, taken))
+        taken.add(names[-1].lower())
+    return names
+
+
+def _column_name(field: str, mapping: Mapping[str, str], taken: set[str]) -> str:
+    new_names = {old: new for new, old in mapping.items()}
+    renamed = new_names.get(field)
+    if renamed is None and (old := next((old for old in new_names if field.startswith(f"{old}.")), None)):
+        renamed = new_names[old] + field[len(old) :]
+    given = str(sql_value(renamed or field)).replace("\0", "")[:MAX_NAME] or "_"
+    kept = set() if renamed else {new.lower() for new in mapping}
+    while given.lower() in taken | kept:
+        given += "_"
+    return given
 
 
 def read_row(line: str) -> Row | None:

@@ -151,7 +151,8 @@ class Table:
             first_line: position of the first of them in the log: lines that the table has are skipped, so that a
                 chunk may be sent again. None appends them whatever was there.
             total_lines: what the whole log has.
-            mapping: new names of fields; the first chunk's holds.
+            mapping: new names of fields. With `first_line` another one than before renames the columns, and none
+                leaves them; without it the first chunk's holds.
 
         Raises:
             Refused: lines between the table's and these are missing, or they do not belong to it.
@@ -159,16 +160,22 @@ class Table:
             sqlite3.Error: they could not be stored; the table is as before.
         """
         from secgemini_jupyter.local_server.logs_tables.filling import Filling
+        from secgemini_jupyter.local_server.logs_tables.renaming import rename
 
         self._db.execute("BEGIN IMMEDIATE")
         try:
             meta = read_meta(self._db)  # another process may have written meanwhile
             digests = [each.copy() for each in self._digests if meta.lines == self.meta.lines]
             new = _new_lines(meta, lines, first_line)
-            if new and meta.lines and dict(mapping or {}) != meta.mapping:
-                raise Refused(409, f"The table was begun with another custom_fields_mapping: {meta.mapping}.")
-            meta.mapping = meta.mapping if meta.lines else dict(mapping or {})
-            Filling(self._db, meta, read_columns(self._db)).take(new)
+            columns = read_columns(self._db)
+            if not meta.lines:
+                meta.mapping = dict(mapping or {})
+            elif dict(mapping or {}) != meta.mapping:
+                if first_line is None and new:
+                    raise Refused(409, f"The table was begun with another custom_fields_mapping: {meta.mapping}.")
+                if first_line is not None and mapping:
+                    rename(self._db, meta, columns, mapping)
+            Filling(self._db, meta, columns).take(new)
             if not meta.is_complete:
                 meta.is_complete = _is_whole(digests, new, self.logs_hash, is_last=meta.lines == total_lines)
             meta.updated = time.time()
