@@ -30,6 +30,8 @@ def note(error: SecGeminiError, turn: Turn, response: SessionResponse, resume: s
 def _standing(error: SecGeminiError, turn: Turn, response: SessionResponse, resume: str) -> str:
     session = f"Session {response.session_name!r}"
     if not turn.query_sent and not turn.is_listener:
+        if turn.skipping:
+            return f"{session}: the prompt was not sent. The turn before still runs: {resume} listens to it."
         return f"{session}: the prompt was not sent."
     where = f"{session}, turn {response.turn_index}"
     count = len(turn.messages)

@@ -222,7 +222,9 @@ class SessionState:
             self.watchers.tell()
 
     def turn_index(self, turn: Turn) -> int:
-        """The number of `turn`: while it runs, the snapshot does not count it yet."""
+        """The number of `turn`, 0 before it is sent: while it runs, the snapshot does not count it yet."""
+        if not (turn.query_sent or turn.is_listener):
+            return 0
         with self._look:
             return self.info.turns + (turn is self._current and turn.query_sent and not turn.is_listener)
 

@@ -201,6 +201,20 @@ def test_a_prompt_that_no_frame_can_hold_is_not_sent(shell: Any, local_service: 
     session.delete()
 
 
+def test_a_prompt_that_was_held_up_says_by_what(shell: Any, local_service: LocalService) -> None:
+    """It has no number: that of the turn before is another's."""
+    settings = Settings(base_url=local_service.http, websocket_url=local_service.ws, turn_timeout=0.4)
+    session = shell(local_service.key, settings=settings).create_session()
+    with pytest.raises(TurnTimeoutError):
+        session.query("before [[messages=3]] [[delay=0.5]]")
+    with pytest.raises(
+        TurnTimeoutError, match=r"not sent\. The turn before still runs: .*resume_turn\(\) listens"
+    ) as late:
+        session.query("behind it")
+    assert late.value.response.turn_index == 0
+    session.delete()
+
+
 def test_turn_ends_at_its_deadline(shell: Any, local_service: LocalService) -> None:
     settings = Settings(base_url=local_service.http, websocket_url=local_service.ws, turn_timeout=0.3)
     session = shell(local_service.key, settings=settings).create_session()

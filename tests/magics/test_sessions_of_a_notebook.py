@@ -239,6 +239,10 @@ def test_evidence_for_a_session_that_is_gone(kernel: Kernel, client: SecGemini, 
     line = refused(kernel, f'%%secgemini -s "a b" -a {tmp_path}/a.log\nlook')
     assert "Session 'a b' is gone at the service" in line
     assert "Add --new -s 'a b'" in line
+    kernel.run('%secgemini use "a b"')
+    line = refused(kernel, f"%secgemini attach {tmp_path}/a.log")
+    assert "Session 'a b' is gone at the service" in line
+    assert "%secgemini new makes a fresh one" in line
     assert kernel.run("%%secgemini --new -s 'a b' -o found\nlook").status == "ok"
 
 

@@ -28,7 +28,9 @@ def attach(magics: SecGeminiMagics, options: Namespace) -> Any:
     from secgemini_jupyter.inputs.evidence import attach_evidence, read_evidence
 
     evidence = read_evidence(options.paths, magics.shell.user_ns, magics.kernel.client.settings.max_attachment_bytes)
-    attach_evidence(magics.kernel.current(), evidence)
+    session = magics.kernel.current()
+    with choosing.telling_of_the_gone(magics.kernel, advice=choosing.FRESH):
+        attach_evidence(session, evidence)
     return files(magics, options)
 
 
@@ -59,7 +61,8 @@ def detach(magics: SecGeminiMagics, options: Namespace) -> Any:
     session = magics.kernel.get(magics.kernel.current_name)
     if session is None:
         raise UsageError("%secgemini detach: there is no session yet, so no file in it.")
-    session.detach_file(position(options.file, [file.name for file in session.files]))
+    with choosing.telling_of_the_gone(magics.kernel, advice=choosing.FRESH):
+        session.detach_file(position(options.file, [file.name for file in session.files]))
     return files(magics, options)
 
 
