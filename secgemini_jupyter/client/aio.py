@@ -613,7 +613,7 @@ class AsyncInteractiveSession(SessionView):
         """What the turn wants next: the stored session, or a frame. Raises when the socket is lost."""
         if turn.fetch_wanted:
             await asyncio.sleep(turn.fetch_pause)
-            return list(turn.reconcile(await self._stored()))
+            return list(turn.reconcile(await self._stored(turn)))
         try:
             for outgoing in turn.take_outgoing():
                 await sending.send_async(socket, outgoing, turn.patience(time.monotonic()))
@@ -645,9 +645,10 @@ class AsyncInteractiveSession(SessionView):
             return turn.decide(message, approve=verdict.is_yes, comment=verdict.comment)
         return None
 
-    async def _stored(self) -> list[Message]:
+    async def _stored(self, turn: Turn) -> list[Message]:
         """What the service holds now; the snapshot stays as it is, since the running turn adds itself to it."""
-        return (await self._client._send(endpoints.get_session(self.id))).read_messages()
+        ends = turn.look_ends(time.monotonic())
+        return (await self._client._send(endpoints.get_session(self.id), ends)).read_messages()
 
     async def _fetch(self) -> list[Message]:
         for _ in range(base.READS):

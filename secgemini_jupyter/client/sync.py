@@ -634,7 +634,7 @@ class InteractiveSession(SessionView):
         """What the turn wants next: the stored session, or a frame. Raises when the socket is lost."""
         if turn.fetch_wanted:
             time.sleep(turn.fetch_pause)
-            return list(turn.reconcile(self._stored()))
+            return list(turn.reconcile(self._stored(turn)))
         try:
             for outgoing in turn.take_outgoing():
                 sending.send(socket, outgoing, turn.patience(time.monotonic()))
@@ -680,9 +680,10 @@ class InteractiveSession(SessionView):
         finally:
             work.cancel()  # if the user stopped waiting
 
-    def _stored(self) -> list[Message]:
+    def _stored(self, turn: Turn) -> list[Message]:
         """What the service holds now; the snapshot stays as it is, since the running turn adds itself to it."""
-        return self._client._send(endpoints.get_session(self.id)).read_messages()
+        ends = turn.look_ends(time.monotonic())
+        return self._client._send(endpoints.get_session(self.id), ends).read_messages()
 
     def _fetch(self) -> list[Message]:
         for _ in range(base.READS):

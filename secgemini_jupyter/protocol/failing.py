@@ -15,8 +15,6 @@ from secgemini_jupyter.errors import (
 from secgemini_jupyter.models import Message
 from secgemini_jupyter.protocol.requests import LONGEST_RETRY_AFTER, seconds, service_error
 
-ON_A_TURN = (NetworkError, ProtocolError, QuotaError, AuthenticationError)
-
 
 def passing(error: SecGeminiError) -> bool:
     """Whether the next attempt may fare better."""

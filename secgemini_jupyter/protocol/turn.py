@@ -6,12 +6,12 @@ A shell opens the socket and then asks, in this order and until `done`: `fetch_w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Container, Iterable, Sequence
 
 from secgemini_jupyter.errors import (
     InputError,
     ProtocolError,
-    QuotaError,
     SecGeminiError,
     ServiceError,
     TurnTimeoutError,
@@ -27,7 +27,7 @@ from secgemini_jupyter.protocol.calls import (
 )
 from secgemini_jupyter.protocol.failing import passing, said_by
 from secgemini_jupyter.protocol.mutations import Changes
-from secgemini_jupyter.protocol.requests import jitter
+from secgemini_jupyter.protocol.requests import LONGEST_RETRY_AFTER, jitter
 from secgemini_jupyter.protocol.stored import (
     Gist,
     Twins,
@@ -175,6 +175,10 @@ class Turn:
         elif self._looked_after < len(self.messages) and self.messages[-1].message_type is RESULT:
             limit = min(limit, END_AFTER_RESULT)
         return max(0.0, min(limit, self._deadline - now))
+
+    def look_ends(self, now: float) -> float:
+        """When a look at the stored session is given up."""
+        return min(self._deadline, now + (self._settings.total_timeout or math.inf))
 
     def silent(self, now: float) -> None:
         """No frame came in time: END may have been lost, so the stored session is asked."""
@@ -368,10 +372,11 @@ class Turn:
         allowed = self._settings.reconnects if self._connected else self._settings.retries
         if self._failures_in_a_row > allowed or not passing(error):
             raise error
-        pause = jitter(self._failures_in_a_row)
-        if isinstance(error, QuotaError) and error.retry_after:
-            pause = error.retry_after
-        return max(0.0, min(pause, self._deadline - now))
+        if wait := error.retry_after:
+            if wait > LONGEST_RETRY_AFTER or now + wait >= self._deadline:
+                raise error
+            return wait
+        return max(0.0, min(jitter(self._failures_in_a_row), self._deadline - now))
 
     # --- local tools and confirmations ---
 

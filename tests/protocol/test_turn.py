@@ -628,7 +628,10 @@ def test_turn_ends_at_its_deadline() -> None:
 
 def test_pause_before_the_next_attempt_ends_at_the_deadline() -> None:
     turn = Turn("who?", Settings(turn_timeout=10), now=0.0)
-    assert turn.lost(QuotaError("busy", retry_after=60), 7.0) == 3.0
+    assert turn.lost(QuotaError("busy", retry_after=2), 7.0) == 2.0
+    assert turn.look_ends(7.0) == 10.0, "the deadline holds for the look at the stored session, too"
+    with pytest.raises(QuotaError, match="busy"):  # not a timeout that hides why
+        turn.lost(QuotaError("busy", retry_after=60), 7.0)
 
 
 def test_silence_leads_to_a_look_not_to_an_error() -> None:
