@@ -82,6 +82,11 @@ class AtTheCell:
                 self._ask(question)
 
     @property
+    def is_left_to_a_chat(self) -> bool:
+        """Whether something is open that a chat asks, which may stand far from the cell."""
+        return self._asks_in_a_chat and bool(self._questions.open)
+
+    @property
     def _asks_in_a_chat(self) -> bool:
         """Whether a chat shows the questions, and its clicks reach a kernel that is busy with this cell.
 

@@ -102,7 +102,7 @@ def follow(running: RunningTurn, view: View, interrupts: Interrupts, asking: AtT
         try:
             if message is not None:
                 view.add(message)
-            view.tick(stage(running))
+            view.tick("asking" if asking.is_left_to_a_chat else stage(running))
             asking.ask_what_is_open(view)
         except KeyboardInterrupt:  # what takes long to draw is given up
             if not interrupts.take():

@@ -42,8 +42,8 @@ from secgemini_jupyter.render.text import count, defanged, duration, one_line, s
 
 __all__ = ["LiveView", "Output", "Stage", "header_words"]
 
-Stage = Literal["connecting", "held up", "sent"]
-"""How far the prompt has come, as long as nothing came back."""
+Stage = Literal["connecting", "held up", "sent", "asking"]
+"""How far the prompt has come, as long as nothing came back; `asking`: a chat asks something of the user."""
 MAX_OUTPUTS = 36
 """However long the answer: Lab shows at most 50 outputs of a cell."""
 OF_ONE_SIZE = 12
@@ -76,6 +76,8 @@ def header_words(steps: Steps, facts: Facts, *, has_text: bool, stage: Stage = "
     service = "the local service" if facts.is_local else "Sec-Gemini"
     if stage == "held up":
         return f"waiting for {service} to end the turn before"
+    if stage == "asking":
+        return "waiting for your answer in this session's chat"
     if not has_begun:
         return f"connecting to {service}" if stage == "connecting" else f"waiting for {service}"
     if steps.running:

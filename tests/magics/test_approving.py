@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 import sys
+import threading
 import time
 from html import unescape
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from secgemini_jupyter.kernel import default_kernel
+from secgemini_jupyter.magics.approving import AtTheCell
+from secgemini_jupyter.magics.interrupts import Interrupts
 from secgemini_jupyter.widgets import questions
 from tests.magics.conftest import QUICK, Kernel, Ran
 
@@ -231,6 +236,26 @@ def test_lines_of_a_file_are_no_answers(
     assert shell.user_ns["RAN"] == []
     assert 'declare it with @secgemini_tool(approval="allow")' in capsys.readouterr().out
     assert default_kernel().current().approve is not None
+
+
+def test_what_a_chat_asks_is_told_in_the_cell() -> None:
+    """The chat may stand far away; the cell would seem to hang."""
+    running: Any = SimpleNamespace(session=SimpleNamespace(approve=None, confirm=None), wake=lambda: None)
+    front: Any = SimpleNamespace(kernel=SimpleNamespace(_supports_kernel_subshells=True))
+    at_the_cell = AtTheCell(front, running, Interrupts())
+    open_questions = running.session.approve.__self__
+    open_questions.watch(lambda: None)
+    end = open_questions.watch(lambda: None)
+    asked = threading.Thread(target=lambda: asyncio.run(open_questions.approve("scan", {})))
+    assert not at_the_cell.is_left_to_a_chat
+    asked.start()
+    while not open_questions.open:
+        time.sleep(0.001)
+    assert at_the_cell.is_left_to_a_chat
+    end()  # the chat is closed: the cell asks itself
+    assert not at_the_cell.is_left_to_a_chat
+    open_questions.decide(open_questions.open[0].id, approve=False)
+    asked.join()
 
 
 def test_code_that_waits_for_a_turn_itself_asks_too(tooled: Kernel) -> None:

@@ -38,6 +38,7 @@ def test_the_header_says_what_happens_now() -> None:
     live = view()
     assert live.header(START + 1, "connecting") == "connecting to the local service · 1 s"
     assert live.header(START + 3, "held up") == "waiting for the local service to end the turn before · 3 s"
+    assert live.header(START + 3, "asking") == "waiting for your answer in this session's chat · 3 s"
     assert live.header(START + 4.2) == "waiting for the local service · 4 s"
     live.add(say("info", "Executing triage", "running_agent", actor="orchestrator"))
     assert live.header(START + 4.9) == "triage · working · 4 s"
