@@ -255,7 +255,7 @@ def log_service(created: bool) -> Any:
 
 def test_log_is_uploaded_and_attached(shell: Any, tmp_path: Path) -> None:
     """Whole lines, the last without newline and exotic separators inside included; attached by its keyed hash."""
-    content = '{"a": "x\u2028y"}\r\n{"a": "\u0085"}\n{"last": true}'.encode()
+    content = '{"a": "x\u2028y"}\r\n{"a": "\u0085"}\n{"_id": true}'.encode()
     path = tmp_path / "a.jsonl"
     path.write_bytes(content)
     digest = hashlib.blake2s(content, key=b"secgemini").hexdigest()
@@ -264,7 +264,8 @@ def test_log_is_uploaded_and_attached(shell: Any, tmp_path: Path) -> None:
         session = shell(PLAIN_KEY, settings=settings).resume_session("s1")
         assert session.upload_and_attach_logs(path, {"id": "_id"}) == 3
         assert session.logs_table.blake2s == digest
-    _, create, upload, attach = web.seen
+    *looks, create, upload, attach = web.seen
+    assert {urlsplit(each.target).path for each in looks} == {"/v1/session/get"}
     assert parse_qs(urlsplit(create.target).query) == {"logs_hash": [digest], "can_log": ["true"]}
     assert parse_qs(urlsplit(attach.target).query) == {"session_id": ["s1"], "logs_hash": [digest]}
     assert attach.body == b""
