@@ -69,7 +69,8 @@ class Settings:
     """Whether the WebSocket's key goes in the query, as the service asks, or in a header; None: header on loopback."""
     max_frame_bytes: int = 32 * MIB
     max_reply_bytes: int = 512 * MIB
-    """What one reply over HTTP may hold, unpacked; a session is read as one. 0 for no limit."""
+    """What one reply over HTTP may hold, unpacked, and all frames of a turn together; a session is read as one reply.
+    0 for no limit."""
     max_attachment_bytes: int = 100 * MIB
     max_prompt_bytes: int = MIB - 16_384
     """A prompt travels in one frame, and services close the connection at one of 1 MiB (protocol section 10.8)."""

@@ -16,7 +16,7 @@ import httpx
 import msgspec
 from websockets.asyncio.client import ClientConnection
 
-from secgemini_jupyter.client import base, bounded, failing, files, logs, sending, serving, transport
+from secgemini_jupyter.client import base, bounded, failing, files, logs, receiving, sending, serving, transport
 from secgemini_jupyter.client.histories import CONCURRENCY, Histories, Reading, Saving
 from secgemini_jupyter.client.response import SessionResponse
 from secgemini_jupyter.client.state import SessionState, SessionView
@@ -369,6 +369,7 @@ class AsyncSecGemini:
             connection = await transport.AsyncConnect(
                 transport.socket_url(self.settings, secret, session_id, partial=partial),
                 **transport.socket_options(self.settings, secret),
+                create_connection=receiving.AsyncConnection,
             )
         except (asyncio.CancelledError, KeyboardInterrupt) as stopped:
             raise transport.bare(stopped) from None

@@ -18,7 +18,7 @@ import httpx
 import msgspec
 from websockets.sync.client import ClientConnection
 
-from secgemini_jupyter.client import base, bounded, failing, files, logs, sending, serving, transport
+from secgemini_jupyter.client import base, bounded, failing, files, logs, receiving, sending, serving, transport
 from secgemini_jupyter.client.histories import CONCURRENCY, Histories, Reading, Saving
 from secgemini_jupyter.client.response import SessionResponse
 from secgemini_jupyter.client.running import POLL, LoopThread, RunningTurn
@@ -372,6 +372,7 @@ class SecGemini:
             connection = transport.Connect(
                 transport.socket_url(self.settings, secret, session_id, partial=partial),
                 **transport.socket_options(self.settings, secret),
+                create_connection=receiving.Connection,
             ).connect()
         except KeyboardInterrupt as interrupt:
             raise transport.bare(interrupt) from None

@@ -21,7 +21,7 @@ from websockets.asyncio.client import connect as connect_following_redirects
 from websockets.exceptions import InvalidProxy, InvalidStatus, PayloadTooBig, WebSocketException
 from websockets.sync.client import reconnect as connect_sync_following_redirects
 
-from secgemini_jupyter.client import bounded
+from secgemini_jupyter.client import bounded, receiving
 from secgemini_jupyter.errors import (
     InputError,
     NetworkError,
@@ -213,7 +213,7 @@ def socket_options(settings: Settings, key: Secret) -> dict[str, Any]:
         "ping_timeout": settings.ping_timeout or None,
         "close_timeout": 1,
         "max_size": settings.max_frame_bytes or None,
-        "max_queue": 1024,
+        "max_queue": receiving.FRAMES,
         "logger": socket_logger,
         "proxy": proxy_for(settings.websocket_url),
     } | ({"ssl": _socket_tls(settings)} if settings.websocket_url.lower().startswith("wss:") else {})

@@ -95,6 +95,7 @@ class Turn:
         self.fetch_pause = 0.0
         self._settings = settings
         self._deadline = now + settings.turn_timeout
+        self._room: float = settings.max_reply_bytes or math.inf  # in bytes
         self._seen: dict[str, Message] = {}
         self._twins = Twins()
         self._unsent: list[Message] = [] if self.fetch_wanted or not self.query else [self.query]
@@ -192,7 +193,11 @@ class Turn:
 
         Raises:
             ProtocolError: the frame is no message; treat it as a cut.
+            ServiceError: the turn has brought more than memory is for.
         """
+        self._room -= len(frame)
+        if self._room < 0:
+            raise self._overflow()
         message = read_message(frame)
         self._was_silent = False
         if self.earlier:
@@ -207,6 +212,12 @@ class Turn:
             self._end, self.fetch_wanted = message, True  # what is missing before it is fetched first
             return None
         return self._take(message)
+
+    def _overflow(self) -> ServiceError:
+        limit = self._settings.max_reply_bytes
+        return ServiceError(
+            f"The turn brought more than {limit:,} bytes, and was given up. Raise Settings.max_reply_bytes.", status=413
+        )
 
     def _skip(self, message: Message) -> None:
         self._failures_in_a_row = 0
@@ -262,6 +273,8 @@ class Turn:
 
     def reconcile(self, stored: Sequence[Message]) -> Iterable[Message]:
         """Compare with the stored session: gives what we missed, and decides whether the prompt is sent (again)."""
+        if self._room < 0:
+            raise self._overflow()
         self.fetch_wanted, self.fetch_pause = False, 0.0
         start = self._find_query(stored)
         if start is None:
@@ -279,6 +292,7 @@ class Turn:
             self._is_disordered = self._is_doubtful = True
         for message in tail:
             if taken := self._take(message):
+                self._room -= len(taken.content or "")
                 yield taken
         if self._end and not self.done:
             yield from filter(None, [self._take(self._end)])

@@ -570,6 +570,20 @@ def test_error_frame_with_an_odd_wait(wait: object, said: str) -> None:
         turn.raise_for_error("host")
 
 
+def test_what_was_fetched_counts_as_well() -> None:
+    turn = Turn("who?", replace(SETTINGS, max_reply_bytes=1000), now=0.0)
+    assert turn.query is not None
+    turn.take_outgoing()
+    assert len(list(turn.reconcile([turn.query, message("thinking", "x" * 2000)]))) == 1
+    with pytest.raises(ServiceError, match="max_reply_bytes"):
+        list(turn.reconcile([turn.query]))
+
+
+def test_no_limit_of_a_turn() -> None:
+    turn = Turn("who?", replace(SETTINGS, max_reply_bytes=0), now=0.0)
+    assert turn.receive(frame(message("thinking", "x" * 2000)))
+
+
 def test_long_error_frame_is_cut() -> None:
     turn = Turn("who?", SETTINGS, now=0.0)
     for each in (message("error", "E" * 3_000_000, "undefined", status_code=500), end()):
