@@ -174,6 +174,7 @@ def test_the_notebook_of_a_report_leaves_a_whole_case() -> None:
     shutil.rmtree(case)
 
 
+@pytest.mark.slow
 @pytest.mark.kernel
 def test_the_notebook_of_many_sessions_asks_across_them_with_each_reader() -> None:
     done = run("scripts/demo.py", "notebooks/06_many_sessions.ipynb", SEC_GEMINI_API_KEY="not-to-be-used")
@@ -184,6 +185,7 @@ def test_the_notebook_of_many_sessions_asks_across_them_with_each_reader() -> No
     assert re.search(r"domain +hnhmrkw\[\.\]myftp\[\.\]biz +12\n", done.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.kernel
 def test_the_notebook_that_hands_over_runs_without_msticpy() -> None:
     """With it: tests/interop/test_msticpy.py."""

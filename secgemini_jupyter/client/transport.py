@@ -33,7 +33,7 @@ from secgemini_jupyter.errors import (
 )
 from secgemini_jupyter.protocol import endpoints
 from secgemini_jupyter.protocol.requests import Reply, Request, http_error
-from secgemini_jupyter.settings import MIB, Settings, proxy_for
+from secgemini_jupyter.settings import MIB, Settings, network_variables, proxy_for
 
 H = TypeVar("H")
 
@@ -216,13 +216,19 @@ def socket_options(settings: Settings, key: Secret) -> dict[str, Any]:
         "max_queue": receiving.FRAMES,
         "logger": socket_logger,
         "proxy": proxy_for(settings.websocket_url),
-    } | ({"ssl": _socket_tls(settings)} if settings.websocket_url.lower().startswith("wss:") else {})
+    } | ({"ssl": _socket_tls(settings, _authorities())} if settings.websocket_url.lower().startswith("wss:") else {})
 
 
 @lru_cache(maxsize=4)
-def _socket_tls(_settings: Settings) -> ssl.SSLContext:
+def _socket_tls(_settings: Settings, _files: tuple[str | None, ...]) -> ssl.SSLContext:
     """One for all streams of a client: websockets would make one each, of 0.9 MB and 40 ms on the event loop."""
     return ssl.create_default_context()
+
+
+def _authorities() -> tuple[str | None, ...]:
+    """What OpenSSL reads certificates from besides its own: who sets it, or takes it away, means the next turn."""
+    found = network_variables()
+    return found.get("SSL_CERT_FILE"), found.get("SSL_CERT_DIR")
 
 
 def socket_url(settings: Settings, key: Secret, session_id: str, *, partial: bool) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ssl
 
+import pytest
+
 from secgemini_jupyter import Settings
 from secgemini_jupyter.client import transport
 from secgemini_jupyter.errors import Secret
@@ -19,6 +21,17 @@ def test_streams_of_a_client_share_the_certificates_of_all_authorities() -> None
     assert (first.verify_mode, first.check_hostname) == (ssl.CERT_REQUIRED, True)
     other = Settings(base_url="https://other.test", websocket_url="wss://other.test")
     assert transport.socket_options(other, KEY)["ssl"] is not first
+
+
+def test_authorities_that_the_environment_names_are_read_from_the_next_turn_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(base_url="https://gemini.test", websocket_url="wss://gemini.test")
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    before = transport.socket_options(settings, KEY)["ssl"]
+    monkeypatch.setenv("SSL_CERT_FILE", "/dev/null")
+    after = transport.socket_options(settings, KEY)["ssl"]
+    assert after is not before
+    monkeypatch.delenv("SSL_CERT_FILE")
+    assert transport.socket_options(settings, KEY)["ssl"] is before
 
 
 def test_a_stream_on_this_machine_has_none() -> None:

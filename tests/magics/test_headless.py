@@ -111,6 +111,7 @@ def test_the_same_answers_under_nbclient_papermill_and_nbconvert(tmp_path: Path)
     assert all(f"paragraph {n} " in answers(document)[2] for n in range(120))
 
 
+@pytest.mark.slow
 def test_the_exported_page_holds_all_and_nothing_that_acts(tmp_path: Path) -> None:
     done, page = nbconvert(written(tmp_path, *CELLS), "html")
     assert done.returncode == 0, done.stderr
@@ -120,6 +121,7 @@ def test_the_exported_page_holds_all_and_nothing_that_acts(tmp_path: Path) -> No
     assert not re.search(r"<(img|iframe)[^>]*evil|href=.[^>]*evil", text)
 
 
+@pytest.mark.slow
 def test_the_exported_markdown_reads_as_the_answer(tmp_path: Path) -> None:
     """HTML in Markdown ends at a blank line: what a log holds behind one must not become an image."""
     done, page = nbconvert(written(tmp_path, *CELLS), "markdown")

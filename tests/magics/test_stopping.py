@@ -339,6 +339,7 @@ def test_what_others_fail_at_in_a_finalizer_is_still_told(kernel: Kernel) -> Non
     assert kernel.value("told") == ["theirs"]
 
 
+@pytest.mark.slow
 def test_interrupts_while_a_big_answer_is_drawn(kernel: Kernel) -> None:
     """Drawing makes much garbage: some of them come while Python collects it."""
     prepare(kernel, 0)
