@@ -62,6 +62,7 @@ def shown(notebook: Notebook, cell: int) -> str:
     return " ".join(" ".join(notebook.output(cell).all_inner_texts()).split())
 
 
+@pytest.mark.slow
 def test_a_hundred_kilobytes_stream_in_without_a_jump(lab: Callable[..., Notebook]) -> None:
     assert len(TEXT) > 100_000
     notebook = lab(LOAD, ECHO, LONG)
@@ -96,6 +97,7 @@ def test_a_hundred_kilobytes_stream_in_without_a_jump(lab: Callable[..., Noteboo
     assert display.metadata["secgemini"]["status"] == "ok"
 
 
+@pytest.mark.slow
 def test_what_was_stopped_reads_the_same_when_it_comes_back(lab_server: Any, lab: Callable[..., Notebook]) -> None:
     """Reloaded as one's own, and opened by somebody who does not trust it."""
     notebook = lab(LOAD, ECHO, LONG, "went_on = True")

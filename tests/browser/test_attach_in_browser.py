@@ -272,6 +272,7 @@ def test_in_lab_a_hundred_megabytes_are_cancelled_midway_then_sent(lab, local_se
     assert attached(notebook) == [["memory.raw", size, hashlib.sha256(b"A" * size).hexdigest()]]
 
 
+@pytest.mark.slow
 def test_in_lab_a_connection_cut_midway_goes_on_with_what_is_missing(lab, local_service):
     notebook = lab(session_cell(local_service), WIDGET)
     notebook.run_all()

@@ -187,6 +187,7 @@ def test_a_page_that_is_loaded_anew_shows_the_conversation_and_goes_on(lab: Any)
     assert chat.root.get_by_text("run the chat in a cell again").count() == 0
 
 
+@pytest.mark.slow
 def test_it_sits_in_a_box_and_its_traits_can_be_observed(lab: Any) -> None:
     cell = (
         "import ipywidgets\ntalk = chat()\nlabel = ipywidgets.Label()\n"

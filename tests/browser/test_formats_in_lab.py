@@ -37,6 +37,7 @@ def test_code_goes_into_one_cell_below_and_is_not_run(lab: Callable[..., Any]) -
     assert "1 block of code put below" in answer.data["text/plain"]
 
 
+@pytest.mark.slow
 def test_code_by_hand_is_placed_right_below_its_cell(lab: Callable[..., Any]) -> None:
     """A user who runs one cell finds the code under it, and the cells after it where they were."""
     notebook = lab(LOAD, ECHO, f"%%secgemini -f code\n{CODE}", "after = 1")

@@ -131,6 +131,7 @@ def on_a_page_without_a_network(page: Any, html: str) -> None:
     assert [url for url in asked if "evil" in url] == []
 
 
+@pytest.mark.slow
 def test_five_megabytes_come_stay_few_outputs_and_leave_the_page_alive(
     lab_server: LabServer, page: Any, evil_service: LocalService
 ) -> None:

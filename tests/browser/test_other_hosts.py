@@ -43,6 +43,7 @@ def test_in_marimo_a_vote_reaches_the_service(marimo, local_service, shown):
     assert notebook.python("print([item['text'] for item in widget.sent], end='')") == "['Found it at once']"
 
 
+@pytest.mark.slow
 def test_in_marimo_sessions_are_browsed_and_the_line_that_opens_one_is_told(marimo, local_service):
     """marimo shows no widget within another."""
     notebook = marimo(
