@@ -205,6 +205,18 @@ async def test_tables_that_nobody_came_for_are_deleted(monkeypatch: pytest.Monke
     assert [path.name for path in (tmp_path / "logs").iterdir()] == ["notes.sqlite3"]
 
 
+def test_a_table_of_another_version_is_left_for_it(tmp_path: Path) -> None:
+    """Who tries an older version and goes back has the table still; only what no version can read is deleted."""
+    (tmp_path / "logs").mkdir()
+    path = tmp_path / "logs" / f"{'a' * 64}.sqlite3"
+    Table(path, "a" * 64, create=True).close()
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA user_version = 99")
+    content = path.read_bytes()
+    assert LogsTables(tmp_path).find("a" * 64, can_log=True) is None
+    assert path.read_bytes() == content
+
+
 def test_kill_in_mid_upload_loses_no_acknowledged_chunk(start: Callable[..., Any]) -> None:
     lines = lines_of(*({"n": n, "text": "x" * 100} for n in range(6_000)))
     logs_hash = hash_of(lines)

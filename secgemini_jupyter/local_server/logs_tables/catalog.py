@@ -74,7 +74,7 @@ class LogsTables:
                 continue
             try:
                 table = Table(path, path.stem)
-            except sqlite3.OperationalError as problem:
+            except (sqlite3.OperationalError, sqlite3.NotSupportedError) as problem:  # another time, or version, can
                 logger.warning("The logs table %s cannot be opened: %s", path.stem, problem)
             except (sqlite3.Error, msgspec.MsgspecError, TypeError) as problem:
                 logger.warning("The logs table %s is damaged (%s) and was deleted", path.stem, problem)

@@ -121,7 +121,7 @@ class Table:
                     f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
                 )
             elif version != SCHEMA_VERSION:
-                raise sqlite3.DatabaseError(f"another version wrote the logs table (schema {version})")
+                raise sqlite3.NotSupportedError(f"another version wrote the logs table (schema {version})")
             self.meta = read_meta(self._db)
         except BaseException:
             self._db.close()
