@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, Any, Self
 
 from secgemini_jupyter.errors import InputError, one_line, redact
 from secgemini_jupyter.models import LocalTool, MessageType
-from secgemini_jupyter.tools import Outcome, Tool, Toolbox, Unasked
+from secgemini_jupyter.tools import NOBODY, Outcome, Tool, Toolbox, Unasked
 
 if TYPE_CHECKING:
     from secgemini_jupyter.client.state import SessionState
     from secgemini_jupyter.protocol.turn import Turn
     from secgemini_jupyter.settings import Settings
 
-__all__ = ["NOBODY", "Verdict", "WithTools", "beyond_cap", "missing_tools", "warn_of_missing"]
+__all__ = ["Verdict", "WithTools", "beyond_cap", "missing_tools", "warn_of_missing"]
 
 log = logging.getLogger(__name__)
-NOBODY = "nobody could be asked"
 
 
 def beyond_cap(turn: Turn, settings: Settings) -> Outcome | None:

@@ -29,7 +29,7 @@ from secgemini_jupyter.protocol import endpoints
 from secgemini_jupyter.protocol.requests import Attempts, Request
 from secgemini_jupyter.protocol.turn import ASKING, Turn
 from secgemini_jupyter.settings import Key, Settings
-from secgemini_jupyter.tools import Approver, Tool, Toolbox, Unasked, in_thread
+from secgemini_jupyter.tools import NOBODY, Approver, Tool, Toolbox, Unasked, in_thread
 from secgemini_jupyter.transcript.messages import finished
 
 if TYPE_CHECKING:
@@ -668,7 +668,7 @@ class InteractiveSession(SessionView):
 
     def _approved(self, name: str, arguments: dict[str, Any]) -> bool:
         if self.approve is None:
-            raise Unasked(serving.NOBODY)
+            raise Unasked(NOBODY)
         return self._verdict(self.approve(name, arguments))
 
     def _verdict(self, said: bool | Awaitable[bool]) -> bool:
@@ -814,7 +814,7 @@ async def _awaited(said: Awaitable[bool]) -> bool:
 async def _asked(function: Callable[..., bool | Awaitable[bool]] | None, *arguments: Any) -> bool:
     """What a function of the user's says. A plain one may wait for a person, and other turns run on this loop."""
     if function is None:
-        raise Unasked(serving.NOBODY)
+        raise Unasked(NOBODY)
     if inspect.iscoroutinefunction(function):
         return await function(*arguments) is True
     said = await asyncio.wrap_future(in_thread(lambda: function(*arguments)))

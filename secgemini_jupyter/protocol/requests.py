@@ -34,7 +34,7 @@ FOREVER = 1e9
 LONGEST_REASON = 2000
 """Characters that an error quotes of what a service says."""
 SECOND_LOOK = 1.0
-"""Seconds before a second look at what a request should have changed: it may still be on its way."""
+"""Seconds before a second look at what a request or a prompt should have changed: it may still be on its way."""
 PASSING = frozenset({408, 500, 502, 503, 504})
 """Statuses after which the same request may fare better."""
 

@@ -27,7 +27,7 @@ from secgemini_jupyter.protocol.calls import (
 )
 from secgemini_jupyter.protocol.failing import passing, said_by
 from secgemini_jupyter.protocol.mutations import Changes
-from secgemini_jupyter.protocol.requests import LONGEST_RETRY_AFTER, jitter
+from secgemini_jupyter.protocol.requests import LONGEST_RETRY_AFTER, SECOND_LOOK, jitter
 from secgemini_jupyter.protocol.stored import (
     Gist,
     Twins,
@@ -47,8 +47,6 @@ ASKING = (MessageType.LOCAL_TOOL_CALL, MessageType.CONFIRMATION_REQUEST)
 QUERY, RESULT, END = MessageType.QUERY, MessageType.RESULT, State.END
 GRACE = 2.0
 """Seconds in which END should follow an error frame; some services close instead."""
-SECOND_LOOK = 1.0
-"""Seconds before we believe that a stored session lacks our prompt: it may still be on its way."""
 END_AFTER_RESULT = 5.0
 """Seconds in which an END should follow a result: then we look whether it was lost. Sessions used without a stream
 may have none."""

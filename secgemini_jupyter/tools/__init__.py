@@ -9,6 +9,7 @@ from __future__ import annotations
 from secgemini_jupyter.tools.declaring import Approval, Approver, Tool, as_tool, declaration, secgemini_tool
 from secgemini_jupyter.tools.toolbox import (
     MAX_OUTPUT,
+    NOBODY,
     Outcome,
     Toolbox,
     Unasked,
@@ -20,6 +21,7 @@ from secgemini_jupyter.tools.toolbox import (
 
 __all__ = [
     "MAX_OUTPUT",
+    "NOBODY",
     "Approval",
     "Approver",
     "Outcome",

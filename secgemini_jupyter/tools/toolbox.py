@@ -20,11 +20,12 @@ from secgemini_jupyter.threads import daemon
 from secgemini_jupyter.tools.declaring import Approver, Tool, as_tool
 from secgemini_jupyter.tools.mismatch import Mismatch
 
-__all__ = ["MAX_OUTPUT", "Outcome", "Toolbox", "Unasked", "denial", "in_thread", "is_denial", "is_unasked"]
+__all__ = ["MAX_OUTPUT", "NOBODY", "Outcome", "Toolbox", "Unasked", "denial", "in_thread", "is_denial", "is_unasked"]
 
 MAX_OUTPUT = 512 * 1024
 """Characters of a result that travel: a frame stays under the service's 1 MiB."""
 ALLOW = '@secgemini_tool(approval="allow")'
+NOBODY = "nobody could be asked"
 
 
 class Unasked(Exception):  # no error: the way to say so
@@ -140,7 +141,7 @@ class _Refused(Exception):
 
 
 def _nobody() -> bool:
-    raise Unasked("nobody could be asked")
+    raise Unasked(NOBODY)
 
 
 def _check(name: str, verdict: object) -> None:
@@ -167,7 +168,7 @@ def denial(name: str) -> str:
 
 def unasked(name: str, why: str) -> str:
     """The same where there was nobody to approve it; it stands in the answer, too, for who may change that."""
-    return f"{denial(name)}: {why or 'nobody could be asked'}. To allow its calls, declare it with {ALLOW}."
+    return f"{denial(name)}: {why or NOBODY}. To allow its calls, declare it with {ALLOW}."
 
 
 def is_denial(name: str, words: str) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from secgemini_jupyter.errors import InputError, without_keys
 from secgemini_jupyter.models import Message
 from secgemini_jupyter.render.text import count, one_line, safe_text, utc
-from secgemini_jupyter.tools import Unasked
+from secgemini_jupyter.tools import NOBODY, Unasked
 
 if TYPE_CHECKING:
     from secgemini_jupyter.widgets.host import ChatSession
@@ -26,7 +26,6 @@ PATIENCE = 290.0
 """Seconds until a question that nobody answers is answered with no: our own service waits 300 s for a tool."""
 CONFIRMATION_PATIENCE = 110.0
 """The same for a confirmation: our own service takes no answer for a no after 120 s."""
-NOBODY = "nobody could be asked"
 MAY_RUN, MAY_CONFIRM, NO_ARGUMENTS = "Run on this machine?", "The service asks", "No arguments."
 EXPIRES = "Denied at {} if nobody answers."
 IN_A_LINE = 2_000

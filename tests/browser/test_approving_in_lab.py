@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from tests.browser.test_magics_in_lab import end_the_local_service
+
+__all__ = ["end_the_local_service"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 TOOL = """%load_ext secgemini_jupyter
@@ -17,16 +19,6 @@ def lookup(host: str) -> str:
     return f"{host} runs linux"
 %secgemini new --tools lookup --model local-echo"""
 CALL = '%%secgemini\n[[call lookup {"host": "{}"}]]'
-
-
-@pytest.fixture(scope="module", autouse=True)
-def end_the_local_service(lab_server: Any) -> Iterator[None]:
-    yield
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JUPYTER_RUNTIME_DIR", str(lab_server.root.parent / "runtime"))
-        from secgemini_jupyter import embedded
-
-        embedded.stop()
 
 
 def test_a_cell_asks_in_lab(lab_server: Any, page: Any) -> None:
