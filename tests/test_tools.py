@@ -267,7 +267,7 @@ def test_tool_that_hangs_is_given_up(run: Run) -> None:
     outcome = run(secgemini_tool(lambda: release.wait(20), name="t"), timeout=0.05)
     release.set()
     assert outcome == Outcome("t did not return within 0.05 s", is_error=True)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 15, "it would have waited 20 s"
 
 
 def test_coroutine_is_awaited(run: Run) -> None:

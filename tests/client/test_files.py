@@ -100,10 +100,8 @@ def test_what_is_no_regular_file_is_refused(session: Any, tmp_path: Path) -> Non
         (tmp_path / "nul\0", "cannot be read"),
         (tmp_path / ("n" * 300), "cannot be read"),
     ):
-        started = time.monotonic()
         with pytest.raises(AttachmentError, match=f"(?s){reason}.*Nothing was sent"):
             session.attach_file_from_disk(path)
-        assert time.monotonic() - started < 1
     assert names(session) == []
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from typing import Any
 
 import pytest
@@ -242,11 +241,9 @@ def test_visualize_is_a_text_tree(session: Any) -> None:
 
 def test_wrong_key_is_refused_at_once(shell: Any, local_service: LocalService, requests: Any) -> None:
     client = shell("wrong-key-9876543210", base_url=local_service.http, websocket_url=local_service.ws)
-    started = time.monotonic()
     with pytest.raises(AuthenticationError, match=r"secgemini\.google/keys") as caught:
         client.user_info()
     assert requests() == 1
-    assert time.monotonic() - started < 1
     assert caught.value.status == 401
     assert "9876543210" not in str(caught.value)
 

@@ -220,8 +220,8 @@ def test_turn_ends_at_its_deadline(shell: Any, local_service: LocalService) -> N
     session = shell(local_service.key, settings=settings).create_session()
     started = time.monotonic()
     with pytest.raises(TurnTimeoutError, match="resume_turn") as caught:
-        session.query("[[messages=3]] [[delay=2]]")
-    assert time.monotonic() - started < 1.5
+        session.query("[[messages=3]] [[delay=20]]")
+    assert time.monotonic() - started < 15
     assert len(caught.value.messages) == 1
     session.delete()
 
@@ -531,7 +531,7 @@ def test_turn_left_while_a_tool_runs_does_not_block_the_next(client: Any) -> Non
             break
     started = time.monotonic()
     assert session.query("next").answer == "next"
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30, "the service would have waited 300 s"
     session.delete()
 
 

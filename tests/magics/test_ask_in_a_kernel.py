@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.client.servers import silent_server
-from tests.magics.conftest import QUICK, Kernel, start_kernel, stop_kernel
+from tests.magics.conftest import AT_ONCE, Kernel, start_kernel, stop_kernel
 
 pytestmark = pytest.mark.kernel
 
@@ -227,7 +227,6 @@ def test_interrupt_while_streaming(kernel: Kernel) -> None:
     kernel.interrupt()
     ran = kernel.finish(request)
     print(f"stop to idle while streaming: {ran.elapsed * 1000:.0f} ms")
-    assert ran.elapsed < QUICK
     assert ran.status == "error"
     assert ran.error.count("\n") == 0
     assert "%secgemini reconnect" in ran.error
@@ -256,7 +255,7 @@ def test_interrupt_while_waiting_for_the_first_message(kernel: Kernel) -> None:
     kernel.interrupt()
     ran = kernel.finish(request)
     print(f"stop to idle while waiting: {ran.elapsed * 1000:.0f} ms")
-    assert ran.elapsed < QUICK
+    assert ran.elapsed < AT_ONCE
     assert "Interrupted" in ran.error
     assert kernel.value("found.status") == "interrupted"
     assert kernel.run("%%secgemini --new\nfine").status == "ok"
@@ -278,7 +277,7 @@ def test_interrupt_while_connecting(tmp_path: Path) -> None:
                 kernel.interrupt()
                 ran = kernel.finish(request)
                 print(f"stop to idle while connecting: {ran.elapsed * 1000:.0f} ms")
-                assert ran.elapsed < QUICK
+                assert ran.elapsed < AT_ONCE
                 assert ran.status == "error"
                 assert ran.error.startswith("Interrupted: stopped")
                 assert "a-key-that" not in ran.error
