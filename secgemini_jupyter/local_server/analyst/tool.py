@@ -6,12 +6,15 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import msgspec
 
 from secgemini_jupyter.errors import SecGeminiError
 from secgemini_jupyter.local_server.analyst.text import code
+from secgemini_jupyter.local_server.analyst.wishes import Wish as Wish
 
 PASTED = "the prompt"
 """Name of text that came in the prompt itself, wherever an attachment's name would stand."""
@@ -26,11 +29,26 @@ class ToolFailure(SecGeminiError):
     """A tool cannot do what was asked. The message is one sentence for the user."""
 
 
+def needs(module: str, extra: str, tool: str = "This tool") -> ModuleType:
+    """A library that only an extra of ours brings.
+
+    Raises:
+        ToolFailure: it is not installed; the message says which extra brings it.
+    """
+    try:
+        return import_module(module)
+    except ImportError:
+        library = module.partition(".")[0]
+        raise ToolFailure(
+            f"{tool} needs the library {library}: pip install 'secgemini-jupyter[{extra}]' brings it."
+        ) from None
+
+
 def subject(arguments: Mapping[str, Any]) -> str:
     """What a call is about, for the plan."""
     if "table" in arguments:
         return "the logs table"
-    return code(arguments.get("file", PASTED))
+    return code(" › ".join([arguments.get("file") or PASTED, *(arguments.get("member") or ())]))
 
 
 def where(result: Mapping[str, Any]) -> str:
@@ -63,18 +81,21 @@ class FileOrText(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     text: str | None = None
     table: str | None = None
     """Hash of the session's logs table."""
+    member: list[str] = msgspec.field(default_factory=list)
+    """The part of the file that is meant, by its name within; each further name is a part within that part."""
 
     def content(self, files: Mapping[str, bytes]) -> bytes:
         """The bytes to look at.
 
         Raises:
-            ToolFailure: neither a file nor a text was given, or the file is not attached.
+            ToolFailure: neither a file nor a text was given, the file is not attached, or has no such part.
         """
         if self.file is not None:
             try:
-                return files[self.file]
+                content = files[self.file]
             except KeyError:
                 raise ToolFailure(f"No attachment is called {self.file!r}.") from None
+            return _part(content, self.member) if self.member else content
         if self.text is None:
             raise ToolFailure(
                 "This tool reads files, no logs tables." if self.table else "Neither a file nor a text was given."
@@ -85,7 +106,12 @@ class FileOrText(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     def source(self) -> str:
         if self.file is None and self.text is None and self.table is not None:
             return f"logs table {self.table}"
-        return self.file if self.file is not None else PASTED
+        return " › ".join([self.file, *self.member]) if self.file is not None else PASTED
+
+
+def _part(content: bytes, path: Sequence[str]) -> bytes:
+    found: bytes = import_module(f"{__package__}.members").member_content(content, path)
+    return found
 
 
 @dataclass(frozen=True)
@@ -106,18 +132,6 @@ class Attached:
     @property
     def is_text(self) -> bool:
         return self.is_log or self.kind == "text"
-
-
-@dataclass(frozen=True)
-class Wish:
-    """How the user wants the answer: as JSON, as one word, only one part of it."""
-
-    as_json: bool = False
-    one_word: bool = False
-    only: str = ""
-
-    def wants_only(self, *words: str) -> bool:
-        return any(re.search(rf"\b(?:{word})", self.only) for word in words)
 
 
 @dataclass(frozen=True)
@@ -205,6 +219,23 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Payload:
+    """Data beside the answer, in the form that `render/payloads.py` reads.
+
+    Attributes:
+        mime_type: `sec-gemini/table`, `sec-gemini/timeline` or `sec-gemini/graph`.
+        title: a few words.
+        content: for a table {"title", "columns": […], "rows": [[…]]}; for a timeline {"title", "events": [{"timestamp":
+            ISO 8601 or Unix seconds, "end"?, "title", …}]}; for a graph {"title", "nodes": [{"id", "label", "type"?}],
+            "edges": [{"source", "target", "label"?, …}]}.
+    """
+
+    mime_type: str
+    title: str
+    content: Any
+
+
+@dataclass(frozen=True)
 class Tool:
     """One tool. `run` works in a worker process; `plan` and `answer` in the server, on values that `run` returned.
 
@@ -216,6 +247,11 @@ class Tool:
         run: from the arguments and the attachments named in them to a JSON-able result.
         plan: the calls that a request asks for; empty when it asks for something else.
         answer: a result in Markdown. Values from outside go through `text.code`.
+        payloads: tables, timelines and graphs of a result, where they tell more than the answer does.
+        then: further calls that a result asks for: an e-mail → its attachments, an archive → its members.
+        items: what a result lists, in the order of the answer, as flat objects of JSON scalars: what "the second one",
+            "only the IPs", "as a table", "how many" can mean.
+        extra: the extra of this package that brings what the tool needs.
     """
 
     name: str
@@ -225,6 +261,10 @@ class Tool:
     run: Callable[[Any, Mapping[str, bytes]], dict[str, Any]]
     plan: Callable[[Request], list[Call]]
     answer: Callable[[dict[str, Any], Wish], str]
+    payloads: Callable[[dict[str, Any]], list[Payload]] = lambda _result: []
+    then: Callable[[Request, Call, dict[str, Any]], list[Call]] = lambda _request, _call, _result: []
+    items: Callable[[dict[str, Any]], list[dict[str, Any]]] = lambda _result: []
+    extra: str | None = None
 
     def schema(self) -> dict[str, Any]:
         """The arguments as JSON Schema, without references."""
