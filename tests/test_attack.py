@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -21,13 +22,15 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
-def script() -> ModuleType:
+def script() -> Iterator[ModuleType]:
+    sys.path.insert(0, str(ROOT / "scripts"))  # as Python does where a script is started
     spec = importlib.util.spec_from_file_location("attack_data", ROOT / "scripts" / "attack_data.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module
+    yield module
+    sys.path.remove(str(ROOT / "scripts"))
 
 
 def test_a_technique_has_a_name_its_tactics_and_its_parent() -> None:
@@ -118,7 +121,7 @@ def test_data_that_is_not_as_expected_is_refused(script: ModuleType, tmp_path: P
         script.read_newer(wheel)
 
 
-def test_the_file_is_what_the_packages_give() -> None:
+def test_the_files_are_what_the_packages_give() -> None:
     command = [sys.executable, "scripts/attack_data.py", "--check"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     if done.returncode == 2:
