@@ -13,7 +13,7 @@ lab: $(VENV)/.installed  ## open the quickstart in JupyterLab
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/01_quickstart.ipynb
 
 # Most tests wait for kernels, servers and browsers: more run at once than there are cores. A file's tests stay together.
-test: $(VENV)/.installed  ## everything CI runs
+test: $(VENV)/.installed test-files  ## everything CI runs
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target check js-check browser peer
 	$(BIN)/python -m pytest -m "not browser and not slow" -n 4 --dist loadfile --no-loadscope-reorder
 	$(BIN)/python -m pytest -m "browser and not slow" -n 2 --dist loadfile
@@ -27,7 +27,7 @@ js-check: $(VENV)/.installed
 	cd js && npm run --silent check && npm test --silent
 
 .PHONY: slow
-slow: $(VENV)/.installed browser peer  ## not part of test: further hosts, themes, sizes, faults, rounds and examples of what it covers
+slow: $(VENV)/.installed browser peer test-files  ## not part of test: further hosts, themes, sizes, faults, rounds and examples of what it covers
 	HYPOTHESIS_EXAMPLES=thorough $(BIN)/python -m pytest -m "slow or hypothesis" -n 2 --dist loadfile
 
 .PHONY: browser peer
@@ -42,6 +42,10 @@ browser:  ## Chromium for the browser tests, where it is missing and we may inst
 		{ apt-get install -y -qq --no-install-recommends chromium-headless-shell fonts-dejavu-core >/dev/null 2>&1 || \
 		apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; }; \
 	else echo "No Chromium here: the browser tests will be skipped (CI=true makes that a failure)." >&2; fi
+
+.PHONY: test-files
+test-files: $(VENV)/.installed  ## files that nobody here wrote, for the analyst's tests, into .venv/test-files: downloaded once
+	$(BIN)/python scripts/test_files.py
 
 live: $(VENV)/.installed  ## needs a key, not part of test: every API call once against the real service
 	$(BIN)/python scripts/live.py
