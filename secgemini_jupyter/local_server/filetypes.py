@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import zipfile
+import re
 from pathlib import PurePath
+
+from secgemini_jupyter.local_server.zips import zip_type
 
 TEXT_BY_SUFFIX = {  # suffix: (MIME type, label)
     ".csv": ("text/csv", "csv"),
@@ -25,11 +25,9 @@ TEXT_BY_SUFFIX = {  # suffix: (MIME type, label)
     ".eml": ("message/rfc822", "eml"),
     ".pem": ("application/x-pem-file", "pem"),
 }
-OFFICE = {  # directory in the archive: (MIME type, label)
-    "word/": ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", "docx"),
-    "xl/": ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx"),
-    "ppt/": ("application/vnd.openxmlformats-officedocument.presentationml.presentation", "pptx"),
-}
+MACHO = (b"\xfe\xed\xfa\xce", b"\xce\xfa\xed\xfe", b"\xfe\xed\xfa\xcf", b"\xcf\xfa\xed\xfe")
+_BZIP2 = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
+_CPIO = re.compile(rb"0707(?:07[0-7]{70}|0[12][0-9A-Fa-f]{104})")
 SIGNATURES = (  # first bytes, MIME type, label
     (b"%PDF-", "application/pdf", "pdf"),
     (b"\x89PNG\r\n\x1a\n", "image/png", "png"),
@@ -47,10 +45,20 @@ SIGNATURES = (  # first bytes, MIME type, label
     (b"\x0a\x0d\x0d\x0a", "application/x-pcapng", "pcapng"),
     (b"SQLite format 3\0", "application/vnd.sqlite3", "sqlite"),
     (b"\x1f\x8b", "application/gzip", "gzip"),
-    (b"BZh", "application/x-bzip2", "bzip"),
     (b"\xfd7zXZ\0", "application/x-xz", "xz"),
     (b"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed", "sevenzip"),
     (b"Rar!\x1a\x07", "application/vnd.rar", "rar"),
+    (b"\x28\xb5\x2f\xfd", "application/zstd", "zst"),
+    (b"MSCF\0\0\0\0", "application/vnd.ms-cab-compressed", "cab"),
+    (b"ITSF\3\0\0\0", "application/vnd.ms-htmlhelp", "chm"),
+    (b"!<arch>\ndebian-binary", "application/vnd.debian.binary-package", "deb"),
+    (b"!<arch>\n", "application/x-archive", "ar"),
+    (b"\xc7\x71", "application/x-cpio", "cpio"),
+    (b"\x71\xc7", "application/x-cpio", "cpio"),
+    (b"L\0\0\0\1\x14\2\0", "application/x-ms-shortcut", "lnk"),
+    (b"\xe4\x52\x5c\x7b\x8c\xd8\xa7\x4d", "application/onenote", "one"),
+    (b"dex\n0", "application/vnd.android.dex", "dex"),
+    *((magic, "application/x-mach-binary", "macho") for magic in MACHO),
     (b"OggS", "audio/ogg", "ogg"),
     (b"ID3", "audio/mpeg", "mp3"),
 )
@@ -62,20 +70,40 @@ def describe_file(content: bytes, filename: str) -> tuple[str, str]:
     """MIME type and short label, for example `application/pdf` and `pdf`."""
     if not content:
         return "application/x-empty", "empty"
-    return _by_signature(content) or _by_text(content, filename) or UNKNOWN
+    return by_signature(content) or _by_text(content, filename) or UNKNOWN
 
 
-def _by_signature(content: bytes) -> tuple[str, str] | None:
+def by_signature(content: bytes) -> tuple[str, str] | None:
+    """The same, or None for text and for what has no signature that we know."""
     for start, mime_type, label in SIGNATURES:
         if content.startswith(start):
             return mime_type, label
     if content.startswith(b"MZ"):
         return _executable(content)
     if content.startswith((b"PK\3\4", b"PK\5\6")):
-        return _archive(content)
+        return zip_type(content)
+    if content.startswith(b"\xca\xfe\xba\xbe"):
+        # A Java class has its version there (45 and up), a Mach-O file for several processors their number.
+        is_java = int.from_bytes(content[4:8], "big") > 40
+        return ("application/java-vm", "javabytecode") if is_java else ("application/x-mach-binary", "macho")
+    if _BZIP2.match(content):
+        return "application/x-bzip2", "bzip"
+    if _CPIO.match(content):
+        return "application/x-cpio", "cpio"
+    if is_tar(content):
+        return "application/x-tar", "tar"
     if content[:4] == b"RIFF":
         return {b"WEBP": ("image/webp", "webp"), b"WAVE": ("audio/wav", "wav")}.get(content[8:12])
     return None
+
+
+def is_tar(content: bytes) -> bool:
+    """A tar file begins with a header whose checksum is right; not every one says `ustar`."""
+    head = content[:512]
+    if len(head) < 512 or not head[0]:
+        return False
+    stored = re.fullmatch(rb"[ \0]*([0-7]{1,7})[ \0]*", head[148:156])
+    return stored is not None and int(stored[1], 8) == sum(head) - sum(head[148:156]) + 8 * 32
 
 
 def _executable(content: bytes) -> tuple[str, str] | None:
@@ -84,15 +112,6 @@ def _executable(content: bytes) -> tuple[str, str] | None:
     if content[offset : offset + 4] == b"PE\0\0":
         return "application/vnd.microsoft.portable-executable", "pebin"
     return None
-
-
-def _archive(content: bytes) -> tuple[str, str]:
-    with contextlib.suppress(zipfile.BadZipFile, OSError, ValueError, RuntimeError):
-        names = zipfile.ZipFile(io.BytesIO(content)).namelist()
-        for folder, kind in OFFICE.items():
-            if any(name.startswith(folder) for name in names):
-                return kind
-    return "application/zip", "zip"
 
 
 def _by_text(content: bytes, filename: str) -> tuple[str, str] | None:

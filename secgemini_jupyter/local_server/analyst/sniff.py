@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import re
 import zlib
 from typing import Any
@@ -12,26 +14,95 @@ from secgemini_jupyter.local_server.analyst.logs.formats import log_format
 from secgemini_jupyter.local_server.analyst.logs.logins import has_logins, reader
 from secgemini_jupyter.local_server.analyst.logs.tables import LogTable
 from secgemini_jupyter.local_server.analyst.tool import Inputs
+from secgemini_jupyter.local_server.filetypes import by_signature, is_tar
 
 SAMPLE = 256 * 1024
 """Bytes that are enough to tell."""
 MAX_UNPACKED = 64 * 2**20
 
+KINDS = {  # label of `filetypes`: kind
+    "pebin": "executable/pe",
+    "elf": "executable/elf",
+    "macho": "executable/macho",
+    "pdf": "document/pdf",
+    "ole": "document/ole",
+    "rtf": "document/rtf",
+    "one": "document/onenote",
+    "xps": "document/xps",
+    "epub": "document/epub",
+    "evtx": "log/evtx",
+    **dict.fromkeys(("docx", "xlsx", "pptx", "vsdx"), "document/ooxml"),
+    **dict.fromkeys(("odt", "ods", "odp", "odg", "odf"), "document/odf"),
+    **{label: f"archive/{label}" for label in ("zip", "jar", "apk", "whl", "nupkg", "appx", "vsix", "ipa", "xpi")},
+    **{label: f"archive/{label}" for label in ("tar", "gzip", "xz", "rar", "cab", "cpio", "deb", "ar", "chm")},
+    "bzip": "archive/bzip2",
+    "sevenzip": "archive/7z",
+    "zst": "archive/zstd",
+}
+PACKED = frozenset({"gzip", "bzip", "xz"})
+"""Labels of what holds one other file, compressed."""
+
+BROKEN = (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError)
+"""What reading compressed bytes raises."""
 _STRINGS = re.compile(rb"[\x20-\x7e]{6,}|(?:[\x20-\x7e]\x00){6,}")
+_HEADER = re.compile(r"([!-9;-~]{1,76}):(?:[ \t]|$)")
+_MAIL = frozenset(
+    "from to cc subject date received return-path message-id delivered-to mime-version reply-to sender dkim-signature "
+    "authentication-results received-spf content-type x-mailer x-originating-ip arc-seal".split()
+)
+_OF_MAIL_ALONE = frozenset("from received return-path message-id delivered-to dkim-signature".split())
+_CERTIFICATE = re.compile(
+    r"^-----BEGIN (?:(?:TRUSTED |X509 )?CERTIFICATE|X509 CRL|(?:NEW )?CERTIFICATE REQUEST|PKCS7)-----", re.MULTILINE
+)
+_DER = re.compile(  # a sequence of a sequence: a version and a serial number, or a number and another sequence
+    rb"\x30(?:[\x00-\x7f]|\x81.|\x82..|\x83...)\x30(?:[\x00-\x7f]|\x81.|\x82..|\x83...)"
+    rb"(?:\xa0\x03\x02\x01[\x00-\x02]\x02|\x02[\x01-\x20].{1,32}\x30[\x00-\x7f\x81\x82])",
+    re.DOTALL,
+)
 
 
 def sniff(content: bytes) -> dict[str, Any]:
-    """`kind` (log/…, text, empty, or a MIME type) and whether the log tells of logins."""
+    """`kind` and whether the log tells of logins.
+
+    Kinds are `log/FORMAT`, `text`, `email`, `x509`, `empty`, `archive/…`, `executable/…`, `document/…`, else a MIME
+    type. A compressed text or tar file is what is in it.
+    """
     if not content:
         return {"kind": "empty", "has_logins": False}
-    unpacked, _ = unpack(content, SAMPLE)
-    text = as_text(unpacked)
+    _, label = by_signature(content) or ("", "")
+    if label in PACKED:
+        content, _ = unpack(content, SAMPLE)
+        if is_tar(content):
+            return {"kind": "archive/tar", "has_logins": False}
+    elif label in KINDS:
+        return {"kind": KINDS[label], "has_logins": False}
+    text = None if label and label not in PACKED else as_text(content)
     if text is None:
-        return {"kind": _mime_type(content), "has_logins": False}
-    kind = log_format(text)
-    if kind is None:
-        return {"kind": "text", "has_logins": False}
-    return {"kind": f"log/{kind}", "has_logins": has_logins(unpacked, kind)}
+        return {"kind": KINDS.get(label) or _other(content), "has_logins": False}
+    if looks_like_mail(text):
+        return {"kind": KINDS.get(label, "email"), "has_logins": False}  # its tool reads what is not compressed
+    if log := log_format(text):
+        return {"kind": f"log/{log}", "has_logins": has_logins(content, log)}
+    return {"kind": "x509" if _CERTIFICATE.search(text[:SAMPLE]) and not label else "text", "has_logins": False}
+
+
+def looks_like_mail(text: str) -> bool:
+    """Whether it begins with the headers of a message; a mailbox has a line `From …` before them."""
+    lines = text[:65536].lstrip("\r\n").splitlines()
+    if lines and lines[0].startswith(("From ", ">From ")):
+        lines = lines[1:]
+    names = set()
+    others = 0
+    for line in lines[:400]:
+        if not line.strip():
+            break
+        if header := _HEADER.match(line):
+            names.add(header[1].lower())
+        elif line[0] not in " \t":
+            others += 1
+            if not names or others > 2:
+                break
+    return len(names & _MAIL) >= 3 - bool(names & {"received", "return-path"}) and bool(names & _OF_MAIL_ALONE)
 
 
 def sniff_table(inputs: Inputs) -> dict[str, Any]:
@@ -43,14 +114,32 @@ def sniff_table(inputs: Inputs) -> dict[str, Any]:
 
 
 def unpack(content: bytes, limit: int = MAX_UNPACKED) -> tuple[bytes, bool]:
-    """The content, without gzip around it, and whether there is more: a bomb unpacks to no more than `limit` bytes."""
-    if content[:2] == b"\x1f\x8b":
-        try:
-            with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
-                content = file.read(limit + 1)
-        except (OSError, EOFError, zlib.error):
-            pass  # only the two bytes look like gzip
+    """The content, without gzip, bzip2 or xz around it, and whether there is more: a bomb unpacks to `limit` bytes."""
+    opened = io.BytesIO(content)
+    try:
+        if content[:2] == b"\x1f\x8b":
+            content = _read(gzip.GzipFile(fileobj=opened), limit)
+        elif content[:3] == b"BZh":
+            content = _read(bz2.BZ2File(opened), limit)
+        elif content[:6] == b"\xfd7zXZ\0":
+            content = _read(lzma.LZMAFile(opened), limit)  # noqa: SIM115  # of bytes in memory
+    except (*BROKEN, MemoryError):  # an xz file says how much memory its reader needs
+        pass  # only the first bytes look like it
     return content[:limit], len(content) > limit
+
+
+def _read(file: gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile, limit: int) -> bytes:
+    """At most `limit` bytes and one; of a stream that is cut or broken, what comes before that."""
+    parts: list[bytes] = []
+    size = 0
+    try:
+        while size <= limit and (part := file.read(min(2**20, limit + 1 - size))):
+            parts.append(part)
+            size += len(part)
+    except BROKEN:
+        if not parts:
+            raise
+    return b"".join(parts)
 
 
 def as_text(content: bytes) -> str | None:
@@ -75,7 +164,10 @@ def readable_text(content: bytes, limit: int) -> tuple[str, str, bool]:
     return strings, "printable strings", is_cut
 
 
-def _mime_type(content: bytes) -> str:
+def _other(content: bytes) -> str:
+    """What has no signature that `filetypes` knows."""
+    if _DER.match(content):
+        return "x509"
     import puremagic
 
     try:

@@ -1,0 +1,1 @@
+"""Archives, read in memory alone: nothing of them is ever written to disk."""

@@ -1,0 +1,157 @@
+"""Tar files, compressed or not, and files that are only compressed."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import tarfile
+from collections.abc import Iterator
+from typing import Any
+
+from secgemini_jupyter.local_server.analyst import sniff
+from secgemini_jupyter.local_server.analyst.archives.model import (
+    MAX_MEMBER,
+    MAX_MEMBERS,
+    MAX_STREAM,
+    Listing,
+    Member,
+    check_ratio,
+    find,
+)
+from secgemini_jupyter.local_server.analyst.text import utc
+from secgemini_jupyter.local_server.analyst.tool import ToolFailure
+
+BROKEN = (tarfile.TarError, *sniff.BROKEN, RecursionError, MemoryError)
+
+
+class Stream(io.RawIOBase):
+    """What is read of a compressed file: no more than `MAX_STREAM` bytes in all, nor much at once."""
+
+    def __init__(self, content: bytes) -> None:
+        opened = io.BytesIO(content)
+        self.compression = ""
+        self._file: Any = opened
+        kinds: dict[bytes, tuple[str, Any]] = {
+            b"\x1f\x8b": ("gzip", gzip.GzipFile),
+            b"BZh": ("bzip2", bz2.BZ2File),
+            b"\xfd7zXZ\0": ("xz", lzma.LZMAFile),
+        }
+        for magic, (name, kind) in kinds.items():
+            if content.startswith(magic):
+                self.compression = name
+                self._file = kind(fileobj=opened) if kind is gzip.GzipFile else kind(opened)
+        self.total = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or size < 0 or size > MAX_MEMBER:
+            raise OSError("a header declares too much")
+        data: bytes = self._file.read(size)
+        self.total += len(data)
+        if self.total > MAX_STREAM:
+            raise OSError(f"only its first {MAX_STREAM // 2**20} MiB are looked through")
+        return data
+
+
+def list_tar(content: bytes) -> Listing:
+    """The members up to where the file ends or breaks."""
+    stream = Stream(content)
+    members: list[Member] = []
+    notes: list[str] = []
+    try:
+        for info in _infos(stream):
+            members.append(_member(info))
+            if len(members) == MAX_MEMBERS:
+                notes.append(f"only the first {MAX_MEMBERS:,} members are listed")
+                break
+    except BROKEN as error:
+        notes.append(_reason(error))
+    listed = "tar" if not stream.compression else f"tar, packed with {stream.compression}"
+    if stream.compression and len(content) and stream.total > 500 * len(content):
+        notes.append(f"{len(content):,} bytes unpack to {stream.total:,} or more")
+    return Listing(listed, members, len(members), notes=tuple(notes))
+
+
+def read_tar(content: bytes, name: str) -> bytes:
+    """A member's content.
+
+    Raises:
+        ToolFailure: there is none, it is no file, or it is too large.
+    """
+    member = find(list_tar(content).members, name)
+    if member.type != "file":
+        raise ToolFailure(f"{member.name!r} is no file but a {member.type}.")
+    stream = Stream(content)
+    found = b""
+    try:
+        with tarfile.open(fileobj=stream, mode="r|") as archive:
+            for info in archive:
+                if info.name == member.name and info.isfile():
+                    check_ratio(member.name, info.size, len(content))
+                    file = archive.extractfile(info)
+                    found = file.read() if file else b""
+                    if info.offset == member.start:
+                        break
+    except BROKEN as error:
+        if not found:
+            raise ToolFailure(f"{name!r} cannot be read: {_reason(error)}.") from None
+    return found
+
+
+def list_packed(content: bytes, kind: str) -> Listing:
+    """A file that is compressed and nothing else: one member, with the name that gzip stores, if any."""
+    data, is_more = sniff.unpack(content, MAX_MEMBER)
+    if data[: len(content)] == content:
+        raise ToolFailure(f"The {kind} file is broken: nothing of it can be unpacked.")
+    notes = (f"it unpacks to more than {MAX_MEMBER // 2**20} MiB",) if is_more else ()
+    modified = None
+    if kind == "gzip" and (seconds := int.from_bytes(content[4:8], "little")):
+        modified = utc(seconds).removesuffix(" UTC")
+    name = gzip_name(content) if kind == "gzip" else ""
+    member = Member(name or "content", len(data), len(content), modified, method=kind, notes=notes)
+    return Listing(kind, [member], 1)
+
+
+def read_packed(content: bytes, name: str) -> bytes:
+    data, _ = sniff.unpack(content, MAX_MEMBER)
+    check_ratio(name, len(data), len(content))
+    return data
+
+
+def gzip_name(content: bytes) -> str:
+    """The name that was stored when the file was compressed."""
+    if len(content) < 12 or not content[3] & 8:
+        return ""
+    start = 12 + int.from_bytes(content[10:12], "little") if content[3] & 4 else 10
+    stop = content.find(b"\0", start, start + 4096)
+    return content[start:stop].decode("latin-1") if stop > 0 else ""
+
+
+def _infos(stream: Stream) -> Iterator[tarfile.TarInfo]:
+    with tarfile.open(fileobj=stream, mode="r|") as archive:
+        for info in archive:
+            yield info
+            archive.members = []  # type: ignore[attr-defined]  # it would keep every one
+
+
+def _member(info: tarfile.TarInfo) -> Member:
+    kind = "folder" if info.isdir() else "link" if info.issym() or info.islnk() else "device"
+    kind = "file" if info.isreg() else kind
+    mode = "setuid" if info.mode & 0o4000 and info.isreg() else ""
+    return Member(
+        info.name,
+        info.size,
+        None,
+        utc(info.mtime).removesuffix(" UTC"),
+        kind,
+        info.linkname if kind == "link" else "",
+        notes=(mode,) if mode else (),
+        start=info.offset,
+    )
+
+
+def _reason(error: Exception) -> str:
+    text = str(error)
+    ours = text.startswith(("a header declares", "only its first"))
+    return text if ours else "the file is cut or broken there"
