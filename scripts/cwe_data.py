@@ -1,6 +1,6 @@
-"""Write the local analyst's `data/cwe.json.gz`: what we know of CWE, out of a package that holds it as XML.
+"""Write what the local analyst knows of CWE, out of a package that holds it as XML.
 
-`--check` writes nothing, and fails where the file is not what the package gives.
+`--check` writes nothing, and fails where the files are not what the package gives.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from xml.etree.ElementTree import Element
 import packaged
 from packaged import ROOT
 
-PATH = ROOT / "secgemini_jupyter" / "local_server" / "analyst" / "data" / "cwe.json.gz"
+DATA = ROOT / "secgemini_jupyter" / "local_server" / "analyst" / "data"
 SOURCE = {"name": "cwe2", "version": "3.0.0", "cwe": "4.14", "license": "MIT; CWE Terms of Use",
           "sha256": "abef03eb853f5c1851df6af5167bd9fe73a53dddb119fdbc5c3afc7d50b9f55b"}  # fmt: skip
 NOTICE = (
@@ -31,7 +31,17 @@ CUT = 300
 
 
 def main() -> int:
-    return packaged.main(__doc__ or "", [SOURCE], lambda wheels: {PATH: packaged.to_lines(read(wheels[0]))})
+    return packaged.main(__doc__ or "", [SOURCE], made)
+
+
+def made(wheels: list[Path]) -> dict[Path, str]:
+    data = read(wheels[0])
+    # For the planner, which needs no more.
+    names = {number: [row["name"], *row.get("terms", ())] for number, row in data["weaknesses"].items()}
+    return {
+        DATA / "cwe.json.gz": packaged.to_lines(data),
+        DATA / "cwe_names.json.gz": packaged.to_lines({"names": names}),
+    }
 
 
 def read(wheel: Path) -> dict[str, Any]:
@@ -54,9 +64,9 @@ def read(wheel: Path) -> dict[str, Any]:
     }
 
 
-def _by_id(root: Element, part: str, made: Any) -> dict[str, Any]:
+def _by_id(root: Element, part: str, to_row: Any) -> dict[str, Any]:
     elements = sorted(all_in(root, f"{part}/*"), key=lambda each: int(each.get("ID", "0")))
-    return {each.get("ID", ""): made(each) for each in elements}
+    return {each.get("ID", ""): to_row(each) for each in elements}
 
 
 def weakness(each: Element) -> dict[str, Any]:

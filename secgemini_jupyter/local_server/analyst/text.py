@@ -99,3 +99,8 @@ def utc(epoch: float) -> str:
         return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     except (ValueError, OverflowError, OSError):
         return f"{epoch:g} s"
+
+
+def prose(value: object, limit: int = 2_000) -> str:
+    """A text of several words as a paragraph: all that Markdown or HTML would read in it is escaped."""
+    return re.sub(r"([\\`*_\[\]<>|#&~$!])", r"\\\1", visible(value, limit))

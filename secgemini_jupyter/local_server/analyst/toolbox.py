@@ -13,6 +13,8 @@ TOOLSETS = {
     "iocs": "Indicators of compromise: find, defang, refang.",
     "decoding": "Base64, hex, percent-encoding, compression: decode, layer by layer.",
     "cvss_scores": "CVSS vectors: scores.",
+    "attack": "MITRE ATT&CK: techniques, groups, software, mitigations.",
+    "cwe": "CWE: weaknesses, their relations and examples.",
     "hashes": "Hashes of attachments and texts.",
     "auth": "Logins in logs: who, from where, how often, what failed.",
     "log_tables": "Logs: what is in them, as tables.",

@@ -1,0 +1,1 @@
+"""What the analyst knows without a network: ATT&CK and CWE from the package, and what the user imported."""

@@ -115,6 +115,8 @@ def _plan_extract(request: Request) -> list[Call]:
         return []
     if request.asks(r"\bhash(?:es)?\b|md5|sha-?\d") and not request.asks(rf"\bioc|indicator|report|{FIND}"):
         return []  # the hashes of a file, or in a log's columns: other tools
+    if request.asks(r"\bcwe\b|\bweakness") and not request.pasted and not request.asks(rf"\bioc|indicator|{FIND}"):
+        return []  # the CVEs of a weakness
     types = _types(request.wish)
     extra = {"types": types} if types else {}
     named = request.named()

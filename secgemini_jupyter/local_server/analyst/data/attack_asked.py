@@ -1,0 +1,146 @@
+"""What a prompt asks of ATT&CK: which entries, and what about each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from secgemini_jupyter.local_server.analyst.data.asking import questions
+from secgemini_jupyter.local_server.analyst.data.attack import IDS, is_known, names, normal_id
+from secgemini_jupyter.local_server.analyst.data.names import normal
+from secgemini_jupyter.local_server.analyst.tool import Request
+from secgemini_jupyter.local_server.analyst.tools.iocs import FIND
+
+_OTHER_WORK = rf"{FIND}|\b(?:de|re)fang|\biocs?\b|\bindicators?\b|\bhashes\b|^hash\b|\bhash of\b|\bdecode\b"
+_FRAME = (
+    r"\bmitre\b|\batt&?ck\b|\b(?:sub-?)?techniques?\b|\btactics?\b|\bthreat (?:actor|group)s?\b|\bapts?\b|\bttps?\b"
+)
+_USE = r"(?:us(?:e|es|ed|ing)|abus(?:e|es|ed|ing)|employ\w*|leverag\w*)"
+_TO_USE = r"(?:use|abuse|employ|leverage)"
+_X = r"(?P<x>[^\n]{2,120})$"
+_VERB = r"(?:is|are|'s|was)"
+
+#: What is asked, the words that ask it, where its subject stands. The first that fits counts.
+_ABOUT: Sequence[tuple[str, str, Sequence[str]]] = (
+    ("mitigations", r"\bmitigat|\bcounter-?measures?\b",
+     [rf"\bmitigat\w*\s+(?:(?:are\s+there\s+)?(?:for|against|of)\s+)?{_X}",
+      rf"\bcounter-?measures?\s+(?:are\s+there\s+)?(?:for|against|to|of)\s+{_X}",
+      r"^(?:how\s+(?:is|are|can|do|to)\s+(?:i\s+|we\s+)?)?(?P<x>.{2,100}?)\s+(?:be\s+)?mitigated\b"]),
+    ("mitigations", r"\bprevent|\bprotect|\bdefend|\bdefen[cs]es?\s+against\b|\bstop\b|\bhardening\b",
+     [rf"\b(?:prevent\w*|stop)\s+{_X}",
+      rf"\b(?:protect\w*|defend\w*|defen[cs]es?|hardening)\s+(?:\w+\s+)?against\s+{_X}"]),
+    ("detection", r"\bdetect|\bhunt\b|\bhunting\b|\bspot\b|\blog sources?\b",
+     [rf"\b(?:detect\w*|spot|hunt\w*|log sources?)\s+(?:(?:strateg\w+\s+)?(?:of|for)\s+)?{_X}"]),
+    ("subtechniques", r"\bsub-?techniques?\s+(?:of|for|under|does|are)\b|\bsub-?techniques\b",
+     [rf"\bsub-?techniques?\s+(?:of|for|under|does)\s+{_X}"]),
+    ("status",
+     r"\bvalid\b|\brevoked\b|\bdeprecated\b|\breplac|\bsuperse|\bcurrent\b|\bexists?\b|\bup to date\b|\bobsolete\b",
+     [rf"\breplac\w*\s+{_X}", rf"^(?:{_VERB})\s+(?P<x>.{{2,80}}?)\s+(?:still|valid|revoked|deprecated|current)\b"]),
+    ("tactics", r"\b(?:what|which|whose|list|show|the)\s+tactics?\b|^tactics?\s+(?:of|for)\b",
+     [rf"\btactics?\s+(?:of|for|does|is|are|has)\s+(?:technique\s+)?{_X}"]),
+    ("campaigns", r"\bcampaigns?\b", [rf"\bcampaigns?\s+(?:of|by|from|with|{_USE})\s+{_X}"]),
+    ("groups", rf"\b(?:groups?|actors?|apts?|adversar\w+|who)\b.{{0,30}}\b{_USE}\b|\bused by (?:which|what|whom)\b",
+     [rf"\b{_USE}\s+{_X}", r"^(?:is\s+|are\s+)?(?P<x>.{2,80}?)\s+used by\b"]),
+    ("software", rf"\b(?:software|malware|tools?|implants?)\b.{{0,40}}\b(?:{_USE}|of|by)\b",
+     [rf"\b(?:does|do|did|has|have)\s+(?P<x>.{{2,80}}?)\s+{_TO_USE}", rf"\b(?:{_USE}\s+by|of|by)\s+{_X}",
+      rf"\b{_USE}\s+{_X}"]),
+    ("techniques", r"\btechniques?\b.{0,40}\b(?:of|by|in|under|for|does|do|belong\w*|use)\b|\bttps?\b",
+     [rf"\b(?:does|do|did|has|have)\s+(?P<x>.{{2,80}}?)\s+{_TO_USE}",
+      rf"\b(?:techniques?|ttps?)\s+(?:are\s+)?(?:(?:used|belong\w*|listed)\s+)?(?:of|by|in|under|to|for)\s+(?:the\s+)?(?:tactics?\s+)?{_X}"]),
+    ("uses", rf"\bdo(?:es)?\s+.{{2,80}}?\s+{_TO_USE}\b", [rf"\bdo(?:es)?\s+(?P<x>.{{2,80}}?)\s+{_TO_USE}\b"]),
+)  # fmt: skip
+_STRONG = {"mitigations": r"\bmitigat", "groups": r"\bgroups?\b|\bactors?\b|\bapts?\b", "subtechniques": r".",
+           "tactics": r".", "techniques": r"\btechniques?\b|\bttps?\b"}  # fmt: skip
+"""Words with which a question is one for ATT&CK, also where its subject is not known there."""
+_IS = re.compile(
+    rf"^(?:(?:what|who|whom)\s*(?:{_VERB})|tell me (?:more )?about|explain|describe|define|what do you know about"
+    rf"|(?:which|what)\s+(?:[\w-]+\s+){{0,2}}?(?:groups?|actors?|apts?|malware|software|tools?|techniques?|tactics?)\s+(?:{_VERB})"
+    rf"|info(?:rmation)?\s+(?:on|about)|look\s?up|compare|(?:mitre|att&?ck)\b(?:\s+\w+){{0,2}}?\s+(?:for|of|is)"
+    rf"|.{{0,40}}\btechniques?\s+(?:id\s+)?(?:for|of|is|covers)|.{{0,40}}\batt&?ck\s+(?:\w+\s+)?(?:for|of))\s+{_X}",
+    re.IGNORECASE,
+)
+_NAMING = re.compile(
+    rf"^(?i:who\s*(?:{_VERB})|(?:which|what)\s+(?:\w+\s+)?(?:group|actor|apt)\s+(?:{_VERB}))\s+(?P<x>[A-Z][\w-]*(?:\s+[A-Z][\w-]*){{0,3}})$"
+)
+_BEFORE = re.compile(
+    r"^(?:the\s+)?(?:(?:att&?ck|mitre)\s+)?(?:(?:group|actor|malware|software|tool|technique|tactic)\s+)?",
+    re.IGNORECASE,
+)
+_QUOTES = " \"'“”`."
+_IT = re.compile(r"\b(?:it|its|they|them|their|that|this|these|those)\b", re.IGNORECASE)
+
+
+def asked(request: Request) -> list[tuple[str, str]]:
+    """Pairs of an entry (an id, a name, words) and what is asked about it."""
+    if request.asks(_OTHER_WORK):
+        return []
+    found: list[tuple[str, str]] = []
+    last: list[str] = []
+    for question in questions(request):
+        about, places = _about(question)
+        subjects = list(_subjects(question, about, places, request))
+        if not subjects and about != "record" and last and _IT.search(question):
+            subjects = last
+        last = subjects or last
+        found += [(subject, about) for subject in subjects]
+    return list(dict.fromkeys(found))
+
+
+def _about(question: str) -> tuple[str, Sequence[str]]:
+    for about, words, places in _ABOUT:
+        if re.search(words, question, re.IGNORECASE):
+            return about, places
+    return "record", ()
+
+
+def _subjects(question: str, about: str, places: Sequence[str], request: Request) -> Iterator[str]:
+    if ids := list(_ids(question)):
+        yield from ids
+        return
+    shows = bool(request.attachments or request.table or request.pasted)
+    has_frame = re.search(_FRAME, question, re.IGNORECASE) is not None
+    is_strong = about in _STRONG and re.search(_STRONG[about], question, re.IGNORECASE) is not None
+    if shows and not has_frame:
+        return  # "what was detected?" is about what is shown
+    for place in places:
+        if match := re.search(place, question, re.IGNORECASE):
+            if _IT.fullmatch(match["x"].strip(_QUOTES)):
+                return
+            if known := _known(match["x"], anywhere=True):
+                yield from known
+                return
+            if is_strong and len(normal(match["x"]).split()) <= 6 and not re.search(r"\b[A-Z]+-\d{4}-\d", match["x"]):
+                yield match["x"].strip(_QUOTES)
+                return
+    if about != "record" and (is_strong or has_frame):
+        yield from _known(question, anywhere=True)
+        return
+    match = _IS.match(question)
+    subject = match["x"] if match else question
+    if known := _known(subject, anywhere=has_frame and match is not None):
+        yield from known
+    elif (name := _NAMING.match(question)) and not shows:
+        yield name["x"]
+
+
+def _ids(question: str) -> Iterator[str]:
+    """Ids of techniques, known or not; of others those that are known, or where the question is about ATT&CK."""
+    is_sure = re.search(rf"{_FRAME}|\bgroups?\b|\bsoftware\b|\bmitigat|\bcampaigns?\b", question, re.IGNORECASE)
+    for match in IDS.finditer(question):
+        number = normal_id(match.group())
+        if number[0] == "T" or is_known(number) or is_sure or match.group() == question:
+            yield number
+
+
+def _known(phrase: str, *, anywhere: bool) -> list[str]:
+    """The phrase, if it names an entry; else, where they may stand anywhere in it, the names in it."""
+    phrase = _BEFORE.sub("", phrase.strip(_QUOTES)).strip(_QUOTES)
+    index = names()
+    if index.exact(phrase) and (len(phrase) >= 3 or phrase.isupper()):
+        return [phrase]
+    if not anywhere:
+        parts = re.split(r"\s*(?:,|\band\b|\bor\b|\bvs\.?\b|\bversus\b)\s*", phrase)
+        return parts if len(parts) > 1 and all(len(part) >= 3 and index.exact(part) for part in parts) else []
+    if index.find(phrase):
+        return [phrase]
+    return [name for name, _ in index.mentioned(phrase, shortest=4)]

@@ -1,0 +1,156 @@
+"""attack_lookup: an entry of MITRE ATT&CK, and what is related to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from secgemini_jupyter.local_server.analyst.data import attack_told
+from secgemini_jupyter.local_server.analyst.data.attack import IDS, Attack, attack, names, normal_id
+from secgemini_jupyter.local_server.analyst.data.attack_asked import asked
+from secgemini_jupyter.local_server.analyst.text import code
+from secgemini_jupyter.local_server.analyst.tool import Call, Request, Tool, ToolFailure
+
+MAX_LISTED = 400
+MAX_QUERY = 200
+
+About = Literal["record", "status", "mitigations", "detection", "subtechniques", "tactics", "campaigns", "groups",
+                "software", "techniques", "uses"]  # fmt: skip
+
+
+class AttackArguments(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`query`: an id (T1059.001, TA0003, G0016, S0154, M1043, C0024), a name, an alias, or words of a name.
+
+    `about`: what to list besides the record: what it uses ("uses"), who uses it ("groups", "software"), …
+    """
+
+    query: str
+    about: About = "record"
+
+
+#: By kind of entry: what its relations are.
+_LISTS: Mapping[str, tuple[str, ...]] = {
+    "technique": ("mitigations", "groups", "software", "campaigns", "subtechniques", "detection"),
+    "tactic": ("techniques",),
+    "group": ("techniques", "software", "campaigns"),
+    "malware": ("techniques", "groups", "campaigns"),
+    "tool": ("techniques", "groups", "campaigns"),
+    "campaign": ("groups", "techniques", "software"),
+    "mitigation": ("techniques",),
+}
+
+
+def attack_lookup(arguments: AttackArguments, _files: Mapping[str, bytes]) -> dict[str, Any]:
+    """An entry with its relations; several that fit are candidates, and where none does, names that are near."""
+    query = arguments.query.strip()
+    if not query or len(query) > MAX_QUERY:
+        raise ToolFailure(f"A name or an id has 1 to {MAX_QUERY} characters.")
+    data = attack()
+    result: dict[str, Any] = {"query": query, "about": arguments.about, "sources": data.sources()}
+    found, note = _resolve(data, query)
+    result |= note
+    if len(found) != 1:
+        result["candidates"] = data.briefs(found)
+        if not found:
+            near = names().near(query) if not IDS.fullmatch(query) else []
+            result["near"] = [data.brief(number) | {"spelled": name} for name, number in near]
+            result["mentions"] = data.briefs(data.in_descriptions(query)) if not near and " " in query else []
+        return result
+    record = data.record(found[0])
+    assert record is not None
+    return result | _with_relations(data, record, arguments.about)
+
+
+def _resolve(data: Attack, query: str) -> tuple[list[str], dict[str, Any]]:
+    """Ids that the query means, and a note where it means them in a way of its own."""
+    if IDS.fullmatch(query):
+        number = normal_id(query)
+        if number.startswith("DET"):
+            technique = data.technique_of_detection(number)
+            return ([technique], {"by_detection": number}) if technique else ([], {"is_id": True})
+        return ([number] if data.record(number) else []), {"is_id": True}
+    if (tactic := data.older_name_of_tactic(query)) and not names().exact(query):
+        return [tactic], {"older_name": query}
+    found = names().find(query)
+    if len(found) > 1:
+        # A name that moved: all that had it are revoked in favour of the same.
+        now = {current.id for each in found if (current := data.catalog.current(each))}
+        revoked = [each for each in found if each in data.catalog.techniques]
+        if len(now) == 1 and len(revoked) == len(found) and data.brief(found[0]).get("status"):
+            return [max(found)], {}
+    return found, {}
+
+
+def _with_relations(data: Attack, record: dict[str, Any], about: str) -> dict[str, Any]:
+    kind, number = record["kind"], record["id"]
+    of = number
+    if kind == "technique" and number not in data.older_techniques:
+        # New in the newer version: the older knows what it replaced.
+        of = next((each for each in reversed(record["replaced"]) if each in data.older_techniques), number)
+    lists = {name: _listed(data, kind, of, record, name) for name in _LISTS.get(kind, ())}
+    wanted = _wanted(kind, about)
+    counts = {name: len(rows) for name, rows in lists.items() if rows}
+    shown = {name: rows[:MAX_LISTED] for name, rows in lists.items() if name in wanted}
+    return {"entry": record, "counts": counts, "lists": shown} | ({"relations_of": of} if of != number else {})
+
+
+def _wanted(kind: str, about: str) -> tuple[str, ...]:
+    if about == "uses":
+        return ("techniques", "software") if kind in ("group", "campaign") else _LISTS[kind][:2]
+    if about == "mitigations" and kind == "mitigation":
+        return ("techniques",)
+    if about in _LISTS.get(kind, ()):
+        return (about,)
+    if about == "record":
+        return {"technique": ("mitigations",), "tactic": ("techniques",)}.get(kind, ())
+    return ()
+
+
+def _listed(data: Attack, kind: str, number: str, record: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    if kind == "technique":
+        match name:
+            case "mitigations":
+                return data.mitigations(number)
+            case "subtechniques":
+                return list(record["subtechniques"])
+            case "detection":
+                found = data.detection(number)
+                return [found] if found else []
+        return data.briefs(data.users(number, name[0].upper()))
+    if kind == "tactic":
+        return data.briefs(data.of_tactic(record["short"]))
+    if kind == "mitigation":
+        return data.briefs(data.mitigated(number))
+    if kind == "group" and name == "campaigns":
+        return data.briefs(data.campaigns(number))
+    if kind == "campaign" and name == "groups":
+        return data.briefs(data.attributed(number))
+    ends = {"techniques": data.used(number, "T"), "software": data.used(number, "S"),
+            "groups": data.users(number, "G"), "campaigns": data.users(number, "C")}  # fmt: skip
+    return data.briefs(ends[name])
+
+
+def _plan(request: Request) -> list[Call]:
+    return [
+        Call("attack_lookup", {"query": subject, "about": about}, f"look up {code(subject)} in ATT&CK")
+        for subject, about in asked(request)
+    ]
+
+
+TOOLS = (
+    Tool(
+        name="attack_lookup",
+        description="MITRE ATT&CK Enterprise, offline: a technique, tactic, group, software, campaign or mitigation by "
+        "id, name or alias; who uses it, what it uses, what mitigates and detects it, what took a revoked one's place.",
+        ability="look up MITRE ATT&CK techniques, groups, software, mitigations: "
+        '"T1059.001?", "Which groups use Mimikatz?", "What mitigates LSASS dumping?"',
+        arguments=AttackArguments,
+        run=attack_lookup,
+        plan=_plan,
+        answer=attack_told.answer,
+        payloads=attack_told.payloads,
+        items=attack_told.items,
+    ),
+)

