@@ -30,9 +30,11 @@ def asked(prompt: str, attachments: list[Attached] | None = None) -> list[dict[s
     ("query", "number"),
     [
         ("CWE-79", "79"), ("cwe 79", "79"), ("CWE‑79", "79"), ("79", "79"), ("weakness 79", "79"), ("CWE-079", "79"),
-        ("sql injection", "89"), ("SQLi", "89"), ("path traversal", "22"), ("XSS", "79"), ("cross site scripting", "79"),
+        ("sql injection", "89"), ("SQLi", "89"), ("path traversal", "22"), ("XSS", "79"),
+        ("cross site scripting", "79"),
         ("use after free", "416"), ("use-after-free", "416"), ("CSRF", "352"), ("SSRF", "918"), ("XXE", "611"),
-        ("IDOR", "639"), ("command injection", "77"), ("OS command injection", "78"), ("hard-coded credentials", "798"),
+        ("IDOR", "639"), ("command injection", "77"), ("OS command injection", "78"),
+        ("hard-coded credentials", "798"),
         ("insecure deserialization", "502"), ("race condition", "362"), ("open redirect", "601"),
         ("null pointer dereference", "476"), ("heap overflow", "122"),
     ],

@@ -8,6 +8,7 @@ from secgemini_jupyter.local_server.analyst.tool import Request, clipped
 
 MAX_QUESTION = 300
 """Characters of a question; what is longer is no question, but pasted text."""
+MAX_QUESTIONS = 20
 _QUESTION = (
     r"(?:who|whom|whose|what|which|how|is|are|was|does|do|did|can|tell|list|show|give|explain|compare|describe"
     r"|define)\b"
@@ -28,7 +29,9 @@ def questions(request: Request) -> list[str]:
     lines = [line.strip() for line in request.pasted[:4_000].splitlines() if line.strip()]
     if lines and not request.pasted_kind.startswith("log/") and all(map(_asks, lines)):
         said += "\n" + "\n".join(lines)
-    return [part for each in _BREAK.split(said) if 0 < len(part := each.strip(" ,.:-*\t")) <= MAX_QUESTION]
+    said = re.sub(r"[^\S\n]+", " ", said)
+    parts = [part for each in _BREAK.split(said) if 0 < len(part := each.strip(" ,.:-*")) <= MAX_QUESTION]
+    return parts[:MAX_QUESTIONS]
 
 
 def _asks(line: str) -> bool:
