@@ -18,7 +18,7 @@ from hypothesis import settings
 
 # What takes long here says nothing about the code: the machine has two cores and other work.
 # `make test` looks at fewer examples than `make slow`, which has the time.
-settings.register_profile("quick", deadline=None, max_examples=40)
+settings.register_profile("quick", deadline=None, max_examples=20)
 settings.register_profile("thorough", deadline=None, max_examples=200)
 settings.load_profile(os.environ.get("HYPOTHESIS_EXAMPLES", "quick"))
 

@@ -35,9 +35,17 @@ def cache_of(magics: SecGeminiMagics) -> AnswerCache:
     """The folder that `%config SecGeminiMagics.cache_dir` names, else the user's own."""
     from secgemini_jupyter.kernel.cache import AnswerCache
 
-    own = data_dir() / "answers"
     named = magics.preference("cache_dir").strip()
-    if not named:
+    own: Path | None = None
+    try:
+        own = data_dir() / "answers"
+    except OSError as error:
+        if not named:
+            raise InputError(
+                f"The cache's folder cannot be made: {error.strerror or error}. "
+                "Name another: %config SecGeminiMagics.cache_dir = 'PATH'."
+            ) from None
+    if own and not named:
         return AnswerCache(own, is_own=True)
     try:
         folder = Path(named).expanduser()
@@ -47,7 +55,7 @@ def cache_of(magics: SecGeminiMagics) -> AnswerCache:
         raise InputError(
             f"%config SecGeminiMagics.cache_dir is {named!r}: that is no folder. Name one, or none at all."
         )
-    return AnswerCache(folder, is_own=folder.resolve() == own.resolve())
+    return AnswerCache(folder, is_own=own is not None and folder.resolve() == own.resolve())
 
 
 class Caching:

@@ -310,7 +310,7 @@ class Sessions(RuleBasedStateMachine):
         assert [each.id for each in self.client.list_sessions()] == list(self.held)
 
 
-@pytest.mark.parametrize("examples", [12, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [4, pytest.param(100, marks=pytest.mark.slow)])
 def test_the_service_holds_what_the_calls_say(shell: Any, service: Running, examples: int) -> None:
     Sessions.service = service
     Sessions.client = shell(KEY, base_url=service.http, websocket_url=service.ws)

@@ -166,7 +166,7 @@ FAULTS = (
         (Plan(((Cut(2),),), rest=(Cut(-1),)),),
         error="NetworkError",
         words=GOES_ON,
-        prompt=SLOW,
+        prompt="[[messages=4 bytes=20]] [[delay=1]] the answer",
     ),
     Fault(
         "prompt-lost",

@@ -40,8 +40,16 @@ def test_a_cell_without_retention_and_a_kernel_with_the_log_switched_off_write_n
 
 def test_a_data_folder_that_cannot_be_written_stops_no_cell(kernel: Kernel, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
-    kernel.run(f"import os; os.environ['JUPYTER_DATA_DIR'] = {str(tmp_path / 'file')!r}")
-    for prompt in ("one", "two"):
-        ran = kernel.run(f"%%secgemini -o answer\n{prompt}")
-        assert ran.status == "ok", ran.error
-    assert kernel.value("answer.status") == "ok"
+    kernel.run("import os; before = os.environ['JUPYTER_DATA_DIR']")
+    kernel.run(f"os.environ['JUPYTER_DATA_DIR'] = {str(tmp_path / 'file')!r}")
+    try:
+        for prompt in ("one", "two"):
+            ran = kernel.run(f"%%secgemini -o answer\n{prompt}")
+            assert ran.status == "ok", ran.error
+        assert kernel.value("answer.status") == "ok"
+        assert kernel.run("%%secgemini --cache use\nthree").error == (
+            "InputError: The cache's folder cannot be made: Not a directory. "
+            "Name another: %config SecGeminiMagics.cache_dir = 'PATH'."
+        )
+    finally:
+        kernel.run("os.environ['JUPYTER_DATA_DIR'] = before")
