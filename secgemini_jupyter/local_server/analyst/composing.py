@@ -1,46 +1,144 @@
-"""From what the tools gave to one answer."""
+"""From what the tools gave to one answer: what was asked first, in the form that is wished, then the rest."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Sequence
 from typing import Any
 
-import msgspec
-
 from secgemini_jupyter.local_server.analyst import planner
 from secgemini_jupyter.local_server.analyst.calls import Outcome
+from secgemini_jupyter.local_server.analyst.listing import (
+    Item,
+    as_csv,
+    as_json,
+    as_list,
+    as_table,
+    items_of,
+    main_value,
+    picked,
+)
 from secgemini_jupyter.local_server.analyst.text import code
-from secgemini_jupyter.local_server.analyst.tool import Payload, Request, subject
+from secgemini_jupyter.local_server.analyst.tool import Payload, Request, Wish, subject
 from secgemini_jupyter.local_server.analyst.toolbox import tools
+from secgemini_jupyter.local_server.analyst.wishes import part
 
 MAX_RESULT = 250_000
+MAX_IN_TEXT = 30
+"""Rows of a payload that an answer may hold in full: a payload beside it would tell nothing more."""
+
+_SENTENCE = re.compile(r"(?:`+[^`\n]*`+|[^.!?\n`]|[.!?](?!\*{0,2}(?:\s|$)))+[.!?]?\*{0,2}")
 
 
-def compose(request: Request, outcomes: Sequence[Outcome], off: Container[str] = ()) -> str:
+def compose(request: Request, outcomes: Sequence[Outcome], off: Container[str] = (), unanswered: str = "") -> str:
     if not outcomes:
         return planner.nothing_fits(request, off)
-    if request.wish.as_json:
-        return _as_json(outcomes)
-    parts = []
-    for outcome in outcomes:
-        call, result = outcome.call, outcome.result
-        if result is None:
-            parts.append(f"`{call.tool}` has no answer for {subject(call.arguments)}: {code(outcome.error, 600)}")
-        else:
-            parts.append(tools()[call.tool].answer(result, request.wish))
-    if (used := data_used(outcomes)) and not request.wish.is_bare:
-        parts.append(used)
-    text = "\n\n".join(parts)
+    wish = request.wish
+    if wish.as_json:
+        return _json(outcomes, wish)
+    if (wish.as_csv or wish.as_table) and (whole := _in_rows(outcomes, wish)):
+        text = whole
+    else:
+        text = "\n\n".join(filter(None, _parts(outcomes, wish)))
+    used = data_used(outcomes)
+    if used and wish.one_sentence:
+        text += f" ({used.removeprefix('Data: ').rstrip('.')})"
+    elif used and not wish.is_bare:
+        text += f"\n\n{used}"
+    if unanswered:
+        text += f"\n\n{unanswered}"
     if len(text) > MAX_RESULT:
         text = text[:MAX_RESULT] + f"\n\n({len(text) - MAX_RESULT:,} more characters)"
     return text
 
 
-def payloads(request: Request, outcomes: Sequence[Outcome]) -> list[Payload]:
-    """What goes beside the answer: nothing, where the user wants only one thing."""
-    if request.wish.is_bare:
+def _parts(outcomes: Sequence[Outcome], wish: Wish) -> list[str]:
+    """One part for each outcome, those that failed last; a heading where the subject changes and none names it."""
+    ordered = sorted(outcomes, key=lambda outcome: outcome.result is None)
+    subjects = {subject(outcome.call.arguments) for outcome in outcomes}
+    parts, before = [], ""
+    for outcome in ordered:
+        about = subject(outcome.call.arguments)
+        told = answered(outcome, wish)
+        if len(subjects) > 1 and about != before and about[1:-1] not in told[:400] and wish.is_plain:
+            parts.append(f"**{about}**")
+        parts.append(told)
+        before = about
+    return parts
+
+
+def answered(outcome: Outcome, wish: Wish) -> str:
+    """One outcome in the form that is wished: as the tool itself knows to say it, else by what it lists."""
+    call, result = outcome.call, outcome.result
+    if result is None:
+        return f"`{call.tool}` has no answer for {subject(call.arguments)}: {code(outcome.error, 600)}"
+    tool = tools()[call.tool]
+    told = tool.answer(result, wish)
+    if wish.is_plain:
+        return told
+    plain = tool.answer(result, Wish())
+    if told != plain:
+        return told  # the tool has heard the wish
+    items = items_of(tool, result)
+    if wish.only and (values := picked(items, part(wish))):
+        return as_list(values) if len(values) > 1 or wish.as_list else code(values[0], 2_000)
+    if wish.one_word:
+        return one_word(plain, items)
+    if wish.one_sentence:
+        return first_sentence(plain)
+    if wish.as_list and tool.items(result):
+        return as_list([main_value(item) for item in items])
+    if wish.brief:
+        return plain.partition("\n\n")[0]
+    return plain
+
+
+def first_sentence(text: str) -> str:
+    found = _SENTENCE.match(text.lstrip())
+    return found[0].strip() if found else text.partition("\n")[0]
+
+
+def one_word(text: str, items: Sequence[Item]) -> str:
+    """What is printed bold in an answer's first sentence, else the first value in it."""
+    sentence = first_sentence(text)
+    if found := re.search(r"\*\*([^*]{1,60})\*\*", sentence) or re.search(r"`([^`]{1,200})`", sentence):
+        word = found[1].strip()
+        return word if " " not in word or not items else word.split()[-1]
+    return sentence.split(maxsplit=1)[0].strip(".,:;*") if sentence else main_value(items[0] if items else {})
+
+
+def _in_rows(outcomes: Sequence[Outcome], wish: Wish) -> str:
+    """All items of all outcomes as one table, if they are of one kind; else one table each."""
+    tables: dict[str, list[Item]] = {}
+    for outcome in outcomes:
+        if outcome.result is not None:
+            tables.setdefault(outcome.call.tool, []).extend(items_of(tools()[outcome.call.tool], outcome.result))
+    shown = []
+    for items in tables.values():
+        values = picked(items, part(wish))
+        rows = [{part(wish).replace(" ", "_"): value} for value in values] if values else items
+        if rows:
+            shown.append(as_csv(rows) if wish.as_csv else as_table(rows))
+    return "\n\n".join(shown)
+
+
+def payloads(request: Request, outcomes: Sequence[Outcome], text: str = "") -> list[Payload]:
+    """What goes beside the answer: nothing where the user wants one thing, and nothing that its text holds anyway."""
+    if request.wish.is_bare or request.wish.as_table:
         return []
-    return [each for o in outcomes if o.result is not None for each in tools()[o.call.tool].payloads(o.result)]
+    found = [each for o in outcomes if o.result is not None for each in tools()[o.call.tool].payloads(o.result)]
+    return [each for each in found if not _is_told(each, text)]
+
+
+def _is_told(payload: Payload, text: str) -> bool:
+    rows = payload.content.get("rows") if isinstance(payload.content, dict) else None
+    if payload.mime_type != "sec-gemini/table" or not isinstance(rows, list) or len(rows) > MAX_IN_TEXT:
+        return False
+    return all(_cell(value) in text for row in rows if isinstance(row, list) for value in row)
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else f"{value:,}" if isinstance(value, int | float) else str(value).replace("|", "\\|")
 
 
 def data_used(outcomes: Sequence[Outcome]) -> str:
@@ -48,14 +146,17 @@ def data_used(outcomes: Sequence[Outcome]) -> str:
     used: dict[str, None] = {}
     for outcome in outcomes:
         for source in (outcome.result or {}).get("sources") or ():
-            if "name" in source and (version := source.get("version") or source.get("date")):
-                used[f"{source['name']} {version}"] = None
+            if isinstance(source, dict) and "name" in source and (v := source.get("version") or source.get("date")):
+                used[f"{source['name']} {v}"] = None
     return f"Data: {', '.join(used)}; offline." if used else ""
 
 
-def _as_json(outcomes: Sequence[Outcome]) -> str:
-    """One tool's result alone, several by their tools' names."""
-    whole: Any = outcomes[0].result if outcomes[0] else outcomes[0].response
+def _json(outcomes: Sequence[Outcome], wish: Wish) -> str:
+    """The part that is wanted, as a list; else one tool's result alone, several by their tools' names."""
+    if wish.only:
+        items = [item for o in outcomes if o.result is not None for item in items_of(tools()[o.call.tool], o.result)]
+        if values := picked(items, part(wish)):
+            return as_json(values)
     if len(outcomes) > 1:
-        whole = [{"tool": each.call.tool, **each.response} for each in outcomes]
-    return msgspec.json.format(msgspec.json.encode(whole), indent=2).decode()
+        return as_json([{"tool": each.call.tool, **each.response} for each in outcomes])
+    return as_json(outcomes[0].result if outcomes[0] else outcomes[0].response)

@@ -5,97 +5,55 @@ Only what the user says can start a tool. Pasted text and attachments are looked
 
 from __future__ import annotations
 
-import re
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from secgemini_jupyter.local_server.analyst.text import code, count, listed
-from secgemini_jupyter.local_server.analyst.tool import Attached, Call, Request, Wish, clipped
+from secgemini_jupyter.local_server.analyst.abilities import nothing_fits as nothing_fits
+from secgemini_jupyter.local_server.analyst.dictated import dictated, perhaps_dictated
+from secgemini_jupyter.local_server.analyst.first_look import first_look
+from secgemini_jupyter.local_server.analyst.prompts import questions
+from secgemini_jupyter.local_server.analyst.prompts import request_of as request_of
+from secgemini_jupyter.local_server.analyst.prompts import split_prompt as split_prompt
+from secgemini_jupyter.local_server.analyst.text import code
+from secgemini_jupyter.local_server.analyst.tool import Call, Request, Wish
 from secgemini_jupyter.local_server.analyst.toolbox import tools
-from secgemini_jupyter.settings import KEY_PAGE, KEY_VARIABLE
 
 MAX_CALLS = 12
 
-_LITERAL = re.compile(
-    r"""\s*(?:please\s+)?(?:(?:just|only|simply)\s+)?
-    (?:output|say|print|reply|respond|answer|return|write)(?:\s+with)?(?:\s+(?:only|just|exactly))?
-    \s+(?:the\s+|this\s+)?(?:(?:exact\s+)?(?:word|words|text|string|phrase)\s+)?
-    (?:"([^"\n]{1,200})"|'([^'\n]{1,200})'|“([^”\n]{1,200})”|`([^`\n]{1,200})`)
-    [\s.!]*+(?:(?:,|and)?\s*(?:and\s+)?nothing\s+else)?[\s.!]*""",
-    re.VERBOSE | re.IGNORECASE,
-)
-_AS_JSON = r"\b(?:as|in|only|just|valid|return|output)\s+(?:valid\s+|plain\s+)?json\b|\bjson\s+only\b"
-_ONLY = re.compile(
-    r"\b(?:only|just|nothing but)\s+(?:(?:give|show|list|print|output|return|tell)\s+)?(?:me\s+)?(?:the\s+|its\s+)?"
-    r"([\w&-]+(?:\s+[\w&-]+){0,2})",
-    re.IGNORECASE,
-)
-_GENERIC = (
-    r"\b(?:analy[sz]e|triage|look (?:at|into)|check|inspect|examine|investigate|what (?:is|are|'s)|what's|explain"
-    r"|summar\w+|tell me about|anything)\b"
-)
+_INSTEAD = {
+    "log_sql": ("log_summary", "auth_timeline"),
+    "jwt_inspect": ("decode",),
+    "x509_inspect": ("decode", "file_triage"),
+    "email_analyze": ("file_triage",),
+    "archive_list": ("file_triage",),
+}
+"""Tools that say what others would say of the same thing, and more of what was asked."""
+_OVERVIEW = r"\bsummar|\boverview|\bwhat happened|\bodd\b"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run and why; `literal` is the whole answer where the user dictated it."""
+    """What to run and why; `literal` is the whole answer where the user dictated it.
+
+    Attributes:
+        unanswered: questions of the prompt that no tool fits, beside those that are answered.
+    """
 
     calls: Sequence[Call]
     why: str
     wish: Wish
     literal: str | None = None
-
-
-def split_prompt(prompt: str) -> tuple[str, str]:
-    """What the user says, and what the user shows: text after a colon, after the first paragraph, or in a fence."""
-    text = prompt.strip()
-    if fence := re.search(r"```[^\n]{0,40}\n(.*?)(?:```|\Z)", text, re.DOTALL):
-        return (text[: fence.start()] + " " + text[fence.end() :]).strip(), fence[1].strip()
-    if colon := re.search(r":[ \t]*\n", text[:2000]):
-        return text[: colon.start()], text[colon.end() :].strip()
-    first, gap, rest = text.partition("\n\n")
-    if not gap:
-        first, gap, rest = text.partition("\n")
-    if gap and rest.strip():
-        if len(first) > 400 or not re.search(r"[a-z]{3}", first):
-            head, _, last = text.rpartition("\n")
-            return (last, head) if 0 < len(last) <= 400 else (text[:400], text)
-        return first, rest.strip()
-    # On one line, data may follow a colon and a space: "Decode: H4sI…"
-    if (colon := re.match(r"([^:\n]{3,80}):\s+(\S.*)", text)) and len(colon[2]) >= 8:
-        return colon[1], colon[2]
-    return text, ""
-
-
-def wish_of(instruction: str) -> Wish:
-    instruction = clipped(instruction)
-    only = _ONLY.search(instruction)
-    return Wish(
-        as_json=re.search(_AS_JSON, instruction, re.IGNORECASE) is not None,
-        one_word=re.search(r"\b(?:one|single|1)[ -]word\b", instruction, re.IGNORECASE) is not None,
-        only=only[1].lower() if only else "",
-    )
-
-
-def request_of(prompt: str, attachments: Sequence[Attached]) -> Request:
-    """The prompt, taken apart; whether pasted text is a log is for the caller to fill in."""
-    instruction, pasted = split_prompt(prompt)
-    return Request(prompt, instruction, pasted, attachments, wish_of(instruction))
+    unanswered: Sequence[str] = ()
 
 
 def make_plan(request: Request) -> Plan:
-    if dictated := _LITERAL.fullmatch(request.prompt):
-        literal = next(group for group in dictated.groups() if group is not None)
+    if (literal := dictated(request.prompt)) is not None:
         return Plan((), "The prompt dictates its answer; no tool is needed.", request.wish, literal)
-    calls = [call for tool in tools().values() for call in tool.plan(request)]
-    if any(call.tool == "log_sql" for call in calls) and not request.asks(
-        r"\bsummar|\boverview|\bwhat happened|\bodd\b"
-    ):
-        calls = [call for call in calls if call.tool not in ("log_summary", "auth_timeline")]
-    if not calls and (request.attachments or request.table) and (request.named() or request.asks(_GENERIC)):
-        calls = _first_look(request)
-    unique = list({repr(call): call for call in calls}.values())
-    return Plan(unique[:MAX_CALLS], _why(unique), request.wish)
+    calls, unanswered = _calls_for(request)
+    if not calls and (literal := perhaps_dictated(request.prompt)) is not None:
+        return Plan((), "The prompt dictates its answer; no tool is needed.", request.wish, literal)
+    calls = calls or first_look(request)
+    return Plan(calls[:MAX_CALLS], why(calls), request.wish, unanswered=unanswered)
 
 
 def plan_for(request: Request) -> Plan:
@@ -113,27 +71,59 @@ def plan_for(request: Request) -> Plan:
     return make_plan(request)
 
 
-def _first_look(request: Request) -> list[Call]:
-    """For "look at this": what suits the kind of each attachment."""
-    calls = []
-    if table := request.asked_table:
-        if table.has_logins:
-            calls.append(Call("auth_timeline", {"table": table.name}, "read the logins in the logs table"))
-        calls.append(Call("log_summary", {"table": table.name}, "count what the logs table holds"))
-    for each in request.named() or request.attachments:
-        name = code(each.name)
-        if each.has_logins:
-            calls.append(Call("auth_timeline", {"file": each.name}, f"read the logins in {name}"))
-        if each.is_log:
-            calls.append(Call("log_summary", {"file": each.name}, f"count what {name} holds"))
-        else:
-            calls.append(Call("hash_file", {"file": each.name}, f"hash {name}"))
-            if each.size:
-                calls.append(Call("extract_iocs", {"file": each.name}, f"find indicators in {name}"))
-    return calls
+def _calls_for(request: Request) -> tuple[list[Call], list[str]]:
+    """The calls of all questions of a prompt, in their order; and the questions that no tool fits."""
+    whole = specific_calls(request)
+    parts = questions(request)
+    if len(parts) < 2:
+        return whole, []
+    planned = [specific_calls(part) for part in parts]
+    if all(planned):
+        return _unique([_as_one(call, whole) for calls in planned for call in calls]), []
+    # Tools see more in the whole than in its parts: "5f4d… - what hash, what password?" is one question to one tool.
+    keys = [key(call) for calls in planned for call in calls]
+    ordered = sorted(whole, key=lambda call: keys.index(key(call)) if key(call) in keys else len(keys))
+    calls = _unique(ordered or [call for calls in planned for call in calls])
+    lone = [part.prompt for part, own in zip(parts, planned, strict=True) if not own and _stands_alone(part.prompt)]
+    return calls, lone if calls and any(planned) else []
 
 
-def _why(calls: Sequence[Call]) -> str:
+def _as_one(call: Call, whole: Sequence[Call]) -> Call:
+    """ "Who logged in, who failed?" is one look at a file: the one of the whole prompt. Queries stay as they are."""
+    same = [each for each in whole if each.tool == call.tool and _about(each) == _about(call) != "text"]
+    return same[0] if len(same) == 1 and "sql" not in call.arguments else call
+
+
+def _stands_alone(question: str) -> bool:
+    return question.endswith("?") and len(question.split()) >= 4
+
+
+def specific_calls(request: Request) -> list[Call]:
+    """What the tools themselves make of one question, less what others say better."""
+    calls = _unique([call for tool in tools().values() for call in tool.plan(request)])
+    if request.asks(_OVERVIEW):
+        return calls
+    better = {(other, _about(call)) for call in calls for other in _INSTEAD.get(call.tool, ())}
+    return [call for call in calls if (call.tool, _about(call)) not in better]
+
+
+def _about(call: Call) -> str:
+    """What a call looks at: of texts one is like the other, each tool takes its own part of the prompt."""
+    for name in ("file", "table"):
+        if call.arguments.get(name):
+            return f"{name} {call.arguments[name]} {call.arguments.get('member') or ''}"
+    return "text"
+
+
+def key(call: Call) -> str:
+    return repr((call.tool, call.arguments))
+
+
+def _unique(calls: Sequence[Call]) -> list[Call]:
+    return list({key(call): call for call in calls}.values())
+
+
+def why(calls: Sequence[Call]) -> str:
     if not calls:
         return "No tool of the local analyst fits this prompt, so none is run."
     steps = [f"{call.reason} with `{call.tool}`" for call in calls[:MAX_CALLS]]
@@ -142,21 +132,6 @@ def _why(calls: Sequence[Call]) -> str:
     return f"I will {told}.{more}"
 
 
-def nothing_fits(request: Request, off: Container[str] = ()) -> str:
-    """The answer when no tool can help: one sentence, what there is but the tools in `off`, where to ask instead."""
-    lines = [
-        "The local analyst cannot answer this: it is offline, has no live intelligence and is no language model, "
-        "only a set of tools.\n"
-    ]
-    if request.attachments:
-        names = listed((each.name for each in request.attachments), 10)
-        kinds = ", ".join(sorted({each.kind.removeprefix("log/") for each in request.attachments}))
-        lines.append(f"Attached: {names} ({code(kinds)}), {count(len(request.attachments), 'file')}.\n")
-    elif request.table:
-        lines.append(f"Attached: the logs table {code(request.table.name)}.\n")
-    elif request.asks(r"\blogg?(?:ed|ins?|s)?\b|\battach|\bfile\b"):
-        lines.append("Nothing is attached: `%secgemini attach PATH` adds a file to this session.\n")
-    lines.append("It can:\n")
-    lines += [f"- {tool.ability}" for tool in tools().values() if tool.name not in off]
-    lines.append(f"\nFor anything else, ask Sec-Gemini itself: get a key at {KEY_PAGE} and set `{KEY_VARIABLE}`.")
-    return "\n".join(lines)
+def unanswered(questions: Sequence[str]) -> str:
+    """That some of several questions fit no tool."""
+    return "\n".join(f"No tool of the local analyst fits {code(each, 200)}." for each in questions[:5])

@@ -15,14 +15,10 @@ import msgspec
 from secgemini_jupyter.errors import SecGeminiError
 from secgemini_jupyter.local_server.analyst.text import code
 from secgemini_jupyter.local_server.analyst.wishes import Wish as Wish
+from secgemini_jupyter.local_server.analyst.wishes import clipped
 
 PASTED = "the prompt"
 """Name of text that came in the prompt itself, wherever an attachment's name would stand."""
-MAX_SAID = 4_000
-"""Characters of an instruction that are searched for a wish: half from its beginning, half from its end.
-
-Planning happens on the server's event loop, so its cost must not grow with the prompt.
-"""
 
 
 class ToolFailure(SecGeminiError):
@@ -197,12 +193,6 @@ class Request:
         if self.pasted and self.pasted_kind.startswith("log/"):
             found.append({"text": self.pasted})
         return found
-
-
-def clipped(text: str) -> str:
-    """`text`, without the middle of a very long one."""
-    half = MAX_SAID // 2
-    return text if len(text) <= MAX_SAID else f"{text[:half]}\n{text[-half:]}"
 
 
 def _as_word(name: str) -> str:

@@ -8,11 +8,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Wish:
-    """How the user wants the answer: as JSON, as one word, only one part of it."""
+    """How the user wants the answer.
+
+    Attributes:
+        only: the part that is wanted alone, in the user's words: "ips", "source addresses", "number".
+        brief: without explanations.
+    """
 
     as_json: bool = False
     one_word: bool = False
     only: str = ""
+    as_csv: bool = False
+    as_table: bool = False
+    as_list: bool = False
+    one_sentence: bool = False
+    brief: bool = False
 
     def wants_only(self, *words: str) -> bool:
         return any(re.search(rf"\b(?:{word})", self.only) for word in words)
@@ -20,4 +30,108 @@ class Wish:
     @property
     def is_bare(self) -> bool:
         """Whether nothing may stand beside what was asked for."""
-        return bool(self.as_json or self.one_word or self.only)
+        return bool(self.as_json or self.as_csv or self.one_word or self.one_sentence or self.only)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing special is wished."""
+        return self == Wish()
+
+
+def _form(name: str, *more: str) -> re.Pattern[str]:
+    """A form by its name: `as a plain NAME`, `NAME please`."""
+    lead = r"(?:as|in(?:to)?|to|only|just|return|output|valid|als|en|como|format(?:ted)?(?:\s+as)?|give\s+me|make\s+it)"
+    parts = [
+        rf"\b{lead}\s+(?:an?\s+|una?\s+|eine?\s+)?(?:valid\s+|plain\s+|raw\s+|proper\s+|markdown\s+|md\s+"
+        rf"|nice\s+)?{name}\b",
+        rf"\b{name}\s+(?:only|please|output|format|form|bitte)\b",
+        *more,
+    ]
+    return re.compile(rf"(?:{'|'.join(parts)})(?!\s*-?(?:logs?|files?|lines?)\b)", re.IGNORECASE)
+
+
+_FORMS = {
+    "as_json": _form("json", r"\bjson\s+(?:array|object|list)\b"),
+    "as_csv": _form("csv", r"\bcomma[- ]separated values\b"),
+    "as_table": _form(r"(?:table|tabelle|tabla)", r"\btabulate\b", r"\btabular\b", r"\bmarkdown table\b"),
+    "as_list": _form(
+        r"(?:bullet(?:ed)?\s+|numbered\s+|simple\s+|short\s+)?(?:list|liste|lista)",
+        r"\bone (?:per|on each|on every) line\b", r"\bbullet(?:ed)? (?:points?|list)\b",
+    ),
+    "one_word": re.compile(r"\b(?:one|single|1)[ -]word\b|\b(?:answer|say|just)[ ,:]+yes or no\b"
+    r"|\byes or no(?: only)?\W*$", re.IGNORECASE),
+    "one_sentence": re.compile(
+        r"\b(?:in|with)\s+(?:one|a single|a|1)\s+(?:short\s+|single\s+)?(?:sentence|line|phrase)\b"
+        r"|\b(?:one|single)[ -](?:short[ -])?(?:sentence|liner)\b", re.IGNORECASE,
+    ),
+    "brief": re.compile(
+        r"\b(?:no|without(?:\s+any)?|skip(?:\s+the)?|omit(?:\s+the)?)\s+(?:further\s+|extra\s+|other\s+|more\s+)?"
+        r"(?:explanations?|explaining|commentary|comments?|prose|details|preamble|text|words|chatter|chit-?chat)\b"
+        r"|\bbriefly\b|\b(?:keep it|be|make it)\s+(?:short(?:er)?|brief|concise)\b|\bshort answer\b|\btl;?dr\b"
+        r"|^\W*shorter\b"
+        r"|\band nothing (?:else|more)\b|,\s*nothing (?:else|more)\b", re.IGNORECASE,
+    ),
+}  # fmt: skip
+_ONLY = re.compile(
+    r"\b(?:only|just|nothing but|nur|s[oó]lo|solamente|seulement)\s+"
+    r"(?:(?:give|show|list|print|output|return|tell|extract|name|write|say)\s+)?(?:me\s+)?"
+    r"(?:the\s+|its\s+|their\s+|die\s+|den\s+|das\s+|l[ao]s?\s+|les\s+)?([\w&-]+(?:\s+[\w&-]+){0,2})",
+    re.IGNORECASE,
+)
+_ONLY_AFTER = re.compile(
+    r"\b(?:the\s+|its\s+)?([\w&-]{2,40}(?:\s+(?:addresses|names|numbers))?)(?:\s+only\b"
+    r"|,?\s+(?:and\s+)?nothing else\b|,?\s+no explanations?\b)",
+    re.IGNORECASE,
+)
+_NO_PART = re.compile(
+    r"(?:about|what|who|whom|which|how|if|whether|when|where|why|an?|to|this|that|it|do|does|did|for|want\w*"
+    r"|need\w*|got|"
+    r"ask\w*|check\w*|curious|look\w*|run|tell|wonder\w*|now|saw|had|have|been|one|in|as|use|read|received|happened|"
+    r"word|json|csv|came|found|noticed|yes|no|sentence|line|looking|attached|with|output|reply|answer|say)\b"
+)
+"""What may follow "just" and "only" without naming a part of an answer."""
+_LINKS = re.compile(
+    r"\s+(?:in|of|from|for|on|by|at|please|with|that|and|or|as|out|which|to|now|you|again|bitte|von|de|aus|this"
+    r"|these|those)\b.*"
+)
+MAX_SAID = 4_000
+"""Characters of an instruction that are searched for a wish: half from its beginning, half from its end.
+
+Planning happens on the server's event loop, so its cost must not grow with the prompt.
+"""
+
+
+def clipped(text: str) -> str:
+    """`text`, without the middle of a very long one."""
+    half = MAX_SAID // 2
+    return text if len(text) <= MAX_SAID else f"{text[:half]}\n{text[-half:]}"
+
+
+def wish_of(instruction: str) -> Wish:
+    instruction = clipped(instruction)
+    forms = {name: pattern.search(instruction) is not None for name, pattern in _FORMS.items()}
+    return Wish(**forms, only=_only(instruction))
+
+
+def _only(instruction: str) -> str:
+    for found in _ONLY.finditer(instruction):
+        words = found[1].lower()
+        if not _NO_PART.match(words):
+            return words
+    if (after := _ONLY_AFTER.search(instruction)) and not _NO_PART.match(after[1].lower()):
+        return after[1].lower()
+    return ""
+
+
+def part(wish: Wish) -> str:
+    """`only`, without the words that lead on to where it is looked for: "ips in this" → "ips"."""
+    return _LINKS.sub("", wish.only).strip()
+
+
+def without_wishes(text: str) -> str:
+    """What is left of a prompt when the words of its wishes are taken out."""
+    for pattern in _FORMS.values():
+        text = pattern.sub(" ", text)
+    for pattern in (_ONLY, _ONLY_AFTER):
+        text = pattern.sub(lambda found: found[0] if _NO_PART.match(found[1].lower()) else " ", text)
+    return text

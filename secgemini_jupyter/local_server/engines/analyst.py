@@ -55,12 +55,12 @@ class AnalystEngine:
         elif left_out and not outcomes:
             text = _left_out(left_out)
         else:
-            text = composing.compose(request, outcomes, off)
+            text = composing.compose(request, outcomes, off, planner.unanswered(plan.unanswered))
         if turn.lost_table and not plan.literal:
             text += (
                 f"\n\nThe logs table {code(turn.lost_table)} is not here any more: upload the log and attach it again."
             )
-        await caller.show(composing.payloads(request, outcomes))
+        await caller.show(composing.payloads(request, outcomes, text))
         await self._say_whole(turn, MessageType.RESULT, text, State.AGENT_DONE)
 
     async def _say_whole(

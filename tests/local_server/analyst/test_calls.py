@@ -139,7 +139,11 @@ async def test_a_bare_answer_has_nothing_beside_it() -> None:
     _, outcomes = await run("a")
     assert composing.compose(request, outcomes[:1]) == "It held a."
     assert composing.payloads(request, outcomes) == []
-    assert len(composing.payloads(request_of("Unpack it", ()), outcomes)) == len(outcomes)
+    plain = request_of("Unpack it", ())
+    assert len(composing.payloads(plain, outcomes[:1])) == 1
+    long = Outcome(outcomes[0].call, {"text": "a cell that no answer holds"})
+    assert composing.payloads(plain, [long], "It held 1.") != []
+    assert composing.payloads(plain, [long], composing.compose(plain, [long])) == [], "the text holds all of it"
 
 
 def test_a_library_that_is_missing_is_told_with_the_extra_that_brings_it() -> None:
