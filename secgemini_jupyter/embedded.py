@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
+from secgemini_jupyter import language_model
 from secgemini_jupyter._version import __version__
 from secgemini_jupyter.errors import NetworkError, Secret
 from secgemini_jupyter.settings import data_dir, runtime_dir, scrubbed_environment
@@ -151,7 +152,7 @@ def _start(path: Path) -> LocalService:
         process = subprocess.Popen(  # noqa: S603  # our own module, fixed arguments
             [sys.executable, "-P", "-m", "secgemini_jupyter.local_server",
              "--data", str(folder), "--idle-timeout", str(IDLE_TIMEOUT)],
-            env=scrubbed_environment() | {"SECGEMINI_SERVE_API_KEY": key.reveal()},
+            env=scrubbed_environment() | language_model.for_server() | {"SECGEMINI_SERVE_API_KEY": key.reveal()},
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

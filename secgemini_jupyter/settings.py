@@ -1,4 +1,4 @@
-"""Addresses, limits, the API key and the notebook's identity: the only module that reads the environment.
+"""Addresses, limits, the API key and the notebook's identity: with `language_model`, all that reads the environment.
 
 Resolution order of each setting: argument, environment, default. Resolved once and handed down, frozen.
 """

@@ -19,6 +19,7 @@ ORDER = (
     "disk",
     "models",
     "settings",
+    "language_model",
     "indicators",
     "attack",
     "protocol",
@@ -43,7 +44,7 @@ ORDER = (
     "cli",
     "__init__",
 )
-SERVER_MAY_USE = {"_version", "errors", "models", "settings", "indicators", "attack", "local_server"}
+SERVER_MAY_USE = {"_version", "errors", "models", "settings", "language_model", "indicators", "attack", "local_server"}
 PATHS = sorted(ROOT.rglob("*.py"))
 
 

@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "secgemini-jupyter serve
     parser.add_argument("--api-key-file", type=Path, metavar="FILE", help="else SECGEMINI_SERVE_API_KEY, else random")
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder for sessions (default: in Jupyter's data)")
     parser.add_argument(
-        "--engine", metavar="NAME", help="analyst or echo (default: SECGEMINI_LOCAL_ENGINE, or analyst)"
+        "--engine", metavar="NAME", help="analyst, openai or echo (default: SECGEMINI_LOCAL_ENGINE, or analyst)"
     )
     parser.add_argument("--allow-origin", action="append", default=[], metavar="ORIGIN", help="may use it from a page")
     parser.add_argument("--idle-timeout", type=float, metavar="SECONDS", help="end after so long without use")

@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 
 from secgemini_jupyter.errors import one_line
 from secgemini_jupyter.local_server.attaching import MAX_ATTACHMENT_BYTES, described
+from secgemini_jupyter.local_server.engines.base import LOOP_HEADER
 from secgemini_jupyter.local_server.frames import build, end
 from secgemini_jupyter.local_server.requests import JSON, Invalid, read_struct
 from secgemini_jupyter.local_server.store import Fixed, Session
@@ -138,6 +139,8 @@ def _data(url: str) -> bytes:
 async def complete(service: Service, request: Request) -> JSON:
     """The answer to a conversation."""
     try:
+        if LOOP_HEADER in request.headers:
+            raise Refused(508, "The address of the language model is that of a local service, which would ask itself.")
         wish = await read_struct(request, ChatCompletion)
         if wish.stream:
             raise Refused(400, "stream is not supported: leave it out. /v1/stream streams.", "unsupported_value")

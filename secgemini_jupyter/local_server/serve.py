@@ -15,6 +15,7 @@ from pathlib import Path
 import uvicorn
 
 from secgemini_jupyter.errors import RedactingFilter, Secret, SettingsError
+from secgemini_jupyter.language_model import LanguageModel
 from secgemini_jupyter.local_server.app import Service, create_app
 from secgemini_jupyter.local_server.connections import HttpProtocol
 from secgemini_jupyter.local_server.engines import DEFAULT_ENGINE, Engines
@@ -97,9 +98,10 @@ def serve(
     origins = [_checked_origin(origin) for origin in allow_origin]
     _log_to_stderr()
     environment = ServeSettings.from_environment()
+    language_model = LanguageModel.from_environment()
     key = _resolve_key(api_key_file, environment)
     _drop_credentials()
-    engines = Engines(engine or environment.engine or DEFAULT_ENGINE)
+    engines = Engines(engine or environment.engine or DEFAULT_ENGINE, language_model)
     listening = bind(host, port)
     try:
         store = Store(data or data_dir() / "serve")

@@ -16,6 +16,7 @@ TOOLSETS = {
     "attack": "MITRE ATT&CK: techniques, groups, software, mitigations.",
     "cwe": "CWE: weaknesses, their relations and examples.",
     "hashes": "Hashes of attachments and texts.",
+    "reading": "Text of attachments.",
     "auth": "Logins in logs: who, from where, how often, what failed.",
     "log_tables": "Logs: what is in them, as tables.",
     "log_queries": "Logs: questions as SQL.",

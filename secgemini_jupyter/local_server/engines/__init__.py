@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import msgspec
 
 from secgemini_jupyter.errors import SettingsError
+from secgemini_jupyter.language_model import NOT_CONFIGURED, LanguageModel
 from secgemini_jupyter.models import ModelInfo
 
 if TYPE_CHECKING:
@@ -31,7 +33,14 @@ def _echo() -> Engine:
     return EchoEngine()
 
 
+def _openai(language_model: LanguageModel) -> Engine:
+    from secgemini_jupyter.local_server.engines.openai.engine import OpenAIEngine
+
+    return OpenAIEngine(language_model)
+
+
 ENGINES: Mapping[str, Callable[[], Engine]] = {"analyst": _analyst, "echo": _echo}
+NAMES = (*ENGINES, "openai")
 
 
 @runtime_checkable
@@ -40,18 +49,21 @@ class _CanStart(Protocol):
 
 
 class Engines:
-    """The engines of one server, the default one first.
+    """The engines of one server, the default one first. `openai` is among them where a language model is configured.
 
     Raises:
-        SettingsError: `default` is no engine, or one that this version does not have.
+        SettingsError: `default` is no engine, or needs a language model and none is configured.
     """
 
-    def __init__(self, default: str = DEFAULT_ENGINE) -> None:
-        if default == "openai":
-            raise SettingsError("The engine 'openai' is not in this version yet. Use analyst or echo.")
-        if default not in ENGINES:
-            raise SettingsError(f"The engine {default!r} is unknown. Use one of: {', '.join(ENGINES)}.")
-        made = [ENGINES[name]() for name in sorted(ENGINES, key=lambda name: name != default)]
+    def __init__(self, default: str = DEFAULT_ENGINE, language_model: LanguageModel | None = None) -> None:
+        if default not in NAMES:
+            raise SettingsError(f"The engine {default!r} is unknown. Use one of: {', '.join(NAMES)}.")
+        if default == "openai" and language_model is None:
+            raise SettingsError(NOT_CONFIGURED)
+        engines = dict(ENGINES)
+        if language_model is not None:
+            engines["openai"] = partial(_openai, language_model)
+        made = [engines[name]() for name in sorted(engines, key=lambda name: name != default)]
         self._by_model = {engine.model.model_string: engine for engine in made}
 
     @property

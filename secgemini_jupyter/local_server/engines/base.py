@@ -17,6 +17,9 @@ from secgemini_jupyter.models import (
     Usage,
 )
 
+LOOP_HEADER = "x-secgemini-local-service"
+"""Says that a request for a chat completion comes from a local service: it, or another one, does not answer it."""
+
 
 @dataclass(frozen=True)
 class StoredAttachment:

@@ -1,0 +1,354 @@
+"""The endpoint over HTTP: one conversation out, one streamed answer back; and its errors in plain words."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import msgspec
+
+from secgemini_jupyter._version import __version__
+from secgemini_jupyter.errors import Secret, one_line, redact
+from secgemini_jupyter.language_model import KEY_VARIABLE, MODEL_VARIABLE, URL_VARIABLE, LanguageModel
+from secgemini_jupyter.local_server.engines.base import LOOP_HEADER
+from secgemini_jupyter.local_server.engines.openai.reply import EventLines, Failed, Reply, Unreadable, words_of
+from secgemini_jupyter.settings import proxy_for
+
+CONNECT_TIMEOUT = 5.0
+RETRY_PAUSE = 1.0
+MAX_RETRY_AFTER = 30.0
+MAX_BYTES = 64 * 2**20
+MAX_LISTING = 4 * 2**20
+MAX_ERROR_BYTES = 64 * 1024
+Hear = Callable[[str, str], Awaitable[None]]
+"""Takes new text and new thinking."""
+
+
+class EndpointError(Exception):
+    """No answer, or half of one: a status of the protocol and a sentence for the user, without key or address.
+
+    Attributes:
+        reply: what had come until then.
+        said: the endpoint's own words, where it refused.
+        context: tokens the model takes, if the conversation was too long and the endpoint said so; 0 if it did not say.
+    """
+
+    def __init__(self, status: int, reason: str, text: str, *, may_retry: bool = False) -> None:
+        super().__init__(text)
+        self.status, self.reason, self.may_retry = status, reason, may_retry
+        self.reply = Reply()
+        self.said = ""
+        self.retry_after: float | None = None
+        self.context: int | None = None
+
+
+class KeyHeader(httpx.Auth):
+    """The key as a header, revealed where it is sent and nowhere else."""
+
+    def __init__(self, key: Secret) -> None:
+        self._key = key
+
+    def auth_flow(self, request: httpx.Request) -> Any:
+        request.headers["Authorization"] = f"Bearer {self._key.reveal()}"
+        yield request
+
+
+class Endpoint:
+    """One endpoint, and what it was found not to know."""
+
+    def __init__(self, model: LanguageModel) -> None:
+        self.model = model
+        self.name = model.name
+        self.takes_tools = True
+        self.context = model.context
+        self._takes_stream_options = True
+        self._client: httpx.AsyncClient | None = None
+        self._finding_name = asyncio.Lock()
+
+    async def answer(
+        self,
+        messages: Sequence[dict[str, Any]],
+        tools: Sequence[dict[str, Any]],
+        hear: Hear,
+        note: Callable[[str], Any],
+    ) -> Reply:
+        """The answer to a conversation; `hear` is awaited with each piece of it, `note` with what the user should know.
+
+        Raises:
+            EndpointError: there is none, or the stream broke off.
+        """
+        retried = False
+        while True:
+            try:
+                return await self._once(messages, tools if self.takes_tools else (), hear)
+            except EndpointError as error:
+                if error.reply.has_begun:
+                    raise
+                if self._learns(error, has_tools=bool(tools)):
+                    if not self.takes_tools and tools:
+                        await note(f"{str(error).rstrip('.')}. Asking again without tools.")
+                        tools = ()
+                    continue
+                if retried or not error.may_retry:
+                    raise
+                retried = True
+                pause = RETRY_PAUSE if error.retry_after is None else error.retry_after
+                if pause > MAX_RETRY_AFTER:
+                    raise
+                await note(f"{str(error).rstrip('.')}. Asking once more.")
+                await asyncio.sleep(pause)
+
+    async def aclose(self) -> None:
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+    def _learns(self, error: EndpointError, *, has_tools: bool) -> bool:
+        """Whether the error says that a field is unknown, which the next request leaves out."""
+        words = error.said.lower()
+        if self._takes_stream_options and "stream_options" in words:
+            self._takes_stream_options = False
+            return True
+        if has_tools and self.takes_tools and re.search(r"\btool|\bfunction.?call|--jinja", words):
+            self.takes_tools = False
+            return True
+        return False
+
+    async def find_name(self) -> str:
+        """The model's name: as configured, else that of the one model that the endpoint has.
+
+        Raises:
+            EndpointError: it has several, or does not say.
+        """
+        async with self._finding_name:
+            if self.name:
+                return self.name
+            try:
+                async with self._request("GET", "/models", None) as response:
+                    body = await _read(response, MAX_LISTING)
+            except Unreadable:
+                body = b""
+            try:
+                listed = msgspec.json.decode(body)["data"]
+                names = [each["id"] for each in listed if isinstance(each["id"], str) and each["id"]]
+            except (msgspec.DecodeError, KeyError, TypeError, RecursionError):
+                names = []
+            if len(names) != 1:
+                known = f"one of: {', '.join(one_line(name)[:60] for name in names[:8])}" if names else "a model's name"
+                raise EndpointError(
+                    502, "Bad Gateway", f"Set {MODEL_VARIABLE} to {known}. {self.model.host} was asked."
+                )
+            self.name = one_line(names[0])[:200]
+            return self.name
+
+    async def _once(self, messages: Sequence[dict[str, Any]], tools: Sequence[dict[str, Any]], hear: Hear) -> Reply:
+        body: dict[str, Any] = {"model": self.name, "messages": messages, "stream": True}
+        if self._takes_stream_options:
+            body["stream_options"] = {"include_usage": True}
+        if tools:
+            body |= {"tools": tools, "tool_choice": "auto"}
+        reply = Reply()
+        try:
+            async with self._request("POST", "/chat/completions", msgspec.json.encode(body)) as response:
+                kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+                if kind == "application/json":
+                    await self._whole(response, reply, hear)
+                elif kind in ("text/event-stream", ""):
+                    await self._streamed(response, reply, hear)
+                else:
+                    raise Unreadable(f"it is {one_line(kind)[:60]}: does {URL_VARIABLE} end in /v1?")
+        except Unreadable as problem:
+            error = EndpointError(502, "Bad Gateway", f"What {self.model.host} answered cannot be read: {problem}.")
+        except Failed as problem:
+            error = self._refused(500, str(problem), None)
+        except EndpointError as problem:
+            error = problem
+        else:
+            return reply.finished()
+        error.reply = reply
+        raise error
+
+    async def _whole(self, response: httpx.Response, reply: Reply, hear: Hear) -> None:
+        """An answer of an endpoint that does not stream."""
+        try:
+            value = msgspec.json.decode(await _read(response, MAX_BYTES))
+        except (msgspec.DecodeError, RecursionError):
+            raise Unreadable("it is no JSON") from None
+        new = reply.take_object(value)
+        reply.is_whole = True
+        if any(new):
+            await hear(*new)
+
+    async def _streamed(self, response: httpx.Response, reply: Reply, hear: Hear) -> None:
+        events, size = EventLines(), 0
+        try:
+            async for chunk in response.aiter_bytes():
+                size += len(chunk)
+                if size > MAX_BYTES:
+                    raise Unreadable(f"it is longer than {MAX_BYTES // 2**20} MiB")
+                for data in events.feed(chunk):
+                    await _hear(reply, data, hear)
+                    if data.strip() == "[DONE]" or reply.is_cut:
+                        return
+            for data in events.feed(b"", is_last=True):
+                await _hear(reply, data, hear)
+        except httpx.HTTPError:
+            if not reply.is_whole:
+                raise
+        if not reply.is_whole:
+            raise EndpointError(502, "Bad Gateway", f"{self.model.host} ended its answer before it was whole.")
+
+    @asynccontextmanager
+    async def _request(self, method: str, path: str, body: bytes | None) -> AsyncIterator[httpx.Response]:
+        """An open reply of status 200.
+
+        Raises:
+            EndpointError: none came, or one of another status.
+        """
+        host, seconds = self.model.host, f"{self.model.timeout:g} s"
+        has_answered = False
+        try:
+            async with self._opened().stream(method, self.model.url + path, content=body) as response:
+                has_answered = True
+                if response.status_code != 200:
+                    raise self._refused(response.status_code, await _error_words(response), response)
+                yield response
+            return
+        except httpx.ConnectTimeout:
+            error = EndpointError(504, "Gateway Timeout", f"{host} does not answer. Is it running? See {URL_VARIABLE}.")
+        except httpx.TimeoutException:
+            words = f"went silent for {seconds}" if has_answered else f"gave no answer within {seconds}"
+            error = EndpointError(
+                504, "Gateway Timeout", f"{host} {words}. SECGEMINI_LOCAL_LLM_TIMEOUT sets the limit."
+            )
+        except httpx.ConnectError as problem:
+            error = EndpointError(502, "Bad Gateway", f"{host} cannot be reached{_why(problem)}. See {URL_VARIABLE}.")
+        except (httpx.HTTPError, httpx.InvalidURL):
+            words = "broke its answer off" if has_answered else "closed the connection without an answer"
+            error = EndpointError(502, "Bad Gateway", f"{host} {words}.", may_retry=not has_answered)
+        raise error  # outside, so that httpx's traceback, with the headers in its frames, does not go along
+
+    def _opened(self) -> httpx.AsyncClient:
+        if self._client is None:
+            try:
+                is_plain = self.model.url.startswith(
+                    "http://"
+                )  # then no authority is asked, and reading them takes long
+                transport = httpx.AsyncHTTPTransport(
+                    proxy=proxy_for(self.model.url),
+                    verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if is_plain else ssl.create_default_context(),
+                )
+            except Exception:  # the error's own words may hold a proxy's password
+                transport = None
+            if transport is None:
+                raise EndpointError(502, "Bad Gateway", "The environment's proxy or certificates cannot be used.")
+            self._client = httpx.AsyncClient(
+                transport=transport,
+                auth=KeyHeader(self.model.key) if self.model.key else None,
+                headers={
+                    "accept": "text/event-stream, application/json",
+                    "accept-encoding": "identity",
+                    "content-type": "application/json",
+                    "user-agent": f"secgemini-jupyter/{__version__}",
+                    LOOP_HEADER: secrets.token_hex(4),
+                },
+                timeout=httpx.Timeout(self.model.timeout, connect=CONNECT_TIMEOUT),
+                follow_redirects=False,
+                trust_env=False,
+            )
+        return self._client
+
+    def _refused(self, status: int, words: str, response: httpx.Response | None) -> EndpointError:
+        """The error for a status, or for an error in the stream (500)."""
+        host = self.model.host
+        said = f": {one_line(redact(words))[:400].rstrip('.')}." if words else "."
+        if _is_too_long(status, words):
+            error = EndpointError(413, "Payload Too Large", f"The conversation is too long for {self.name}{said}")
+            error.context = _limit_in(words)
+            return error
+        if status in (401, 403):
+            what = "refuses the key" if self.model.key else "wants a key"
+            text = f"{host} {what} ({status}). See {KEY_VARIABLE}."
+        elif status == 404:
+            text = (
+                f"{host} has no such address, or no model {self.name!r} (404){said} {URL_VARIABLE} mostly ends in /v1; "
+                f"{MODEL_VARIABLE} names the model."
+            )
+        elif 300 <= status < 400:
+            text = (
+                f"{host} redirects elsewhere ({status}), where the key must not go. Set {URL_VARIABLE} to that address."
+            )
+        elif status == 429:
+            error = EndpointError(
+                429, "Too Many Requests", f"{host} takes no more requests now (429){said}", may_retry=True
+            )
+            error.retry_after = _retry_after(response)
+            return error
+        else:
+            text = f"{host} failed{f' ({status})' if response is not None else ''}{said}"
+        error = EndpointError(502, "Bad Gateway", text, may_retry=status >= 500)
+        error.said = words if status >= 400 and status not in (401, 403) else ""
+        return error
+
+
+async def _hear(reply: Reply, data: str, hear: Hear) -> None:
+    new = reply.take(data)
+    if any(new):
+        await hear(*new)
+
+
+async def _read(response: httpx.Response, limit: int) -> bytes:
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > limit:
+            raise Unreadable(f"it is longer than {limit:,} bytes")
+    return bytes(body)
+
+
+async def _error_words(response: httpx.Response) -> str:
+    try:
+        body = await _read(response, MAX_ERROR_BYTES)
+    except Unreadable:
+        return ""
+    try:
+        return words_of(msgspec.json.decode(body))
+    except (msgspec.DecodeError, RecursionError):
+        text = body.decode("utf-8", "replace")
+        return "" if "<" in text[:200] else text[:400]  # a page is nothing to quote
+
+
+def _is_too_long(status: int, words: str) -> bool:
+    if status not in (400, 413, 422, 500):
+        return False
+    return status == 413 or re.search(
+        r"context.{0,20}(?:length|size|window)|too many tokens|maximum.{0,20}tokens|prompt is too long"
+        r"|exceed_context_size|token limit|input is too long", words, re.IGNORECASE,
+    ) is not None  # fmt: skip
+
+
+def _limit_in(words: str) -> int:
+    """The number of tokens that the error text names as the limit; 0 for none. It is the least of plausible ones."""
+    found = re.findall(r"(?<![\d.])\d{1,3}(?:,\d{3})+(?![\d.])|(?<![\d.])\d{3,8}(?![\d.])", words)
+    numbers = [int(each.replace(",", "")) for each in found]
+    return min((each for each in numbers if each >= 256), default=0)
+
+
+def _retry_after(response: httpx.Response | None) -> float | None:
+    said = response.headers.get("retry-after", "") if response is not None else ""
+    return float(said) if re.fullmatch(r"\d{1,6}(?:\.\d{1,3})?", said) else None
+
+
+def _why(problem: Exception) -> str:
+    words = str(problem).lower()
+    if "certificate" in words:
+        return ": its certificate is not trusted"
+    if "name or service" in words or "nodename" in words or "getaddrinfo" in words:
+        return ": no such host"
+    return ": the connection is refused" if "attempts failed" in words or "refused" in words else ""
