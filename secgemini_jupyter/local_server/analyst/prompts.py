@@ -35,7 +35,7 @@ _NUMBERED = re.compile(r"^\s*(?:\d{1,2}[.)]|[-*•])\s+")
 _PRONOUN = re.compile(r"\b(?:it|its|them|they|their|those|these|this|that|one|ones)\b", re.IGNORECASE)
 _SUBJECT = re.compile(r"\w*\d\w*|[\w-]+\.[\w-]+|[\"'`“:/\\=]|(?<=\s)[A-Z]{3,}\b|(?<=[a-z]\s)[A-Z][a-z]+")
 _FILLERS = frozenset(
-    "a again all also an and ahora answer any as back bitte but can convert could display do el en es format "
+    "a again all also an and export list name ahora answer any as back bitte but can convert could display do el en es format "
     "for from "
     "gib give i im in into it its just la las list los make me mir mostrar now of ok okay once only or output "
     "please por favor "

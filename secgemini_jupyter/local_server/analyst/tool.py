@@ -15,7 +15,7 @@ import msgspec
 from secgemini_jupyter.errors import SecGeminiError
 from secgemini_jupyter.local_server.analyst.text import code
 from secgemini_jupyter.local_server.analyst.wishes import Wish as Wish
-from secgemini_jupyter.local_server.analyst.wishes import clipped
+from secgemini_jupyter.local_server.analyst.wishes import clipped as clipped
 
 PASTED = "the prompt"
 """Name of text that came in the prompt itself, wherever an attachment's name would stand."""
