@@ -62,6 +62,19 @@ UTF16 = COMMAND.encode("utf-16-le")
         (PLAIN.hex(" "), ["hex"]),
         ("".join(f"\\x{byte:02x}" for byte in PLAIN), ["hex escapes"]),
         ("".join(f"%{byte:02X}" for byte in PLAIN), ["URL encoding"]),
+        (PLAIN.hex("-"), ["hex"]),
+        ("echo '" + "".join(f"\\x{byte:02x}" for byte in PLAIN) + "'", ["hex escapes"]),
+        ("".join(f"\\u{byte:04x}" for byte in PLAIN), ["escapes"]),
+        ("".join(f"\\{byte:03o}" for byte in PLAIN), ["escapes"]),
+        ("".join(f"&#{byte};" for byte in PLAIN), ["HTML entities"]),
+        ("".join(f"&#x{byte:x};" for byte in PLAIN), ["HTML entities"]),
+        ("".join(f"%u{byte:04x}" for byte in PLAIN), ["URL encoding (%u)"]),
+        (" ".join(f"{byte:08b}" for byte in PLAIN), ["binary digits"]),
+        (" ".join(map(str, PLAIN)), ["character codes"]),
+        (f"eval(String.fromCharCode({','.join(map(str, PLAIN))}))", ["character codes"]),
+        (" & ".join(f"Chr({byte})" for byte in PLAIN), ["character codes"]),
+        (f"=?utf-8?B?{b64(PLAIN)}?=", ["encoded words of a mail header"]),
+        (b64(PLAIN).encode().hex(), ["hex", "base64"]),
         (f"powershell.exe -NoP -enc {b64(UTF16)}", ["PowerShell -EncodedCommand (base64, UTF-16LE)"]),
         (f"please decode {b64(PLAIN)} for me", ["base64"]),
         (b64(bytes(byte ^ 0x5A for byte in PLAIN)), ["base64", "one-byte XOR (key 0x5a)"]),
@@ -76,7 +89,8 @@ def test_layers_are_named_and_peeled(text: str, layers: list[str]) -> None:
 @pytest.mark.parametrize(
     "text",
     ["password", "hello world, this is plain text", "d41d8cd98f00b204e9800998ecf8427e", "deadbeefcafe", "100% sure",
-     hashlib.sha256(b"x").hexdigest(), "abcdefgh", "AAAAAAAAAAAAAAAA"],
+     hashlib.sha256(b"x").hexdigest(), "abcdefgh", "AAAAAAAAAAAAAAAA",
+     "1 2 3 4 5 6", "C:\\x64\\x86", "192 168 0 1", "10:20:30:40"],
 )  # fmt: skip
 def test_plain_words_and_digests_are_not_decoded(text: str) -> None:
     assert decoded(text)[0] == []
@@ -91,6 +105,9 @@ def test_rot13_is_tried_on_request_only() -> None:
 def test_what_is_decoded_gives_indicators() -> None:
     result = decode(DecodeArguments(text=b64(PLAIN)), {})
     assert {"type": "ipv4", "value": "203.0.113.50"} in result["indicators"]
+    items = tools()["decode"].items(result)
+    assert items[0] == {"type": "text", "value": COMMAND}
+    assert {"type": "ipv4", "value": "203.0.113.50"} in items
 
 
 def test_a_bomb_is_cut() -> None:

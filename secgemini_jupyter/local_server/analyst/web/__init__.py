@@ -1,0 +1,1 @@
+"""Addresses of the web, taken apart without asking anybody: no DNS, no request."""
