@@ -325,7 +325,7 @@ def _answer(result: dict[str, Any], wish: Wish) -> str:
     if not result["layers"]:
         return (
             "No encoding that the local analyst knows was found (base64, base32, hex, URL encoding, escapes, entities, "
-            "character codes, gzip, zlib, bzip2, xz, UTF-16LE, PowerShell -EncodedCommand, one-byte XOR; ROT13 on request)."
+            "character codes, gzip, zlib, bzip2, xz, UTF-16LE, PowerShell -Enc, one-byte XOR; ROT13 if asked)."
         )
     if wish.wants_only("layers?", "encodings?"):
         return "\n".join(f"- {layer['encoding']}" for layer in result["layers"])
