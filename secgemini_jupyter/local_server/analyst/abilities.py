@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container
 from importlib.util import find_spec
 
@@ -10,6 +11,14 @@ from secgemini_jupyter.local_server.analyst.tool import Request
 from secgemini_jupyter.local_server.analyst.toolbox import tools
 from secgemini_jupyter.settings import KEY_PAGE, KEY_VARIABLE
 
+_HELLO = re.compile(
+    r"\W*(?:(?:hi|hello|hey|hallo|hola|thanks|thank you|thx|danke|gracias|please|so|ok|and)\b\W*)*"
+    r"(?:help(?: me)?|hilfe|ayuda|(?:what|which things?) (?:else )?(?:can|could|do) you (?:do"
+    r"|know)(?: for me)?(?: here)?|who are you|what are you"
+    r"|(?:what|which) (?:are your )?(?:tools|abilities|commands)(?: do you have| are there)?|was kannst du"
+    r"|qu[eé] puedes hacer)?\W*",
+    re.IGNORECASE,
+)
 GROUPS = {
     "Indicators and encodings": (
         "extract_iocs", "defang", "refang", "decode", "hash_file", "hash_identify", "jwt_inspect", "url_inspect",
@@ -26,6 +35,9 @@ EXTRAS = {"analyst": ("yara", "oletools", "sigma")}
 
 def nothing_fits(request: Request, off: Container[str] = ()) -> str:
     """The answer when no tool can help."""
+    if _HELLO.fullmatch(request.prompt):
+        lead = "This is the local analyst: security tools on this machine, offline, and no language model.\n"
+        return f"{lead}\n{what_it_can(off)}"
     lines = [
         "The local analyst cannot answer this: it is offline, has no live intelligence and is no language model, "
         "only a set of tools.\n"
@@ -55,7 +67,8 @@ def what_it_can(off: Container[str] = ()) -> str:
         lines.append(f"- **With `pip install 'secgemini-jupyter[{extra}]'`**: {more}.")
     lines.append(
         f"\nFor anything else, ask Sec-Gemini itself: get a key at {KEY_PAGE} and set `{KEY_VARIABLE}`. Or let a model "
-        "of your own use these tools: set `SECGEMINI_LOCAL_LLM_URL` and `SECGEMINI_LOCAL_LLM_MODEL`, and ask the model "
+        "of your own use these tools: set `SECGEMINI_LOCAL_LLM_URL` and `SECGEMINI_LOCAL_LLM_MODEL`, and ask "
+        "the model "
         "`local-openai`."
     )
     return "\n".join(lines)

@@ -92,6 +92,12 @@ class Caller:
         await self._debug(State.TOOL_RESULT, group, id=call_id, name=call.tool, response=outcome.response, **cost)
         return outcome
 
+    async def record(self, call: Call, result: dict[str, Any]) -> None:
+        """Show a step that took no tool: what was recalled of an earlier answer."""
+        group, call_id = uuid.uuid4().hex, f"call_{uuid.uuid4().hex[:12]}"
+        await self._debug(State.CALLING_TOOL, group, id=call_id, name=call.tool, args=call.arguments)
+        await self._debug(State.TOOL_RESULT, group, id=call_id, name=call.tool, response={"result": result})
+
     async def run_all(
         self, request: Request, calls: Sequence[Call], *, is_off: Callable[[str], bool] = lambda _name: False
     ) -> list[Outcome]:

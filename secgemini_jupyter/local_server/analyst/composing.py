@@ -8,6 +8,7 @@ from typing import Any
 
 from secgemini_jupyter.local_server.analyst import planner
 from secgemini_jupyter.local_server.analyst.calls import Outcome
+from secgemini_jupyter.local_server.analyst.earlier import tool_named
 from secgemini_jupyter.local_server.analyst.listing import (
     Item,
     as_csv,
@@ -72,7 +73,9 @@ def answered(outcome: Outcome, wish: Wish) -> str:
     call, result = outcome.call, outcome.result
     if result is None:
         return f"`{call.tool}` has no answer for {subject(call.arguments)}: {code(outcome.error, 600)}"
-    tool = tools()[call.tool]
+    tool = tool_named(call.tool)
+    if tool is None:
+        return as_json(result)
     told = tool.answer(result, wish)
     if wish.is_plain:
         return told
@@ -112,7 +115,7 @@ def _in_rows(outcomes: Sequence[Outcome], wish: Wish) -> str:
     tables: dict[str, list[Item]] = {}
     for outcome in outcomes:
         if outcome.result is not None:
-            tables.setdefault(outcome.call.tool, []).extend(items_of(tools()[outcome.call.tool], outcome.result))
+            tables.setdefault(outcome.call.tool, []).extend(items_of(tool_named(outcome.call.tool), outcome.result))
     shown = []
     for items in tables.values():
         values = picked(items, part(wish))
@@ -154,7 +157,7 @@ def data_used(outcomes: Sequence[Outcome]) -> str:
 def _json(outcomes: Sequence[Outcome], wish: Wish) -> str:
     """The part that is wanted, as a list; else one tool's result alone, several by their tools' names."""
     if wish.only:
-        items = [item for o in outcomes if o.result is not None for item in items_of(tools()[o.call.tool], o.result)]
+        items = [item for o in outcomes if o.result is not None for item in items_of(tool_named(o.call.tool), o.result)]
         if values := picked(items, part(wish)):
             return as_json(values)
     if len(outcomes) > 1:

@@ -17,6 +17,8 @@ from secgemini_jupyter.models import Message, MessageType
 
 MAX_PAST = 12
 """Turns that are looked back."""
+MAX_NAMED = 60
+"""Characters of a prompt by which an answer is named."""
 MAX_RECALLED = 1_000
 """Items that a recollection holds."""
 
@@ -62,8 +64,17 @@ class Past:
 
     @property
     def name(self) -> Plain:
-        """How an answer speaks of it."""
-        return Plain(f"the answer to {code(' '.join(self.prompt.split()), 80)}")
+        """How an answer speaks of it: by the prompt that a tool answered, and what was taken of that since."""
+        recalled = self.outcomes[0].result if self.is_recollection else None
+        prompt = " ".join(str((recalled or {}).get("of") or self.prompt).split())
+        shown = code(prompt if len(prompt) <= MAX_NAMED else f"{prompt[:MAX_NAMED]}…", MAX_NAMED + 1)
+        part = str((recalled or {}).get("part") or "")
+        return Plain(f"the answer to {shown}" + (f" ({code(part)} alone)" if part else ""))
+
+    @property
+    def is_selection(self) -> bool:
+        """Whether it told some of the items by their places."""
+        return self.is_recollection and bool((self.outcomes[0].result or {}).get("position"))
 
     @property
     def items(self) -> list[Item]:

@@ -135,7 +135,7 @@ def read_intent(prompt: str) -> Intent | None:
     text = prompt.strip()
     if not text or len(text) > MAX_LENGTH or "\n" in text:
         return None
-    return _read_whole(text) or _read_select(text) or _read_count(text) or _read_swap(text) or _read_act(text)
+    return _read_whole(text) or _read_select(text) or _read_count(text) or _read_swap(text) or read_act(text)
 
 
 def _read_whole(text: str) -> Intent | None:
@@ -210,7 +210,8 @@ def _read_swap(text: str) -> Intent | None:
     return Intent("swap", is_sure=False, word=found["value"].strip(" ,"))
 
 
-def _read_act(text: str) -> Intent | None:
+def read_act(text: str) -> Intent | None:
+    """What is to be done with "it", "them", "the second one"."""
     if found := _INNER_SELECT.search(text):
         word = found["word"] or ""
         return _selected(found, "act", word="" if re.match(r"ones?\b", word) else word, is_sure="one" in word)

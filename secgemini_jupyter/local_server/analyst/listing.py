@@ -188,9 +188,8 @@ def _values(items: Iterable[Item], fits: Callable[[str, Any], bool]) -> list[Any
 def with_property(items: Sequence[Item], word: str) -> list[Item] | None:
     """The items of which `word` is true ("private", "failed", "revoked"); None if nothing in them can tell."""
     word = word.lower().strip()
-    inside = {"private": True, "internal": True, "local": True, "public": False, "external": False, "routable": False}
-    if word in inside and any(address(v) for item in items for v in item.values()):
-        return [item for item in items if (own := _own_address(item)) and own.is_private is inside[word]]
+    if word in _KINDS_OF_ADDRESS and any(address(v) for item in items for v in item.values()):
+        return [item for item in items if (own := _own_address(item)) and _KINDS_OF_ADDRESS[word](own)]
     if any(_field(item, word) is not None for item in items):
         return [item for item in items if _field(item, word)]
     pattern = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE)
@@ -198,6 +197,28 @@ def with_property(items: Sequence[Item], word: str) -> list[Item] | None:
     if found:
         return found
     return _typed(items, word)
+
+
+_PRIVATE = [ipaddress.ip_network(each) for each in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")]
+
+
+def _is_own(own: Address) -> bool:
+    """An address of a private network; those for documentation, which Python calls private too, are none."""
+    return any(own in network for network in _PRIVATE if network.version == own.version)
+
+
+def _is_inside(own: Address) -> bool:
+    return _is_own(own) or own.is_loopback or own.is_link_local
+
+
+_KINDS_OF_ADDRESS: dict[str, Callable[[Address], bool]] = {
+    "private": _is_own,
+    "internal": _is_inside,
+    "local": _is_inside,
+    "public": lambda own: own.is_global,
+    "external": lambda own: own.is_global,
+    "routable": lambda own: own.is_global,
+}
 
 
 def _own_address(item: Item) -> Address | None:
@@ -263,7 +284,10 @@ def described(item: Item) -> str:
 def in_form(items: Sequence[Item], values: Sequence[Any], *, json: bool, csv_: bool, table_: bool) -> str:
     """The items, or the values where one part of them is wanted, in the form that is."""
     if json:
-        return as_json(list(values) if values else list(items))
+        plain = values or (
+            [item["value"] for item in items] if all(set(item) == {"value"} for item in items) else items
+        )
+        return as_json(list(plain))
     rows = [{"value": value} for value in values] if values else items
     if csv_:
         return as_csv(rows)

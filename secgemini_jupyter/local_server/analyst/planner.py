@@ -37,6 +37,7 @@ class Plan:
 
     Attributes:
         unanswered: questions of the prompt that no tool fits, beside those that are answered.
+        is_guess: no tool takes the prompt for its own; what is attached is looked at.
     """
 
     calls: Sequence[Call]
@@ -44,6 +45,7 @@ class Plan:
     wish: Wish
     literal: str | None = None
     unanswered: Sequence[str] = ()
+    is_guess: bool = False
 
 
 def make_plan(request: Request) -> Plan:
@@ -52,8 +54,9 @@ def make_plan(request: Request) -> Plan:
     calls, unanswered = _calls_for(request)
     if not calls and (literal := perhaps_dictated(request.prompt)) is not None:
         return Plan((), "The prompt dictates its answer; no tool is needed.", request.wish, literal)
+    is_guess = not calls
     calls = calls or first_look(request)
-    return Plan(calls[:MAX_CALLS], why(calls), request.wish, unanswered=unanswered)
+    return Plan(calls[:MAX_CALLS], why(calls), request.wish, unanswered=unanswered, is_guess=is_guess)
 
 
 def plan_for(request: Request) -> Plan:

@@ -35,7 +35,8 @@ _NUMBERED = re.compile(r"^\s*(?:\d{1,2}[.)]|[-*•])\s+")
 _PRONOUN = re.compile(r"\b(?:it|its|them|they|their|those|these|this|that|one|ones)\b", re.IGNORECASE)
 _SUBJECT = re.compile(r"\w*\d\w*|[\w-]+\.[\w-]+|[\"'`“:/\\=]|(?<=\s)[A-Z]{3,}\b|(?<=[a-z]\s)[A-Z][a-z]+")
 _FILLERS = frozenset(
-    "a again all also an and export list name ahora answer any as back bitte but can convert could display do el en es format "
+    "a again all also an and export list name ahora answer any as back bitte but can convert could display do "
+    "el en es format "
     "for from "
     "gib give i im in into it its just la las list los make me mir mostrar now of ok okay once only or output "
     "please por favor "
@@ -85,7 +86,8 @@ def questions(request: Request) -> list[Request]:
     """
     prompt = request.prompt.strip()
     lines = [line.strip() for line in prompt[:MAX_SPLIT].splitlines() if line.strip()]
-    is_list = 1 < len(lines) <= MAX_QUESTIONS and (all(map(_NUMBERED.match, lines)) or all(x[-1] == "?" for x in lines))
+    is_numbered = all(map(_NUMBERED.match, lines)) or all(line.endswith("?") for line in lines)
+    is_list = is_numbered and 1 < len(lines) <= MAX_QUESTIONS
     is_shown = "\n" in prompt and bool(request.pasted) and not is_list
     said = request.instruction if is_shown else prompt
     if not 8 < len(said) <= MAX_SPLIT or (is_shown and "\n" in said):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import uuid
 
-from secgemini_jupyter.local_server.analyst import composing, planner
+from secgemini_jupyter.local_server.analyst import composing, followups, planner
 from secgemini_jupyter.local_server.analyst.calls import Caller
+from secgemini_jupyter.local_server.analyst.earlier import past_turns
 from secgemini_jupyter.local_server.analyst.looking import Looker
 from secgemini_jupyter.local_server.analyst.text import code
 from secgemini_jupyter.local_server.analyst.toolbox import switched_off, toolsets
@@ -44,6 +46,14 @@ class AnalystEngine:
         await turn.say(MessageType.INFO, "Transfer", state=State.CALLING_TOOL)
         request = await self._looker.request(turn)
         plan = planner.plan_for(request)
+        followed, past = None, None
+        intent = followups.intent_of(request, plan)
+        if intent is not None:
+            past = await asyncio.to_thread(lambda: past_turns(turn.history))
+            followed = followups.follow(request, intent, past)
+        if followed is not None:
+            request = followed.request
+            plan = planner.Plan(followed.calls, followed.why, request.wish)
         off = switched_off(turn.model)
         left_out = list(dict.fromkeys(call.tool for call in plan.calls if call.tool in off))
         why = " ".join(filter(None, [plan.why, _left_out(left_out), _other_language(turn.language)]))
@@ -52,10 +62,17 @@ class AnalystEngine:
         outcomes = await caller.run_all(request, plan.calls, is_off=off.__contains__)
         if plan.literal is not None:
             text = plan.literal
+        elif followed and followed.recalled:
+            await caller.record(followed.recalled.call, followed.recalled.result)
+            text = followed.recalled.text
         elif left_out and not outcomes:
             text = _left_out(left_out)
+        elif intent and past is not None and not outcomes and (intent.is_sure or not past):
+            text = followups.nothing_earlier(request, past)
         else:
             text = composing.compose(request, outcomes, off, planner.unanswered(plan.unanswered))
+            if followed and followed.lead and not request.wish.is_bare:
+                text = f"{followed.lead}\n\n{text}"
         if turn.lost_table and not plan.literal:
             text += (
                 f"\n\nThe logs table {code(turn.lost_table)} is not here any more: upload the log and attach it again."

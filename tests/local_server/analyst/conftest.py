@@ -25,10 +25,11 @@ class RecordedTurn:
         partial: bool = False,
         model: ModelInfo = AnalystEngine.model,
         language: str = "en",
+        history: Sequence[Message] = (),
     ) -> None:
         self.session_id = "a-session"
         self.prompt = prompt
-        self.history: Sequence[Message] = ()
+        self.history = history
         self.local_tools: Sequence[LocalTool] = ()
         self.model, self.language = model, language
         self.partial = partial
@@ -92,3 +93,30 @@ def ask(engine: AnalystEngine) -> Ask:
         return turn
 
     return ask
+
+
+Talk = Callable[..., Awaitable[list[RecordedTurn]]]
+
+
+@pytest.fixture
+def talk(engine: AnalystEngine) -> Talk:
+    """Prompts of one session, each with the messages of those before as its history."""
+
+    async def talk(
+        *prompts: str, files: Mapping[str, bytes] | None = None, between: Sequence[Message] = ()
+    ) -> list[RecordedTurn]:
+        history: list[Message] = []
+        turns = []
+        for prompt in prompts:
+            turn = RecordedTurn(prompt, files or {})
+            turn.history = list(history)
+            await engine.answer(turn)
+            turns.append(turn)
+            history += [
+                Message(message_type=MessageType.QUERY, content=prompt, state=State.QUERY),
+                *turn.said,
+                *between,
+            ]
+        return turns
+
+    return talk

@@ -129,6 +129,11 @@ def _answer(result: dict[str, Any], wish: Wish) -> str:
     return "\n\n".join(parts)
 
 
+def _items(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """The vector first, which several in one prompt are told apart by."""
+    return [{name: result[name] for name in ("vector", "score", "severity", "version") if name in result}]
+
+
 def _metrics(result: dict[str, Any]) -> str:
     rows = [
         (Plain(each["name"]), Plain(f"{each['metric']}:{each['value']}"), Plain(each["meaning"]))
@@ -170,5 +175,6 @@ TOOLS = (
         run=cvss_score,
         plan=_plan,
         answer=_answer,
+        items=_items,
     ),
 )

@@ -11,10 +11,12 @@ import msgspec
 from secgemini_jupyter import indicators
 from secgemini_jupyter.local_server.analyst.sniff import readable_text
 from secgemini_jupyter.local_server.analyst.text import Plain, block, code, count, table
-from secgemini_jupyter.local_server.analyst.tool import Call, FileOrText, Request, Tool, ToolFailure, Wish
+from secgemini_jupyter.local_server.analyst.tool import Call, FileOrText, Payload, Request, Tool, ToolFailure, Wish
 
 MAX_INDICATORS = 2_000
 MAX_TEXT = 16 * 2**20
+MAX_TOLD = 20
+"""Indicators that an answer tells well; of more there is a table beside it."""
 MAX_REWRITTEN = 100_000
 MAX_LOOKED_AT = 20_000
 """Characters of a prompt that are searched for an indicator before a tool is chosen, on the server's event loop."""
@@ -156,7 +158,9 @@ def _flags(flags: list[str]) -> str:
 
 def _answer_extract(result: dict[str, Any], wish: Wish) -> str:
     rows = result["indicators"]
-    if rows and (_types(wish) or wish.wants_only("iocs?", "indicators?", "values?", "list")):
+    if wanted := [row for row in rows if row["type"] in _types(wish)]:
+        return "\n".join(f"- {code(row['value'], 2_000)}" for row in wanted)
+    if rows and (wish.wants_only("iocs?", "indicators?", "values?", "list")):
         return "\n".join(f"- {code(row['value'], 2_000)}" for row in rows)
     where = "the prompt" if result["source"] == "the prompt" else code(result["source"])
     if not rows:
@@ -182,6 +186,21 @@ def _answer_extract(result: dict[str, Any], wish: Wish) -> str:
     if result["omitted"]:
         parts.append(f"({result['omitted']:,} more, left out of the tool's result.)")
     return "\n\n".join(parts)
+
+
+def _items(result: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {"type": row["type"], "value": row["value"]}
+        | ({"count": row["count"]} if row["count"] > 1 else {})
+        | ({"notes": notes} if (notes := _flags(row["flags"])) else {})
+        for row in result["indicators"]
+    ]
+
+
+def _payloads(result: dict[str, Any]) -> list[Payload]:
+    rows = [[row["type"], row["value"], row["count"], _flags(row["flags"])] for row in result["indicators"]]
+    content = {"title": "Indicators", "columns": ["type", "value", "count", "notes"], "rows": rows}
+    return [Payload("sec-gemini/table", "Indicators", content)] if len(rows) > MAX_TOLD else []
 
 
 def _rewritten(kind: str, arguments: FileOrText, files: Mapping[str, bytes]) -> dict[str, Any]:
@@ -237,6 +256,7 @@ def _tool(kind: str, meaning: str, example: str) -> Tool:
         run=lambda arguments, files: _rewritten(kind, arguments, files),
         plan=_plan_rewrite(kind),
         answer=_answer_rewrite,
+        items=lambda result: list(result["items"]),
     )
 
 
@@ -249,6 +269,8 @@ TOOLS = (
         run=extract_iocs,
         plan=_plan_extract,
         answer=_answer_extract,
+        payloads=_payloads,
+        items=_items,
     ),
     _tool(
         "defang", "Make URLs, domains, mail and IP addresses unclickable.", 'make indicators unclickable: "Defang …"'

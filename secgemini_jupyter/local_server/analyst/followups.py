@@ -1,0 +1,399 @@
+"""What a follow-up asks of an earlier answer: some of its items, another form, the same with another value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from secgemini_jupyter.local_server.analyst import composing
+from secgemini_jupyter.local_server.analyst.earlier import MAX_RECALLED, RECALL, Past
+from secgemini_jupyter.local_server.analyst.intents import Intent, read_act, read_intent
+from secgemini_jupyter.local_server.analyst.listing import (
+    Item,
+    as_list,
+    as_table,
+    described,
+    in_form,
+    is_shape,
+    main_value,
+    picked,
+    with_property,
+)
+from secgemini_jupyter.local_server.analyst.planner import Plan, make_plan, specific_calls
+from secgemini_jupyter.local_server.analyst.planner import why as planned
+from secgemini_jupyter.local_server.analyst.prompts import request_of
+from secgemini_jupyter.local_server.analyst.text import code, count, listed
+from secgemini_jupyter.local_server.analyst.tool import Call, Request
+from secgemini_jupyter.local_server.analyst.wishes import Wish, part
+
+MAX_VALUES = 200
+"""Values of an earlier answer that a tool is given at once."""
+_NAMES = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth", -1: "last"}
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """An answer out of an earlier one: the step that the turn shows, and what is said."""
+
+    call: Call
+    result: dict[str, Any]
+    text: str
+
+
+@dataclass(frozen=True)
+class FollowUp:
+    """What to do: run `calls` of `request`, or say what was recalled.
+
+    Attributes:
+        lead: which earlier answer it is about, before what the calls give.
+    """
+
+    why: str
+    request: Request
+    calls: Sequence[Call] = ()
+    lead: str = ""
+    recalled: Recalled | None = None
+
+
+def intent_of(request: Request, plan: Plan) -> Intent | None:
+    """The intent of a prompt that goes on from an earlier answer; None for one that stands for itself.
+
+    It costs no look at the history: most prompts need none.
+    """
+    if plan.literal is not None or request.named() or ("\n" in request.prompt.strip() and request.pasted):
+        return None
+    intent = read_intent(request.prompt)
+    if intent is None or (plan.calls and not plan.is_guess and not intent.is_sure):
+        return None
+    is_new = any(each.is_new for each in request.attachments)
+    return None if is_new and intent.kind in ("act", "more", "swap") else intent
+
+
+def follow(request: Request, intent: Intent, past: Sequence[Past]) -> FollowUp | None:
+    """None if no earlier answer has what it asks for."""
+    for way in filter(None, (intent, read_act(request.prompt) if intent.kind == "form" else None)):
+        for each in past:
+            if found := _HOW[way.kind](request, way, each, past):
+                return found
+    return None
+
+
+def nothing_earlier(request: Request, past: Sequence[Past]) -> str:
+    """The answer to a follow-up that follows nothing."""
+    asked = code(" ".join(request.prompt.split()), 100)
+    if not past:
+        return (
+            f"There is no earlier answer in this session that {asked} could be about: no tool has given any result. "
+            "Ask about a text, an identifier or an attachment first."
+        )
+    found = past[0]
+    fields = list(dict.fromkeys(name for item in found.items[:200] for name in item))[:12]
+    told = f"I listed {count(len(found.items), 'item')} there, with {', '.join(map(code, fields))}." if fields else ""
+    return f"Nothing in the earlier answers of this session fits {asked}. The last was {found.name}. {told}".strip()
+
+
+# Each of these gives None where the past turn has not what is asked for.
+
+
+def _form(request: Request, _intent: Intent, past: Past, _all: Sequence[Past]) -> FollowUp | None:
+    wish = request.wish
+    if wish.only and past.is_selection:
+        return None
+    if wish.only:
+        words = part(wish).removesuffix(" ones").removesuffix(" one")
+        if values := picked(past.items, words):
+            text = in_form(past.items, values, json=wish.as_json, csv_=wish.as_csv, table_=wish.as_table)
+            single = len(values) == 1 and not (wish.as_json or wish.as_csv or wish.as_table or wish.as_list)
+            kept = [{"value": value} for value in values]
+            shown = code(values[0], 2_000) if single else text
+            return _recall(request, past, f"only {words}", kept, shown, part_=words)
+        kept = _by_words(past.items, words) or []
+        if not kept:
+            return None
+        return _recall(request, past, f"only {words}", kept, _shown(kept, wish), part_=words)
+    if wish.as_table or wish.as_csv or wish.as_list or past.is_recollection:
+        text = in_form(past.items, (), json=wish.as_json, csv_=wish.as_csv, table_=wish.as_table)
+        if past.is_recollection and not (wish.as_json or wish.as_csv or wish.as_table):
+            text = _shown(past.items, wish)
+        if not wish.is_bare:
+            form = "as a table" if wish.as_table else "as a list"
+            text = f"{past.name[0].upper()}{past.name[1:]}, {form}:\n\n{text}"
+        return _recall(request, past, "in another form", past.items, text)
+    text = composing.compose(request, past.outcomes)
+    lead = "" if wish.is_bare else f"{past.name[0].upper()}{past.name[1:]}, again:\n\n"
+    return _recall(request, past, "in another form", past.items, lead + text)
+
+
+def _why(request: Request, _intent: Intent, past: Past, _all: Sequence[Past]) -> FollowUp | None:
+    if past.is_recollection:
+        return None
+    lines = []
+    for each in past.outcomes:
+        given = ", ".join(f"{name} {code(value, 100)}" for name, value in each.call.arguments.items() if value)
+        lines.append(f"- `{each.call.tool}`" + (f" with {given}" if given else ""))
+    used = composing.data_used(past.outcomes)
+    text = (
+        f"What {past.name} says comes from {count(len(lines), 'tool call')} alone, which its turn shows in full:\n\n"
+        + "\n".join(lines)
+        + (f"\n\n{used}" if used else "")
+        + "\n\nThe tools follow fixed rules, offline: no model wrote it, and nothing in it is guessed. What it "
+        "said, in full:\n\n" + "\n\n".join(composing.first_sentence(told) for told in past.answer(Wish()))
+    )
+    return _recall(request, past, "why", past.items, text)
+
+
+def _more(request: Request, _intent: Intent, past: Past, _all: Sequence[Past]) -> FollowUp | None:
+    items = past.items
+    if not items:
+        return None
+    shown = described(items[0]) if len(items) == 1 else as_table(items)
+    return _recall(
+        request, past, "all of it", items, f"All that {past.name} listed ({count(len(items), 'item')}):\n\n{shown}"
+    )
+
+
+def _count(request: Request, intent: Intent, past: Past, _all: Sequence[Past]) -> FollowUp | None:
+    items = past.items
+    if intent.word and past.is_selection:
+        return None
+    if intent.word:
+        values = picked(items, intent.word.lower())
+        kept = (
+            _by_words(items, intent.word, negated=intent.negated) if values is None else [{"value": v} for v in values]
+        )
+        if kept is None:
+            return None
+        kind = f"{'not ' if intent.negated else ''}{code(intent.word)}"
+        told = f"**{len(kept):,}** of {len(items):,} in {past.name}: {kind}."
+    else:
+        kept, told = items, f"**{len(items):,}** in {past.name}."
+    return _recall(request, past, "how many", kept, f"{len(kept)}" if request.wish.is_bare else told)
+
+
+def _filter(request: Request, intent: Intent, past: Past, _all: Sequence[Past]) -> FollowUp | None:
+    items = past.items
+    kept = None if past.is_selection else _by_words(items, intent.word, negated=intent.negated)
+    if kept is None:
+        return None
+    word = f"{'not ' if intent.negated else ''}{intent.word}"
+    told = f"**{len(kept):,} of {len(items):,}** in {past.name} {'is' if len(kept) == 1 else 'are'} {word}"
+    if not kept:
+        return _recall(request, past, word, kept, f"None of the {len(items):,} in {past.name} is {word}.")
+    shown = _shown(kept, request.wish)
+    text = shown if request.wish.is_bare else f"{told}:\n\n{shown}"
+    return _recall(request, past, word, kept, text, part_=word)
+
+
+def _select(request: Request, intent: Intent, past: Past, all_: Sequence[Past]) -> FollowUp | None:
+    items, kind = _of_kind(past.items, intent.word)
+    first = intent.first
+    if first == 0:  # the next one: after the one that was told last
+        first = _after(all_, past)
+        if first == 0:
+            return None
+    kept = items[first:] if first < 0 else items[first - 1 : first - 1 + intent.number]
+    kept = kept[: intent.number]
+    if not kept or (len(items) < 2 and (past.is_recollection or first > 1)):
+        return None
+    if len(kept) > 1 or intent.number > 1:
+        told = f"The {'last' if first < 0 else 'first'} {len(kept)} of {len(items):,}{kind} in {past.name}:"
+        shown = _shown(kept, request.wish)
+    else:
+        place = _NAMES.get(first) or f"{first}."
+        told = f"The {place} of {len(items):,}{kind} in {past.name}: **{code(main_value(kept[0]), 2_000)}**"
+        shown = described(kept[0]) if len(kept[0]) > 1 else ""
+        if request.wish.is_bare or request.wish.as_table:
+            shown = _shown(kept, request.wish)
+    text = shown if request.wish.is_bare else f"{told}\n\n{shown}".strip()
+    position = len(items) if first == -1 else first
+    return _recall(request, past, f"{first}", kept, text, position=position)
+
+
+def _swap(request: Request, intent: Intent, past: Past, _all: Sequence[Past]) -> FollowUp | None:
+    """The same question with another value; else what was listed of that value."""
+    if past.is_recollection:
+        return None
+    value = intent.word
+    wish = request_of(past.prompt, ()).wish
+    if named := [each for each in request.attachments if each.name.lower() == value.lower()]:
+        calls = [
+            replace(each.call, arguments=_about_file(each.call.arguments, named[0].name)) for each in past.outcomes
+        ]
+        calls = list(
+            {
+                repr(call.arguments): replace(call, reason=f"do the same with {code(named[0].name)}") for call in calls
+            }.values()
+        )
+        return FollowUp(
+            f"The question of {past.name}, about {code(value)}. {planned(calls)}", replace(request, wish=wish), calls
+        )
+    for prompt in _with_value(past, value):
+        again = replace(request_of(prompt, request.attachments), table=request.table)
+        calls = [call for call in specific_calls(again) if value.lower() in repr(call.arguments).lower()]
+        if calls:
+            return FollowUp(f"The question of {past.name}, with {code(value)}. {planned(calls)}", again, calls)
+    kept = [item for item in past.items if _mentions(item, value)]
+    if not kept:
+        return None
+    told = f"{count(len(kept), 'item')} in {past.name} with {code(value)}:\n\n"
+    shown = described(kept[0]) if len(kept) == 1 else as_table(kept)
+    return _recall(request, past, f"with {value}", kept, told + shown)
+
+
+def _act(request: Request, intent: Intent, past: Past, _all: Sequence[Past]) -> FollowUp | None:
+    """A tool on what was listed: the values are shown to it, as pasted text would be, and said in no prompt."""
+    items, _ = _of_kind(past.items, intent.word)
+    first = intent.first
+    kept = items[first:] if first < 0 else items[first - 1 :]
+    values = list(dict.fromkeys(main_value(item) for item in kept[: min(intent.number, MAX_VALUES)]))
+    lead = f"On {past.name}:"
+    why = f"It is about {past.name}."
+    for prompt, shown, files in _ways(request.prompt, intent, past, values):
+        attached = [each for each in request.attachments if each.name in files]
+        asked = replace(request_of(prompt, attached), table=None, wish=request.wish)
+        if shown:
+            asked = replace(asked, prompt=f"{request.prompt}\n\n{shown}", instruction=request.prompt, pasted=shown)
+        if calls := specific_calls(asked) or (list(make_plan(asked).calls) if files else []):
+            return FollowUp(f"{why} {planned(calls)}", asked, calls, lead)
+    return None
+
+
+def _ways(prompt: str, intent: Intent, past: Past, values: Sequence[str]) -> list[tuple[str, str, list[str]]]:
+    """How the values can be put to a tool: a prompt, text that is shown with it, files that are meant."""
+    ways: list[tuple[str, str, list[str]]] = []
+    if intent.number > 1 and not intent.is_sure:  # "it": the thing that was looked at, not what was listed
+        texts = [str(o.result["text"]) for o in past.outcomes if o.result and isinstance(o.result.get("text"), str)]
+        ways += [("", text, []) for text in texts[:1] if text]
+        ways += [(f"{prompt} ({name})", "", [name]) for name in past.files[:1]]
+    if len(values) == 1 and is_shape(values[0], "id", "ip", "url", "domain", "email"):
+        ways.append((prompt.replace(intent.phrase, values[0], 1), "", []))
+    if values:
+        ways.append(("", "\n".join(values), []))
+    return ways
+
+
+_HOW: dict[str, Callable[[Request, Intent, Past, Sequence[Past]], FollowUp | None]] = {
+    "form": _form,
+    "why": _why,
+    "more": _more,
+    "count": _count,
+    "filter": _filter,
+    "select": _select,
+    "swap": _swap,
+    "act": _act,
+}
+
+
+def _recall(
+    request: Request, past: Past, asked: str, items: Sequence[Item], text: str, *, position: int = 0, part_: str = ""
+) -> FollowUp:
+    """
+    Args:
+        position: place of the items in the earlier answer.
+        part_: what the items have in common, which tells them from all of that answer.
+    """
+    result: dict[str, Any] = {"of": past.prompt[:400], "total": len(past.items), "items": list(items[:MAX_RECALLED])}
+    before = past.outcomes[0].result if past.is_recollection else None
+    if before:
+        result["of"] = before.get("of", result["of"])
+        part_ = part_ or str(before.get("part") or "")
+    if part_:
+        result["part"] = part_
+    if position:
+        result["position"] = position
+    if used := [s for o in past.outcomes for s in (o.result or {}).get("sources") or () if isinstance(s, dict)]:
+        result["sources"] = used
+        told = composing.data_used(past.outcomes)
+        text = text if request.wish.is_bare or not told or told in text else f"{text}\n\n{told}"
+    call = Call(RECALL.name, {"of": result["of"], "asked": asked}, "")
+    why = f"It goes on from {past.name}: I take it from that answer, and run no tool anew."
+    return FollowUp(why, request, recalled=Recalled(call, result, text))
+
+
+def _shown(items: Sequence[Item], wish: Wish) -> str:
+    if wish.as_json or wish.as_csv or wish.as_table:
+        return in_form(items, (), json=wish.as_json, csv_=wish.as_csv, table_=wish.as_table)
+    values = list(dict.fromkeys(main_value(item) for item in items))
+    if wish.one_sentence or wish.one_word:
+        return listed(values, 10) if wish.one_sentence else str(values[0] if len(values) == 1 else len(values))
+    is_told = all(len(item) < 3 for item in items) or len(values) == len(items)
+    return as_list(values) if is_told else as_table(items)
+
+
+def _of_kind(items: list[Item], word: str) -> tuple[list[Item], str]:
+    """The items of a kind ("domain"), all if no kind is named or known; and how it is told."""
+    words = word.lower().removesuffix(" one").strip()
+    if not words or words in ("one", "ones"):
+        return items, ""
+    if values := picked(items, words):
+        return [{"value": value} for value in values], f" ({words})"
+    kept = _by_words(items, words)
+    return (kept, f" ({words})") if kept else (items, "")
+
+
+def _by_words(items: Sequence[Item], words: str, *, negated: bool = False) -> list[Item] | None:
+    """The items of which each of the words is true; None if nothing in them tells of one."""
+    kept = list(items)
+    told = False
+    for word in re.findall(r"[^\W_][\w-]*", words.lower()):
+        if word in (
+            "ip",
+            "ips",
+            "address",
+            "addresses",
+            "ones",
+            "one",
+            "login",
+            "logins",
+            "entries",
+            "rows",
+            "items",
+            "the",
+        ):
+            continue
+        found = with_property(items, word)
+        if found is None:
+            return None
+        told = True
+        kept = [item for item in kept if item in found]
+    if not told:
+        return None
+    return [item for item in items if item not in kept] if negated else kept
+
+
+def _after(all_: Sequence[Past], past: Past) -> int:
+    newest = all_[0].outcomes[0].result if all_ and all_[0].is_selection else None
+    if newest is None or past.is_selection:
+        return 0
+    return int(newest["position"]) + 1 if isinstance(newest.get("position"), int) else 0
+
+
+def _about_file(arguments: dict[str, Any], name: str) -> dict[str, Any]:
+    kept = {key: value for key, value in arguments.items() if key not in ("text", "table", "member")}
+    return kept | {"file": name}
+
+
+def _with_value(past: Past, value: str) -> list[str]:
+    """The earlier prompt with the value in place of one that its calls were given; then with the value after it."""
+    prompt = past.prompt.strip()
+    if len(prompt) > 2_000 or "\n" in prompt:
+        return []
+    given: dict[str, None] = {}
+    for each in past.outcomes:
+        for argument in each.call.arguments.values():
+            if isinstance(argument, str):
+                given[argument] = None
+                given |= dict.fromkeys(re.findall(r"'%?([^'%]{1,100})%?'", argument[:4_000]))
+    found = [v for v in given if 1 < len(v) < 200 and re.search(rf"(?<!\w){re.escape(v)}(?!\w)", prompt, re.IGNORECASE)]
+    swapped = [
+        re.sub(rf"(?<!\w){re.escape(v)}(?!\w)", lambda _: value, prompt, flags=re.IGNORECASE)
+        for v in sorted(found, key=len, reverse=True)
+    ]
+    return [*swapped, f"{prompt.rstrip(' ?.!')} for {value}?", f"{prompt.rstrip(' ?.!')} {value}?"]
+
+
+def _mentions(item: Item, value: str) -> bool:
+    pattern = re.compile(rf"(?<![\w.]){re.escape(value)}(?![\w.]*\w)", re.IGNORECASE)
+    return any(pattern.search(str(each)[:2_000]) for each in item.values() if each is not None)
