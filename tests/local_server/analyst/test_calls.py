@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from secgemini_jupyter.local_server.analyst import calls, composing, toolbox
+from secgemini_jupyter.local_server.analyst import calls, composing, earlier, toolbox
 from secgemini_jupyter.local_server.analyst.calls import Caller, Outcome
 from secgemini_jupyter.local_server.analyst.planner import request_of
 from secgemini_jupyter.local_server.analyst.tool import (
@@ -62,7 +62,7 @@ UNPACK = Tool(
 
 @pytest.fixture(autouse=True)
 def one_tool(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (toolbox, calls, composing):
+    for module in (toolbox, calls, composing, earlier):
         monkeypatch.setattr(module, "tools", lambda: {"unpack": UNPACK})
 
 

@@ -120,8 +120,10 @@ def _text(request: Request) -> str:
     if labelled := re.match(asks + r"[\w-]{0,8}\s*:\s*(\S[^\n]{0,4000})", request.prompt, re.IGNORECASE):
         return "" if request.attachments else labelled[1]
     short = request.pasted and "\n" not in request.pasted and not request.attachments
-    # "SHA-1 of this: hello", "md5: hello"
-    return request.pasted if short and re.match(asks, request.instruction, re.IGNORECASE) else ""
+    # "SHA-1 of this: hello", "md5: hello", and of what was found before: "only the sha1 of it"
+    it = r"\b(?:hash|md5|sha-?\d{1,3}|digest|checksum)\s+(?:of\s+)?(?:it|this|that)\b"
+    is_asked = re.match(asks, request.instruction, re.IGNORECASE) or request.asks(it)
+    return request.pasted if short and is_asked else ""
 
 
 def _answer(result: dict[str, Any], wish: Wish) -> str:
