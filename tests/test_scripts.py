@@ -85,6 +85,7 @@ def test_the_notebook_of_widgets_runs_and_shows_each_widget_s_static_form() -> N
         assert fact in shown[name], name
 
 
+@pytest.mark.slow
 @pytest.mark.kernel
 def test_the_notebook_of_cells_runs_and_shows_what_it_says() -> None:
     done = run("scripts/demo.py", "notebooks/03_cells_in_depth.ipynb", SEC_GEMINI_API_KEY="not-to-be-used")
@@ -137,6 +138,7 @@ def test_the_notebook_of_transcripts_finds_what_the_logs_hold() -> None:
             assert fact in text
 
 
+@pytest.mark.slow
 @pytest.mark.kernel
 def test_the_notebook_of_a_report_leaves_a_whole_case() -> None:
     case = ROOT / "notebooks" / "case-guyspy"

@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html import unescape
 from pathlib import Path
 
@@ -59,6 +59,9 @@ def written(folder: Path, *cells: str) -> Path:
     return path
 
 
+Execute = Callable[[Path], tuple[subprocess.CompletedProcess[str], Path]]
+
+
 def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", *command], cwd=folder, capture_output=True, text=True, timeout=120, check=False
@@ -92,22 +95,23 @@ def shape(document: nbformat.NotebookNode) -> list[list[str]]:
     return [[output.output_type for output in cell.outputs] for cell in document.cells]
 
 
-def test_the_same_answers_under_nbclient_papermill_and_nbconvert(tmp_path: Path) -> None:
+EACH_HOST = [papermill, pytest.param(nbconvert, marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("execute", EACH_HOST)
+def test_the_same_answers_as_under_nbclient(tmp_path: Path, execute: Execute) -> None:
     path = written(tmp_path, *CELLS)
     document = nbformat.read(path, as_version=4)
     NotebookClient(document, timeout=60, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
-    kept = {"nbclient": document}
-    for name, execute in (("papermill", papermill), ("nbconvert", nbconvert)):
-        done, file = execute(path)
-        assert done.returncode == 0, done.stderr
-        kept[name] = nbformat.read(file, as_version=4)
-    for name, each in kept.items():
+    done, file = execute(path)
+    assert done.returncode == 0, done.stderr
+    for each in (document, nbformat.read(file, as_version=4)):
         nbformat.validate(each)
-        assert len(answers(each)) == 6, name
-        assert answers(each) == answers(document), name
+        assert len(answers(each)) == 6
+        assert answers(each) == answers(document)
         cells = [cell for cell in shape(each) if cell]
         one = ["display_data"]
-        assert cells == [one, one, one, ["stream", "display_data", "display_data"], one], name
+        assert cells == [one, one, one, ["stream", "display_data", "display_data"], one]
     assert all(f"paragraph {n} " in answers(document)[2] for n in range(120))
 
 
@@ -153,17 +157,16 @@ def test_the_exported_markdown_reads_as_the_answer(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_fails_or_is_stopped_fails_the_run(tmp_path: Path, cell: str, error: str) -> None:
-    path = written(tmp_path, LOAD, cell, "print('went on')")
-    for execute in (papermill, nbconvert):
-        done, kept = execute(path)
-        assert done.returncode != 0
-        said = done.stderr
-        if kept.exists():
-            said += str([cell.get("outputs") for cell in nbformat.read(kept, as_version=4).cells])
-        assert "went on" not in said
-        if execute is papermill:  # nbconvert keeps nothing, and tells only the error's last line
-            assert error in said
+@pytest.mark.parametrize("execute", EACH_HOST)
+def test_what_fails_or_is_stopped_fails_the_run(tmp_path: Path, cell: str, error: str, execute: Execute) -> None:
+    done, kept = execute(written(tmp_path, LOAD, cell, "print('went on')"))
+    assert done.returncode != 0
+    said = done.stderr
+    if kept.exists():
+        said += str([cell.get("outputs") for cell in nbformat.read(kept, as_version=4).cells])
+    assert "went on" not in said
+    if execute is papermill:  # nbconvert keeps nothing, and tells only the error's last line
+        assert error in said
 
 
 @pytest.mark.slow

@@ -61,6 +61,7 @@ def test_tagged_cells_are_left_out_and_the_others_run(tmp_path: Path, command: s
     assert cells[1].execution_count is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", EACH_RUN)
 def test_a_recorded_notebook_runs_without_key_and_service_and_fails_on_a_miss(
     tmp_path: Path, command: str, local_service: LocalService
