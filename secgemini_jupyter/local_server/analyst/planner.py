@@ -68,8 +68,10 @@ def plan_for(request: Request) -> Plan:
     table = request.table if request.table and request.table.is_new else None
     is_part = len(new) < len(request.attachments) or table is not request.table
     if (new or table) and is_part and not request.named():
-        plan = make_plan(replace(request, attachments=new, table=table))
-        if plan.calls:
+        narrow = replace(request, attachments=new, table=table)
+        plan = make_plan(narrow)
+        # A look at what is new, for want of a better idea, is worse than a tool that fits an older file.
+        if plan.calls and (_calls_for(narrow)[0] or not _calls_for(request)[0]):
             return plan
     return make_plan(request)
 

@@ -148,6 +148,11 @@ class Request:
         """Whether the user's own words match; the name of a file (`kerberos.log`) is no wish."""
         return re.search(pattern, self._words, re.IGNORECASE) is not None
 
+    @property
+    def words(self) -> str:
+        """What `asks` looks at: the user's own words in lower case, `_` for the name of each attachment."""
+        return self._words
+
     @cached_property
     def _said(self) -> str:
         return clipped(self.instruction).lower()

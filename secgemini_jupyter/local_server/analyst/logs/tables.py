@@ -94,6 +94,15 @@ class LogTable:
                 found[column.name] = Counted(column.distinct, column.filled, top, some)
         return found
 
+    def some_values(self) -> dict[str, list[Any]]:
+        """The different values of each field that has few."""
+        query = "SELECT value FROM counts WHERE position = ? ORDER BY n DESC LIMIT 400"
+        return {
+            column.name: [value for (value,) in self.db.execute(query, (position,))]
+            for position, column in enumerate(self.columns)
+            if column.distinct is not None
+        }
+
     def count(self, column: Column) -> Counted:
         """The same of a column with too many values for that.
 

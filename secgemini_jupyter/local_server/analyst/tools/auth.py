@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from secgemini_jupyter.local_server.analyst.logs.asking import LOGINS, is_about_logins_alone, is_question
 from secgemini_jupyter.local_server.analyst.logs.formats import FORMAT_NAMES
 from secgemini_jupyter.local_server.analyst.logs.logins import Login, login_of, may_tell_sql, reader
 from secgemini_jupyter.local_server.analyst.logs.reading import open_log
@@ -142,20 +143,13 @@ def _others(events: Sequence[Login]) -> list[dict[str, Any]]:
     return rows[:MAX_LISTED]
 
 
-_ASKS = (
-    r"\b(?:log(?:ged|s|ging)?|sign(?:ed|s)?)[ -]?(?:in|on)s?\b|\blog[io]ns?\b|\blogons?\b|\bauth(?:enticat\w*)?\b"
-    r"|\bwho (?:has )?failed\b|\bbrute[- ]?forc|\bfailed (?:log|pass|att|auth)|\bsudo\b|\bnew users?\b"
-    r"|\bpassword (?:guess|spray)|\bkerberos\b|\bssh\b"
-)
-
-
 _ASKS_USERS = (
     r"\b(?:which|what|per|by|each|how many) (?:\w+ )?(?:users?|accounts?|usernames?)\b|^\W*who (?:has )?failed\b"
 )
 
 
 def _plan(request: Request) -> list[Call]:
-    if not request.asks(_ASKS):
+    if not request.asks(LOGINS) or (is_question(request) and not is_about_logins_alone(request)):
         return []
     by = {"by_user": True} if request.asks(_ASKS_USERS) else {}
     files = request.fitting(lambda each: each.is_log and each.has_logins)

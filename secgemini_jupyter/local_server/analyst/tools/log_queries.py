@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import re
 import sqlite3
-import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from secgemini_jupyter.local_server.analyst.logs.formats import Row
-from secgemini_jupyter.local_server.analyst.logs.reading import open_log
-from secgemini_jupyter.local_server.analyst.logs.sql import quoted, sql_value
+from secgemini_jupyter.local_server.analyst.logs.loaded import epoch_of, load_log
 from secgemini_jupyter.local_server.analyst.logs.tables import SQL_SECONDS, open_table
 from secgemini_jupyter.local_server.analyst.text import Plain, code, count, table
 from secgemini_jupyter.local_server.analyst.tool import Call, FileOrText, Request, Tool, ToolFailure, Wish, where
 
 MAX_ROWS = 500
-MAX_LOADED = 300_000
 SECONDS = 5.0
 
 _ALLOWED = {
@@ -50,31 +46,18 @@ class SqlArguments(FileOrText):
 
 
 def log_sql(arguments: SqlArguments, files: Mapping[str, bytes]) -> dict[str, Any]:
-    seconds, about = SECONDS, {}
     if found := open_table(arguments, files):
-        database, bad, seconds = found.guarded(arguments.optional, _authorize), found.bad, SQL_SECONDS
-        names, loaded, is_cut, about = list(found.fields), found.meta.rows, False, {"table": found.about()}
+        found.db.create_function("epoch_of", 1, epoch_of, deterministic=True)
+        database, names = found.guarded(arguments.optional, authorize), list(found.fields)
+        with found.limited(SQL_SECONDS):
+            columns, rows = _select(database, arguments.sql, names, SQL_SECONDS)
+        about = {"table": found.about()}
+        loaded, bad, is_cut = found.meta.rows, found.bad, False
     else:
-        log = open_log(arguments, files)
-        database = sqlite3.connect(":memory:")
-        names, loaded = _fill(database, log.rows(), arguments.optional)
-        database.set_authorizer(_authorize)
-        bad, is_cut = log.bad, loaded >= MAX_LOADED
-    deadline = time.monotonic() + seconds
-    database.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
-    database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 1_000_000)
-    database.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
-    try:
-        cursor = database.execute(arguments.sql)
-        columns = [each[0] for each in cursor.description or ()]
-        rows = cursor.fetchmany(MAX_ROWS + 1)
-        if not columns:
-            raise sqlite3.ProgrammingError("it is no SELECT")
-    except (sqlite3.Error, sqlite3.Warning) as error:
-        reason = str(error).rstrip(".")
-        if reason == "interrupted":
-            raise ToolFailure(f"SQLite refused the query: interrupted after {seconds:g} s.") from None
-        raise ToolFailure(f"SQLite refused the query: {reason}. The table is log({', '.join(names[:40])}).") from None
+        log = load_log(arguments, files)
+        with log.guarded(arguments.optional, authorize, SECONDS) as database:
+            columns, rows = _select(database, arguments.sql, log.names, SECONDS)
+        about, loaded, bad, is_cut = {}, log.loaded, log.bad, log.is_cut
     return about | {
         "source": arguments.source,
         "sql": arguments.sql,
@@ -82,56 +65,43 @@ def log_sql(arguments: SqlArguments, files: Mapping[str, bytes]) -> dict[str, An
         "is_cut": is_cut,
         "bad_lines": bad,
         "columns": columns,
-        "rows": [[_json_value(value) for value in row] for row in rows[:MAX_ROWS]],
+        "rows": [[json_value(value) for value in row] for row in rows[:MAX_ROWS]],
         "more": len(rows) > MAX_ROWS,
     }
 
 
-def _fill(database: sqlite3.Connection, rows: Iterable[Row], optional: Sequence[str]) -> tuple[list[str], int]:
-    columns: dict[str, str] = {}  # SQLite compares names without case
-    waiting: list[Row] = []
-    loaded = 0
+def _select(
+    database: sqlite3.Connection, sql: str, names: Sequence[str], seconds: float
+) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Columns and rows, one row more than are shown where there are more.
 
-    def flush() -> None:
-        names = list(columns)
-        marks = ",".join("?" * len(names))
-        values = ([sql_value(row.get(name)) for name in names] for row in waiting)
-        listed = ",".join(quoted(columns[name]) for name in names)
-        database.executemany(f"INSERT INTO log ({listed}) VALUES ({marks})", values)  # noqa: S608  # names are quoted
-        waiting.clear()
-
-    database.execute("CREATE TABLE log (line INTEGER PRIMARY KEY)")
-    for row in rows:
-        for name in row:
-            if name not in columns and len(columns) < 200:
-                column = name
-                while column.lower() in {each.lower() for each in columns.values()} | {"line"}:
-                    column += "_"
-                columns[name] = column
-                database.execute(f"ALTER TABLE log ADD COLUMN {quoted(column)}")
-        waiting.append(row)
-        loaded += 1
-        if loaded >= MAX_LOADED:
-            break
-        if len(waiting) >= 5_000:
-            flush()
-    if columns:
-        flush()
-    taken = {"line", *(column.lower() for column in columns.values())}
-    for name in optional:
-        if name.lower() not in taken:
-            taken.add(name.lower())
-            database.execute(f"ALTER TABLE log ADD COLUMN {quoted(name)}")
-    return list(columns.values()), loaded
+    Raises:
+        ToolFailure: SQLite refused the query.
+    """
+    database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 1_000_000)
+    database.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+    try:
+        cursor = database.execute(sql)
+        columns = [each[0] for each in cursor.description or ()]
+        rows = cursor.fetchmany(MAX_ROWS + 1)
+        cursor.close()
+        if not columns:
+            raise sqlite3.ProgrammingError("it is no SELECT")
+    except (sqlite3.Error, sqlite3.Warning) as error:
+        reason = str(error).rstrip(".")
+        if reason == "interrupted":
+            raise ToolFailure(f"SQLite refused the query: interrupted after {seconds:g} s.") from None
+        raise ToolFailure(f"SQLite refused the query: {reason}. The table is log({', '.join(names[:40])}).") from None
+    return columns, rows
 
 
-def _json_value(value: Any) -> Any:
+def json_value(value: Any) -> Any:
     if isinstance(value, bytes):
         return value[:200].hex()
     return value[:500] if isinstance(value, str) else value
 
 
-def _authorize(action: int, first: str | None, second: str | None, *_: object) -> int:
+def authorize(action: int, first: str | None, second: str | None, *_: object) -> int:
     if action not in _ALLOWED:
         return sqlite3.SQLITE_DENY
     if action == sqlite3.SQLITE_FUNCTION and (second or "").lower() in _FORBIDDEN:
@@ -155,7 +125,7 @@ _HASHES = (
 _HASHED = ["md5", "sha1", "sha256", "total_bytes", "seen_bytes", "filename", "mime_type"]
 
 
-def _query(request: Request) -> str | None:
+def own_query(request: Request) -> str | None:
     """The query that the user says, or shows and asks to run; one inside other pasted text is only data.
 
     Two searches, each of linear cost: a pattern with a gap in it would try every `select` with every `from`.
@@ -175,7 +145,7 @@ def _query(request: Request) -> str | None:
 
 
 def _plan(request: Request) -> list[Call]:
-    if (sql := _query(request)) is not None:
+    if (sql := own_query(request)) is not None:
         return [Call("log_sql", args | {"sql": sql}, "run your query") for args in request.logs()[:3]]
     if request.asks(r"\b(?:hash\w*|md5s?|sha\w*)\b.{0,40}\b(?:executables?|programs?|binar(?:y|ies)|downloads?)\b"):
         return [

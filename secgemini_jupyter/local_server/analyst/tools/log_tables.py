@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from secgemini_jupyter.local_server.analyst.logs.asking import SUMMARY, is_question
 from secgemini_jupyter.local_server.analyst.logs.formats import FORMAT_NAMES, Row
 from secgemini_jupyter.local_server.analyst.logs.reading import open_log
 from secgemini_jupyter.local_server.analyst.logs.tables import COUNT_SECONDS, Counted, LogTable, open_table
@@ -270,7 +271,7 @@ _SUMMARY = (
 
 
 def _plan_summary(request: Request) -> list[Call]:
-    if not request.asks(_SUMMARY):
+    if not request.asks(_SUMMARY) or (is_question(request) and not request.asks(SUMMARY)):
         return []
     return [Call("log_summary", args, f"count what {subject(args)} holds") for args in request.logs()]
 

@@ -1,0 +1,84 @@
+"""Outcomes in a question: failed, succeeded, blocked, allowed, errors, logins."""
+
+from __future__ import annotations
+
+import re
+
+from secgemini_jupyter.local_server.analyst.logs import words as w
+from secgemini_jupyter.local_server.analyst.logs.columns import Condition
+from secgemini_jupyter.local_server.analyst.logs.scan import Scan
+
+
+class Outcomes(Scan):
+    def _outcomes(self) -> None:
+        question, columns = self.question, self.columns
+        text = " ".join(token.low for token in self.tokens)
+        of_login = question.has(w.LOGIN_NOUNS) or re.search(
+            r"\b(?:logg?(?:ed|ing)?|sign(?:ed|ing)?)[ -]?(?:in|on)\b|\bauthenticated?\b|\bpasswords?\b", text
+        )
+        failed, succeeded = question.has(w.FAILED), question.has(w.SUCCEEDED)
+        past = re.search(
+            r"\b(?:logg?ed|signed)[ -]?(?:in|on)\b|\bauthenticated\b|\blog(?:s)? in\b",
+            " ".join(token.low for token in self.tokens),
+        )
+        for words, stem, kind in (
+            (w.BLOCKED, "block", "failure"),
+            (w.ALLOWED, "allow", "success"),
+            (w.ERRORS, "error", "failure"),
+        ):
+            if not question.has(words) or not any(token.low in words and not token.used for token in self.tokens):
+                continue
+            is_code = words is w.ERRORS and any(
+                "status" in each.sql or "code" in each.sql for each in question.conditions
+            )
+            found = None if is_code else columns.family(words, stem)
+            if found is None and not is_code and words is not w.ALLOWED:
+                found = columns.outcome(kind, of_login=bool(of_login))
+            if found:
+                question.conditions.append(self._maybe_not(found, words))
+            if found or is_code:
+                question.take(words)
+        if of_login:
+            question.take(
+                w.LOGIN_NOUNS
+                | {
+                    "logged",
+                    "signed",
+                    "log",
+                    "in",
+                    "on",
+                    "sign",
+                    "authenticated",
+                    "authenticate",
+                    "password",
+                    "passwords",
+                    "logging",
+                }
+            )
+        if failed and succeeded:
+            question.both_outcomes = columns.outcome("failure", of_login=bool(of_login)) is not None
+            if question.both_outcomes:
+                question.take(w.FAILED | w.SUCCEEDED)
+        elif failed or succeeded or past:
+            words = w.FAILED if failed else w.SUCCEEDED
+            if found := columns.outcome("failure" if failed else "success", of_login=bool(of_login)):
+                question.conditions.append(self._maybe_not(found, words))
+                question.take(words)
+            elif not failed and past and (about := columns.about_login()):
+                question.conditions.append(about)
+            elif of_login:
+                question.missing.append("logins")
+        if of_login and not columns.has("login_kind") and not any("logon" in each.told for each in question.conditions):
+            if (about := columns.about_login()) and about not in question.conditions and about.sql != "1":
+                question.conditions.append(about)
+            elif about is None and "logins" not in question.missing:
+                question.missing.append("logins")
+        elif of_login and not (failed or succeeded or past) and (about := columns.about_login()) and about.sql != "1":
+            question.conditions.append(about)
+
+    def _maybe_not(self, condition: Condition, words: frozenset[str]) -> Condition:
+        at = next((at for at, token in enumerate(self.tokens) if token.low in words), 0)
+        if self._low(at - 1) in w.NOT | {"not"}:
+            self._use(at - 1)
+            return Condition(f"NOT coalesce({condition.sql}, 0)", f"not: {condition.told}", condition.values)
+        return condition

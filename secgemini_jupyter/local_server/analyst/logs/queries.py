@@ -1,0 +1,365 @@
+"""From what a question was understood to ask to one SELECT, and to words that say what it counts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from secgemini_jupyter.local_server.analyst.logs import words as w
+from secgemini_jupyter.local_server.analyst.logs.columns import Columns, Condition
+from secgemini_jupyter.local_server.analyst.logs.roles import CATEGORIES
+from secgemini_jupyter.local_server.analyst.logs.scan import Mention, Question
+from secgemini_jupyter.local_server.analyst.logs.sql import quoted
+
+TOP = 10
+LISTED = 50
+MAX_ROWS = 500
+_SHOWN = (
+    "source",
+    "user",
+    "destination",
+    "destination port",
+    "host",
+    "event",
+    "method",
+    "URI",
+    "query",
+    "status",
+    "program",
+    "reason",
+    "message",
+)
+_HOW_MANY = re.compile(r"\bhow (?:many|much|often)\b|\bnumber of\b|\bcount\b|\btotal\b|\bamount of\b")
+_WHEN = re.compile(r"\bwhen\b|\bwhat time\b|\btime ?(?:range|span)\b")
+
+
+@dataclass
+class Query:
+    """`shape`: number, groups or rows."""
+
+    sql: str
+    shape: str
+    what: str
+    """What one row of the result, or the number, is: in words, `{}` for each of `names`."""
+    names: list[str] = field(default_factory=list)
+    conditions: list[Condition] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    order: str = ""
+    limit: int = MAX_ROWS
+    is_ranked: bool = False
+    """Whether the most or the least was asked for."""
+
+
+def query_for(question: Question, columns: Columns, inherited: Sequence[Condition] = ()) -> Query | None:
+    """The query, or None where nothing of the question could be read."""
+    return _Writer(question, columns, inherited).query()
+
+
+class _Writer:
+    def __init__(self, question: Question, columns: Columns, inherited: Sequence[Condition]) -> None:
+        self.q, self.columns = question, columns
+        self.text = " ".join(token.low for token in question.tokens)
+        self.conditions = [*question.conditions, *inherited]
+        self.how_many = _HOW_MANY.search(self.text) is not None
+        self.most, self.least = question.has(w.MOST), question.has(w.LEAST) and "at least" not in self.text
+        self.groups = [mention for mention in question.mentions if mention.column]
+        self.notes: list[str] = []
+        if question.counted and not (self.groups or question.bucket):
+            self.groups = [Mention(0, 1, question.counted, question.counted, question.counted)]
+            question.counted = None
+
+    def query(self) -> Query | None:
+        q, columns = self.q, self.columns
+        if "who" in q.said and not columns.role("user") and not self.groups and (source := columns.role("source")):
+            self.groups = [Mention(0, 1, "who", "source", source)]
+            self.notes.append("No column names users: sources are told instead.")
+        self._drop_doubles()
+        measure = self._measure()
+        if (
+            measure
+            and not self.groups
+            and re.search(r"\bwhat (?:did|was|were|has|have|files?)\b", self.text)
+            and not self.how_many
+        ):
+            measure = None  # "what did X download?" asks for the rows
+        if measure is None and q.missing and not (self.groups or q.bucket):
+            return None
+        aggregate = next((w.AGGREGATES[word] for word in self.text.split() if word in w.AGGREGATES), "")
+        if (superlative := self._superlative()) is not None:
+            return superlative
+        if q.has(w.FIRST | w.LAST) and not (self.most and self.groups) and (columns.time or not self.groups):
+            return self._edge()
+        if _WHEN.search(self.text) and not self.groups and not q.bucket:
+            return self._edge() if q.has(w.FIRST | w.LAST) else self._span()
+        if q.bucket or self.groups:
+            if (measure and aggregate in ("avg", "max", "min")) or (measure and measure[1]):
+                return self._grouped(measure, aggregate)
+            if (
+                self.how_many
+                and len(self.groups) == 1
+                and not q.bucket
+                and q.having is None
+                and self._counts_different()
+            ):
+                return self._different(self.groups[0])
+            return self._grouped(None, "")
+        if measure and (measure[1] or aggregate):
+            return self._scalar(measure, aggregate or "sum")
+        if self.how_many or q.has(w.COUNTING):
+            # Of what is counted nothing was understood: the number of all rows would be no answer.
+            return None if q.unused and not self.conditions else self._count()
+        if self.conditions or q.both_outcomes:
+            return self._grouped(None, "") if q.both_outcomes else self._rows("line", self._limit(LISTED), "")
+        if q.has(frozenset(["rows", "lines", "entries", "records", "events"])) and q.limit:
+            return self._rows("line", q.limit, "")
+        return None
+
+    def _limit(self, otherwise: int) -> int:
+        return self.q.limit or otherwise
+
+    def _drop_doubles(self) -> None:
+        seen: dict[str, Mention] = {}
+        for mention in self.groups:
+            seen.setdefault(str(mention.column), mention)
+        self.groups = list(seen.values())[:3]
+        kept = [mention for mention in self.groups if mention.said.lower() != "who"]
+        if len(kept) < len(self.groups) and any(mention.role == "user" for mention in kept):
+            self.groups = kept
+
+    def _measure(self) -> tuple[str, bool, list[str], str] | None:
+        """SQL, whether it alone asks for a sum, the columns, what it is called."""
+        numeric = [
+            mention for mention in self.groups
+            if mention.role not in CATEGORIES and mention.column and self.columns.is_numeric(mention.column)
+        ]  # fmt: skip
+        known = {
+            name
+            for kind in ("bytes", "sent", "received", "duration")
+            for name in (self.columns.measure(kind) or ("", []))[1]
+        }
+        wants = any(word in w.AGGREGATES for word in self.text.split()) or self.how_many
+        for mention in numeric:
+            is_size = mention.column in known or (mention.role == mention.column and wants)
+            if is_size and mention.column:
+                self.groups.remove(mention)
+                is_sum = mention.column != "duration" or self.how_many
+                return quoted(mention.column), is_sum, [mention.column], mention.column
+        for kind in ("sent", "received", "bytes", "duration"):
+            if kind in self.q.measures and (found := self.columns.measure(kind)):
+                if kind in ("sent", "received") and found[1] == (self.columns.measure("bytes") or ("", []))[1]:
+                    kind = "bytes"
+                is_sum = kind != "duration" or "total" in self.q.said or self.how_many
+                return found[0], is_sum, found[1], " + ".join(found[1])
+        return None
+
+    def _where(self, *more: str) -> str:
+        parts = [
+            f"({each.sql})" if " OR " in each.sql and not each.sql.startswith("(") else each.sql
+            for each in self.conditions
+        ] + list(more)
+        return f" WHERE {' AND '.join(parts)}" if parts else ""
+
+    def _query(
+        self, sql: str, shape: str, what: str, names: Sequence[str] = (), order: str = "", limit: int = MAX_ROWS
+    ) -> Query:
+        return Query(sql, shape, what, list(names), self.conditions, self.notes, order, limit, self.most or self.least)
+
+    def _count(self) -> Query:
+        return self._query(f"SELECT count(*) AS n FROM log{self._where()}", "number", "rows")  # noqa: S608
+
+    def _scalar(self, measure: tuple[str, bool, list[str], str], aggregate: str) -> Query:
+        words = {"sum": "sum of", "avg": "mean of", "max": "largest", "min": "smallest"}
+        sql = f"SELECT {aggregate}({measure[0]}) AS {aggregate}, count(*) AS n FROM log{self._where()}"  # noqa: S608
+        return self._query(sql, "number", f"{words[aggregate]} {' + '.join('{}' for _ in measure[2])}", measure[2])
+
+    def _counts_different(self) -> bool:
+        """Whether "how many" is of the column itself: "how many users failed?", not "how many requests per user"."""
+        if self.q.has(w.PER) or self.q.has(frozenset(["which", "what", "who", "most", "top"])):
+            return False
+        return (
+            re.search(
+                r"(?:how many|number of|count)(?: of)?(?: the| all)?(?: \w+){0,2} "
+                + re.escape(self.groups[0].said.lower()),
+                self.text,
+            )
+            is not None
+        )
+
+    def _different(self, mention: Mention) -> Query:
+        assert mention.column
+        name = quoted(mention.column)
+        sql = f"SELECT count(DISTINCT {name}) AS n FROM log{self._where(f'{name} <> {chr(39) * 2}')}"  # noqa: S608
+        return self._query(sql, "number", "different values of {}", [mention.column])
+
+    def _grouped(self, measure: tuple[str, bool, list[str], str] | None, aggregate: str) -> Query:
+        q, columns = self.q, self.columns
+        keys, names, where = [], [], []
+        if q.bucket:
+            key, where_bucket = self._bucket(q.bucket)
+            keys.append(f"{key} AS {quoted(q.bucket)}")
+            where.append(where_bucket)
+            names.append(q.bucket)
+        for mention in self.groups:
+            name = quoted(str(mention.column))
+            keys.append(name)
+            where.append(f"{name} <> ''")
+            names.append(str(mention.column))
+        selected = list(keys)
+        order = "n"
+        what = "rows"
+        if q.both_outcomes:
+            of_login = q.has(w.LOGIN_NOUNS) or "logged" in q.said or columns.has("login_kind") is not None
+            for kind, label in (("failure", "failed"), ("success", "succeeded")):
+                if outcome := columns.outcome(kind, of_login=of_login):
+                    selected.append(f"sum(coalesce({outcome.sql}, 0)) AS {label}")
+                    self.notes.append(f"{label}: {outcome.told} {', '.join(outcome.values)}".strip())
+        selected.append("count(*) AS n")
+        if measure:
+            function = aggregate or ("sum" if measure[1] else "max")
+            words = {"sum": "sum of", "avg": "mean of", "max": "largest", "min": "smallest"}
+            order = f"{function}_{measure[2][0]}" if len(measure[2]) == 1 else f"{function}_of_both"
+            selected.append(f"{function}({measure[0]}) AS {quoted(order)}")
+            what = f"{words[function]} {' + '.join(measure[2])}"
+        elif q.counted:
+            order = f"different {q.counted}"
+            selected.append(f"count(DISTINCT {quoted(q.counted)}) AS {quoted(order)}")
+            what = order
+        having = self._having(selected)
+        by_time = bool(q.bucket) and not (self.most or self.least)
+        direction = "ASC" if self.least else "DESC"
+        ordering = "1" if by_time else f"{quoted(order)} {direction}, 1"
+        limit = self._limit(MAX_ROWS)
+        group = f" GROUP BY {', '.join(str(n + 1) for n in range(len(keys)))}" if keys else ""
+        source = f"log{self._where(*where)}{group}{having}"
+        sql = f"SELECT {', '.join(selected)} FROM {source} ORDER BY {ordering} LIMIT {limit}"  # noqa: S608
+        told = "by time" if by_time else "fewest first" if self.least else "most first"
+        return self._query(sql, "groups", what, names, told, limit)
+
+    def _having(self, selected: list[str]) -> str:
+        having = self.q.having
+        if having is None:
+            return ""
+        number = f"{having.number:.15g}"
+        if having.of in ("bytes", "sent", "received", "duration") and (measure := self.columns.measure(having.of)):
+            expression, told = f"sum({measure[0]})", f"the sum of {' + '.join(measure[1])}"
+        elif having.of:
+            expression, told = f"count(DISTINCT {quoted(having.of)})", f"the number of different {having.of}"
+            selected.append(f"{expression} AS {quoted(f'different {having.of}')}")
+        else:
+            expression, told = "count(*)", "the number of rows"
+        self.notes.append(f"Only groups where {told} is {having.operator} {number}.")
+        return f" HAVING {expression} {having.operator} {number}"
+
+    def _bucket(self, unit: str) -> tuple[str, str]:
+        time = self.columns.time
+        assert time is not None
+        length = w.BUCKETS[unit]
+        if time.kind == "yearless":
+            cut = {"second": 15, "minute": 12, "hour": 9, "day": 6, "date": 6, "month": 3}[unit]
+            self.notes.append("The times have no year: hours are named as the log writes them.")
+            iso = f"CASE WHEN {time.column} GLOB '[0-9][0-9][0-9][0-9]-*' THEN {length} ELSE {cut} END"
+            return f"substr({time.column}, 1, {iso})", f"{time.column} <> ''"
+        return f"substr({time.text}, 1, {length})", f"{time.column} IS NOT NULL"
+
+    def _ordering(self) -> str:
+        time = self.columns.time
+        if time is None or time.kind == "yearless":
+            self.notes.append("No time with a year is in the log: the order is that of its lines.")
+            return "line"
+        return time.column if time.kind == "number" or (time.kind == "iso" and self._one_zone()) else f"{time.epoch}"
+
+    def _one_zone(self) -> bool:
+        """Whether all times of the sample end alike, so that their texts sort by time."""
+        time = self.columns.time
+        assert time is not None
+        zones = {
+            re.sub(r".*\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?=Z|[+-]|$)", "", str(row[time.name]))
+            for row in self.columns.sample
+            if row[time.name]
+        }
+        forms = {len(str(row[time.name])) for row in self.columns.sample if row[time.name]}
+        return len(zones) == 1 and len(forms) == 1
+
+    def _shown(self) -> list[str]:
+        wanted = [self.columns.time.name] if self.columns.time else []
+        wanted += [str(mention.column) for mention in self.groups]
+        wanted += [
+            name
+            for name in self.columns.kinds
+            if any(quoted(name) in each.sql for each in self.conditions) and len(self.conditions) < 4
+        ][:6]
+        roles = [name for role in _SHOWN if (name := self.columns.role(role))]
+        measures = [name for kind in ("bytes", "duration") for name in (self.columns.measure(kind) or ("", []))[1]]
+        names = list(dict.fromkeys([*wanted, *roles, *measures]))
+        if len(names) < 4:
+            names = list(dict.fromkeys([*names, *self.columns.kinds]))
+        return names[:10]
+
+    def _rows(self, order: str, limit: int, told: str, *conditions: str) -> Query:
+        listed = ", ".join(map(quoted, self._shown())) or "line"
+        sql = f"SELECT {listed} FROM log{self._where(*conditions)} ORDER BY {order} LIMIT {limit}"  # noqa: S608
+        return self._query(sql, "rows", "rows", (), told, limit)
+
+    def _edge(self) -> Query:
+        """The first or the last rows."""
+        is_last = self.q.has(w.LAST)
+        order = self._ordering()
+        filled = [f"{self.columns.time.column} IS NOT NULL"] if self.columns.time else []
+        limit = self._limit(1)
+        direction = " DESC" if is_last else ""
+        by = f"{order}{direction}" + ("" if order == "line" else f", line{direction}")
+        return self._rows(by, limit, "the last ones first" if is_last else "the first ones", *filled)
+
+    def _span(self) -> Query:
+        order = self._ordering()
+        name = self.columns.time.column if self.columns.time else "line"
+        if order == "line" and self.columns.time:
+            each = f"(SELECT {name} FROM log{self._where()} ORDER BY line{{}} LIMIT 1)"  # noqa: S608
+            first, last = each.format(""), each.format(" DESC")
+            sql = f"SELECT {first} AS first, {last} AS last, count(*) AS n FROM log{self._where()}"  # noqa: S608
+        else:
+            sql = f"SELECT min({name}) AS first, max({name}) AS last, count(*) AS n FROM log{self._where()}"  # noqa: S608
+        return self._query(sql, "groups", "first and last time", ())
+
+    def _superlative(self) -> Query | None:
+        q = self.q
+        kind, direction = "", "DESC"
+        if q.has(w.LONG | w.SHORT):
+            kind, direction = "duration", "ASC" if q.has(w.SHORT) else "DESC"
+        elif q.has(w.LARGE | w.SMALL) and not self.groups:
+            words = {
+                "response": "received",
+                "responses": "received",
+                "download": "received",
+                "downloads": "received",
+                "downloaded": "received",
+                "upload": "sent",
+                "uploads": "sent",
+                "uploaded": "sent",
+                "sent": "sent",
+            }
+            kind, direction = (
+                next((words[word] for word in self.text.split() if word in words), "bytes"),
+                "ASC" if q.has(w.SMALL) else "DESC",
+            )
+        elif "most" in q.said or "highest" in q.said:
+            return None
+        measure = self.columns.measure(kind) if kind else None
+        if kind and measure is None:
+            q.missing.append(kind)
+        if measure is None:
+            return None
+        q.take(w.LONG | w.SHORT | w.LARGE | w.SMALL)
+        told = f"by {' + '.join(measure[1])}, {'the largest' if direction == 'DESC' else 'the smallest'} first"
+        singular_noun = not any(
+            word in q.said
+            for word in ("connections", "requests", "sessions", "flows", "rows", "transfers", "files", "downloads")
+        )
+        expression = measure[0]
+        query = self._rows(
+            f"{expression} {direction}", self._limit(1 if singular_noun else TOP), told, f"{expression} IS NOT NULL"
+        )
+        if measure[1][0] not in self._shown()[:10]:
+            query.sql = query.sql.replace("SELECT ", f"SELECT {', '.join(map(quoted, measure[1]))}, ", 1)
+        return query

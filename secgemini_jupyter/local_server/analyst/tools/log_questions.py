@@ -1,0 +1,343 @@
+"""log_question: a question about a log becomes a query, which the result shows beside its rows."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from secgemini_jupyter.local_server.analyst.logs.asking import is_about_logins_alone, is_question
+from secgemini_jupyter.local_server.analyst.logs.columns import Columns, Condition
+from secgemini_jupyter.local_server.analyst.logs.loaded import epoch_of, load_log
+from secgemini_jupyter.local_server.analyst.logs.queries import MAX_ROWS, Query, query_for
+from secgemini_jupyter.local_server.analyst.logs.question import read_question
+from secgemini_jupyter.local_server.analyst.logs.scan import Question
+from secgemini_jupyter.local_server.analyst.logs.tables import SQL_SECONDS, open_table
+from secgemini_jupyter.local_server.analyst.text import Plain, block, code, count, listed, moment, table, utc, visible
+from secgemini_jupyter.local_server.analyst.tool import (
+    Call,
+    FileOrText,
+    Payload,
+    Request,
+    Tool,
+    ToolFailure,
+    Wish,
+    clipped,
+    subject,
+    where,
+)
+from secgemini_jupyter.local_server.analyst.tools.log_queries import authorize, json_value, own_query
+
+MAX_QUESTIONS = 4
+SHOWN = 20
+
+
+class QuestionArguments(FileOrText):
+    """`question`: in English, about the rows of one log: "top 5 destination ports by bytes"."""
+
+    question: str
+
+
+def log_question(arguments: QuestionArguments, files: Mapping[str, bytes]) -> dict[str, Any]:
+    started = time.monotonic()
+    if found := open_table(arguments, files):
+        found.db.create_function("epoch_of", 1, epoch_of, deterministic=True)
+        about: dict[str, Any] = {"table": found.about(), "format": found.format}
+        loaded, bad, is_cut = found.meta.rows, found.bad, False
+        with found.limited(SQL_SECONDS):
+            answers = _answers(
+                arguments.question, found.db, Columns(found.db, found.fields, found.some_values()), started
+            )
+            covered = _covered_table(found.meta.times)
+    else:
+        log = load_log(arguments, files)
+        about, loaded, bad, is_cut = {"format": log.format}, log.loaded, log.bad, log.is_cut
+        columns = Columns(log.db, log.kinds)
+        with log.limited(SQL_SECONDS):
+            answers = _answers(arguments.question, log.db, columns, started)
+            covered = _covered(log.db, columns)
+    return about | {
+        "source": arguments.source,
+        "question": arguments.question[:1000],
+        "loaded_rows": loaded,
+        "bad_lines": bad,
+        "is_cut": is_cut,
+        "time": covered,
+        "answers": answers,
+    }
+
+
+def parts_of(question: str) -> list[str]:
+    """A prompt's questions, one by one."""
+    parts = re.split(
+        r"[?!]+\s|[?!]+$|;|\n|(?<=[a-z0-9])\.\s+(?=[A-Z])"
+        r"|,?\s+and\s+(?=(?:who|which|what|how many|how much|when|where|show|list)\b)"
+        r"|,\s*(?=(?:who|which|what|when|where)\b)",
+        question,
+    )
+    return [part.strip() for part in parts if re.search(r"\w\W+\w|\w{3}", part)][:MAX_QUESTIONS]
+
+
+def _answers(text: str, db: sqlite3.Connection, columns: Columns, started: float) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    inherited: Sequence[Condition] = ()
+    for part in parts_of(text):
+        question = read_question(part, columns)
+        query = query_for(question, columns, inherited if not question.conditions and found else ())
+        inherited = question.conditions or inherited
+        found.append(_answer_of(part, question, query, db))
+        if time.monotonic() - started > SQL_SECONDS:
+            break
+    return found
+
+
+def _answer_of(part: str, question: Question, query: Query | None, db: sqlite3.Connection) -> dict[str, Any]:
+    answer: dict[str, Any] = {
+        "question": part[:300],
+        "unused": [word[:100] for word in question.unused][:12],
+        "missing": [word[:100] for word in question.missing][:6],
+    }
+    if query is None:
+        return answer | {"sql": None}
+    db.set_authorizer(authorize)
+    try:
+        cursor = db.execute(query.sql)
+        columns = [each[0] for each in cursor.description]
+        rows = cursor.fetchmany(MAX_ROWS + 1)
+        condition = " AND ".join(f"({each.sql})" for each in query.conditions) or "1"
+        (matched,) = db.execute(f"SELECT count(*) FROM log WHERE {condition}").fetchone()  # noqa: S608  # written here, of quoted names and values
+    except sqlite3.Error as error:
+        reason = "it took too long" if "interrupted" in str(error) else str(error).rstrip(".")
+        raise ToolFailure(f"SQLite refused the query {query.sql!r}: {reason}.") from None
+    finally:
+        db.set_authorizer(None)
+    return answer | {
+        "sql": query.sql,
+        "shape": query.shape,
+        "what": query.what,
+        "names": query.names,
+        "order": query.order,
+        "limit": query.limit,
+        "is_ranked": query.is_ranked,
+        "conditions": [[each.told, list(each.values)[:12]] for each in query.conditions],
+        "notes": query.notes,
+        "columns": columns,
+        "rows": [[json_value(value) for value in row] for row in rows[:MAX_ROWS]],
+        "more": len(rows) > MAX_ROWS,
+        "matched": matched,
+    }
+
+
+def _covered_table(times: Any) -> dict[str, Any]:
+    if times.first is None or times.last is None:
+        return {"written": times.written}
+    return {"first": times.first, "last": times.last, "zoneless": bool(times.zoneless)}
+
+
+def _covered(db: sqlite3.Connection, columns: Columns) -> dict[str, Any]:
+    """The time of the first and of the last row."""
+    found = columns.time
+    if found is None:
+        return {"written": []}
+    if found.epoch is None:
+        written = [
+            str(value[0])[:40]
+            for order in ("line", "line DESC")
+            for value in db.execute(
+                f"SELECT {found.column} FROM log WHERE {found.column} <> '' ORDER BY {order} LIMIT 1"  # noqa: S608
+            )
+        ]
+        return {"written": written}
+    first, last = db.execute(f"SELECT min({found.epoch}), max({found.epoch}) FROM log").fetchone()  # noqa: S608
+    return {"first": first, "last": last, "zoneless": not found.is_zoned} if first is not None else {"written": []}
+
+
+def _plan(request: Request) -> list[Call]:
+    if own_query(request) is not None or not is_question(request) or is_about_logins_alone(request):
+        return []  # of all logins `auth_timeline` tells more
+    text = clipped(request.instruction)
+    for each in request.named():
+        text = re.sub(rf"(?i)(?:\b(?:in|of|from)\s+)?(?<![\w.-]){re.escape(each.name)}(?![\w-])", " in the log ", text)
+    return [
+        Call("log_question", args | {"question": text[:1000].strip()}, f"ask {subject(args)} in SQL")
+        for args in request.logs()[:3]
+    ]
+
+
+def _then(_request: Request, call: Call, result: dict[str, Any]) -> list[Call]:
+    """What could not be read as a question is answered by a summary, which says at least what the log holds."""
+    if any(each["sql"] for each in result["answers"]):
+        return []
+    args = {name: value for name, value in call.arguments.items() if name in ("file", "table", "text", "member")}
+    return [Call("log_summary", args, f"count what {subject(args)} holds")]
+
+
+def _answer(result: dict[str, Any], wish: Wish) -> str:
+    parts = [_one(each, result, wish) for each in result["answers"]] or ["The question could not be read."]
+    if wish.only and all(each["sql"] for each in result["answers"]):
+        return "\n\n".join(parts)
+    searched = f"Searched: {count(result['loaded_rows'], 'row')} of {where(result)}{_covering(result['time'])}"
+    if result["bad_lines"]:
+        searched += f"; {count(result['bad_lines'], 'line')} not understood"
+    if result["is_cut"]:
+        searched += "; the log is longer, and was cut at the limit"
+    return "\n\n".join([*parts, searched + "."])
+
+
+def _covering(time: dict[str, Any]) -> str:
+    if "first" in time:
+        zone = ", times as the log writes them, without a zone" if time["zoneless"] else ""
+        return f", from {utc(time['first']).removesuffix(' UTC')} to {utc(time['last'])}{zone}".replace(" UTC,", ",")
+    if time["written"]:
+        return f", from {code(time['written'][0])} to {code(time['written'][-1])} (no year or zone in the log)"
+    return ""
+
+
+def _one(answer: dict[str, Any], result: dict[str, Any], wish: Wish) -> str:
+    unused = ""
+    if answer["missing"]:
+        unused += f"The log has no column for {listed(answer['missing'])}. "
+    if answer["unused"]:
+        unused += f"Not used from the question: {listed(answer['unused'], 12)}."
+    if answer["sql"] is None:
+        known = "nothing of it names a column, a value or a count of this log"
+        return f"{code(answer['question'], 200)} could not be made a query: {known}. {unused}".strip()
+    rows = answer["rows"]
+    if wish.only and len(rows) and answer["shape"] != "number":
+        return "\n".join(f"- {code(row[0])}" for row in rows)
+    parts = [_lead(answer, result), *([unused.strip()] if unused else [])]
+    if answer["shape"] != "number" and rows:
+        shown = [i for i in range(len(answer["columns"])) if any(row[i] not in (None, "") for row in rows)]
+        headers = [code(answer["columns"][i], 60).replace("|", "\\|") for i in shown]
+        cells = [[_cell(row[i], answer, i) for i in shown] for row in rows]
+        parts.append(table(headers, cells, limit=SHOWN))
+    if answer["notes"]:
+        parts.append(" ".join(visible(note, 600) for note in answer["notes"]))
+    parts.append(block(answer["sql"], 4_000).replace("```\n", "```sql\n", 1))
+    return "\n\n".join(parts)
+
+
+def _cell(value: Any, answer: dict[str, Any], column: int) -> Any:
+    is_count = answer["columns"][column] in ("n", "failed", "succeeded")
+    return value if is_count or not isinstance(value, int | float) else Plain(_number(value))
+
+
+def _number(value: float) -> str:
+    return (
+        str(value)
+        if isinstance(value, int)
+        else f"{value:.10g}"
+        if abs(value) < 1e9
+        else f"{value:.6f}".rstrip("0").rstrip(".")
+    )
+
+
+_OURS = frozenset({"a field contains", "no field contains"})
+
+
+def _conditions(answer: dict[str, Any]) -> str:
+    told = []
+    for words, values in answer["conditions"]:
+        # A column's name is the log's: a code span, as any value.
+        match = re.fullmatch(r"(.*) (is(?: not)?(?: one of| within)?|contains)", words)
+        name = f"{code(match[1], 100)} {match[2]}" if match else words if words in _OURS else code(words, 200)
+        told.append(f"{name} {' or '.join(code(value, 100) for value in values)}".strip())
+    return f" where {' and '.join(told)}" if told else ""
+
+
+def _lead(answer: dict[str, Any], result: dict[str, Any]) -> str:
+    rows, matched = answer["rows"], answer["matched"]
+    what = answer["what"]
+    for name in answer["names"] if answer["shape"] == "number" else ():
+        what = what.replace("{}", code(name, 60), 1)
+    if answer["shape"] == "number":
+        value = rows[0][0] if rows else None
+        told = "none" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
+        noun = ("row" if value == 1 else "rows") if what == "rows" else what
+        of = "" if what == "rows" else f", over {count(matched, 'row')}"
+        return f"**{told}** {noun}{_conditions(answer)}{of}."
+    if not rows:
+        return f"**No row** {_conditions(answer).strip() or 'matches'} ({result['loaded_rows']:,} searched)."
+    if answer["shape"] == "rows":
+        number = f"{len(rows):,} of {matched:,} rows" if matched > len(rows) else count(len(rows), "row")
+        order = f", {answer['order']}" if answer["order"] else ""
+        return f"**{number}**{_conditions(answer)}{order}."
+    if answer["columns"][0] == "first":
+        return (
+            f"**{count(matched, 'row')}**{_conditions(answer)}: first {moment(rows[0][0])}, last {moment(rows[0][1])}."
+        )
+    return _groups_lead(answer)
+
+
+def _groups_lead(answer: dict[str, Any]) -> str:
+    """What was most, or the first few of what was asked for."""
+    rows, what = answer["rows"], answer["what"]
+    names = ", ".join(code(name, 60) for name in answer["names"])
+    counted = f"counted {count(answer['matched'], 'row')}{_conditions(answer)}"
+    figures = [f"{row[-1]:,}" if isinstance(row[-1], int) else _number(row[-1] or 0) for row in rows]
+    keys = [" / ".join(code(value) for value in row[: len(answer["names"])]) for row in rows[:6]]
+    of = "" if what == "rows" else f" ({visible(what, 100)})"
+    number = f"{len(rows):,}{' or more' if answer['more'] else ''}"
+    if answer["is_ranked"]:
+        by = "fewest" if answer["order"] == "fewest first" else "most"
+        ties = [key for key, row in zip(keys, rows, strict=False) if row[-1] == rows[0][-1]]
+        others = f" ({', '.join(ties[1:])} as many)" if len(ties) > 1 else ""
+        return f"**{keys[0]}: {figures[0]}**, the {by}{of}{others}; by {names}, {counted}."
+    if answer["order"] == "by time":
+        top = max(range(len(rows)), key=lambda n: rows[n][-1] or 0)
+        best = " / ".join(code(value) for value in rows[top][: len(answer["names"])])
+        return f"**{number} {names}**{of}, the most in {best} ({figures[top]}); {counted}."
+    told = ", ".join(f"{key} {figure}" for key, figure in zip(keys, figures, strict=False))
+    more = f" and {len(rows) - 6:,} more" if len(rows) > 6 else ""
+    return f"**{number} {names}: {told}**{more}{of}; {counted}."
+
+
+def _items(result: dict[str, Any]) -> list[dict[str, Any]]:
+    answers = [each for each in result["answers"] if each["sql"]]
+    return [dict(zip(each["columns"], row, strict=False)) for each in answers[:1] for row in each["rows"]]
+
+
+def _payloads(result: dict[str, Any]) -> list[Payload]:
+    found = []
+    for each in result["answers"]:
+        if not each["sql"] or each["shape"] == "number":
+            continue
+        rows, columns = each["rows"], each["columns"]
+        if each["shape"] == "groups" and each["order"] == "by time" and len(rows) > 1:
+            events = [{"timestamp": stamp, "title": f"{row[-1]} rows"} for row in rows if (stamp := iso_time(row[0]))]
+            if events:
+                found.append(
+                    Payload(
+                        "sec-gemini/timeline", each["question"][:80], {"title": each["question"][:80], "events": events}
+                    )
+                )
+        if len(rows) > SHOWN:
+            title = each["question"][:80]
+            found.append(Payload("sec-gemini/table", title, {"title": title, "columns": columns, "rows": rows}))
+    return found
+
+
+def iso_time(written: Any) -> str | None:
+    """The hour or day that a group stands for, as a whole time; None if it has no year."""
+    text = str(written)
+    if not re.match(r"\d{4}-\d\d", text):
+        return None
+    return text.replace(" ", "T") + "0000-01-01T00:00:00"[len(text) :] + "Z"
+
+
+TOOLS = (
+    Tool(
+        name="log_question",
+        description="Answer a question about a log in SQL that is shown: counts, top values, first and last, per hour.",
+        ability='ask a log in English, answered in SQL: "Top 5 destination ports by bytes"',
+        arguments=QuestionArguments,
+        run=log_question,
+        plan=_plan,
+        answer=_answer,
+        payloads=_payloads,
+        then=_then,
+        items=_items,
+    ),
+)
