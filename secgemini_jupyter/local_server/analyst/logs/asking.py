@@ -72,7 +72,7 @@ _NOUNS = frozenset(
     | set("byte traffic data agent get post put delete head options tcp udp icmp dns http https tls ssl ssh smtp "
     "browser log csv "
           "executable exe nxdomain mb kb gb file download downloaded upload uploaded logged".split())
-)  # fmt: skip
+) - {"who"}  # fmt: skip
 
 
 def is_question(request: Request) -> bool:

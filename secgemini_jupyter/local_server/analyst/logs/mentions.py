@@ -13,7 +13,7 @@ from secgemini_jupyter.local_server.analyst.logs.sql import quoted
 from secgemini_jupyter.local_server.analyst.logs.words import MEASURE_OF, Token
 
 _CONTAINING = frozenset("containing contains contain including includes include like matching matches with".split())
-_BETWEEN = frozenset("from to by for the than user in on of with a is".split())
+_LOOSE = frozenset("of to as in".split())
 _EXECUTABLES = frozenset("executable executables exe exes binary binaries program programs dosexec".split())
 
 
@@ -96,6 +96,8 @@ class Mentions(Scan):
         token = self.tokens[at]
         if mention.column is None or token.kind == "operator" or token.used:
             return False
+        if token.kind == "word" and (self.columns.is_numeric(mention.column) or self._low(at - 1) in _LOOSE):
+            return token.low in {str(value).lower() for value in self.columns.values(mention.column)}
         if token.kind == "number":
             return mention.role not in ("source", "destination", "host") and not (
                 self._low(at + 1) in w.ROWS and self._low(at - 1) in w.MOST
@@ -123,15 +125,6 @@ class Mentions(Scan):
             | w.LOGIN_NOUNS
             | set(MEASURE_OF)
         )
-
-    def _is_negated(self, at: int) -> bool:
-        before = at - 1
-        while self._low(before) in _BETWEEN and at - before < 4:
-            before -= 1
-        if self._low(before) in w.NOT:
-            self._use(before)
-            return True
-        return False
 
     def _add(self, column: str, values: Sequence[str], *, is_not: bool = False) -> None:
         sql, told = equals(column, values), f"{column} is {'not ' if is_not else ''}"

@@ -8,6 +8,8 @@ from secgemini_jupyter.local_server.analyst.logs import words as w
 from secgemini_jupyter.local_server.analyst.logs.columns import Condition
 from secgemini_jupyter.local_server.analyst.logs.scan import Scan
 
+_LOGGED = frozenset("logged signed log in on sign authenticated authenticate password passwords logging".split())
+
 
 class Outcomes(Scan):
     def _outcomes(self) -> None:
@@ -38,23 +40,9 @@ class Outcomes(Scan):
                 question.conditions.append(self._maybe_not(found, words))
             if found or is_code:
                 question.take(words)
+        not_login = any(token.low in w.LOGIN_NOUNS and self._is_negated(at) for at, token in enumerate(self.tokens))
         if of_login:
-            question.take(
-                w.LOGIN_NOUNS
-                | {
-                    "logged",
-                    "signed",
-                    "log",
-                    "in",
-                    "on",
-                    "sign",
-                    "authenticated",
-                    "authenticate",
-                    "password",
-                    "passwords",
-                    "logging",
-                }
-            )
+            question.take(w.LOGIN_NOUNS | _LOGGED)
         if failed and succeeded:
             question.both_outcomes = columns.outcome("failure", of_login=bool(of_login)) is not None
             if question.both_outcomes:
@@ -64,21 +52,27 @@ class Outcomes(Scan):
             if found := columns.outcome("failure" if failed else "success", of_login=bool(of_login)):
                 question.conditions.append(self._maybe_not(found, words))
                 question.take(words)
-            elif not failed and past and (about := columns.about_login()):
-                question.conditions.append(about)
-            elif of_login:
+            elif of_login and not past:
                 question.missing.append("logins")
-        if of_login and not columns.has("login_kind") and not any("logon" in each.told for each in question.conditions):
-            if (about := columns.about_login()) and about not in question.conditions and about.sql != "1":
-                question.conditions.append(about)
-            elif about is None and "logins" not in question.missing:
-                question.missing.append("logins")
-        elif of_login and not (failed or succeeded or past) and (about := columns.about_login()) and about.sql != "1":
+        if not of_login:
+            return
+        about, is_told = columns.about_login(), failed or succeeded or past
+        if about is None:
+            question.missing += ["logins"] * ("logins" not in question.missing)
+        elif about.sql == "1" or any("logon" in each.told for each in question.conditions):
+            return
+        elif not_login:
+            question.conditions.append(_not(about))
+        elif not (columns.has("login_kind") and is_told):
             question.conditions.append(about)
 
     def _maybe_not(self, condition: Condition, words: frozenset[str]) -> Condition:
         at = next((at for at, token in enumerate(self.tokens) if token.low in words), 0)
         if self._low(at - 1) in w.NOT | {"not"}:
             self._use(at - 1)
-            return Condition(f"NOT coalesce({condition.sql}, 0)", f"not: {condition.told}", condition.values)
+            return _not(condition)
         return condition
+
+
+def _not(condition: Condition) -> Condition:
+    return Condition(f"NOT coalesce({condition.sql}, 0)", re.sub(r" is$", " is not", condition.told), condition.values)

@@ -223,7 +223,7 @@ class _Writer:
             what = f"{words[function]} {' + '.join(measure[2])}"
         elif q.counted:
             order = f"different {q.counted}"
-            selected.append(f"count(DISTINCT {quoted(q.counted)}) AS {quoted(order)}")
+            selected.append(f"count(DISTINCT nullif({quoted(q.counted)}, '')) AS {quoted(order)}")
             what = order
         having = self._having(selected)
         by_time = bool(q.bucket) and not (self.most or self.least)

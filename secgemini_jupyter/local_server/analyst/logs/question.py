@@ -27,6 +27,7 @@ class _Reader(Comparisons, Mentions, Outcomes):
         question = self.question
         self._buckets()
         question.conditions += take_times(self.tokens, self.columns.time)
+        question.said = {token.low for token in self.tokens if token.kind == "word" and not token.used}
         self._limit()
         self._comparisons()
         self._mentions()

@@ -20,6 +20,8 @@ _ASKING = frozenset(
     "least biggest popular list all these the".split()
 )
 
+_BETWEEN = frozenset("from to by for the than user in on of with a is".split())
+
 
 @dataclass(frozen=True)
 class Mention:
@@ -131,3 +133,12 @@ class Scan:
             if end - length >= 0 and (found := self._mention_at(end - length)) and found.at + found.length == end:
                 return found
         return None
+
+    def _is_negated(self, at: int) -> bool:
+        before = at - 1
+        while self._low(before) in _BETWEEN and at - before < 4:
+            before -= 1
+        if self._low(before) in w.NOT:
+            self._use(before)
+            return True
+        return False

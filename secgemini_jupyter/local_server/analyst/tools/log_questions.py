@@ -24,11 +24,11 @@ from secgemini_jupyter.local_server.analyst.tool import (
     Tool,
     ToolFailure,
     Wish,
-    clipped,
     subject,
     where,
 )
 from secgemini_jupyter.local_server.analyst.tools.log_queries import authorize, json_value, own_query
+from secgemini_jupyter.local_server.analyst.wishes import clipped
 
 MAX_QUESTIONS = 4
 SHOWN = 20
