@@ -15,6 +15,7 @@ TOOLSETS = {
     "cvss_scores": "CVSS vectors: scores.",
     "attack": "MITRE ATT&CK: techniques, groups, software, mitigations.",
     "cwe": "CWE: weaknesses, their relations and examples.",
+    "file_triage": "Programs, documents and scripts: what they are, what stands out.",
     "hashes": "Hashes of attachments and texts.",
     "reading": "Text of attachments.",
     "hash_names": "Digests and password hashes: what they can be.",

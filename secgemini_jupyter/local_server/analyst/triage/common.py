@@ -1,0 +1,75 @@
+"""What the readers of every kind of file share."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+RUNS = "runs"
+"""Something that runs a program, macro or script once the file is opened or a part of it is clicked."""
+FETCHES = "fetches"
+"""Something that is loaded from elsewhere on opening."""
+HIDES = "hides"
+"""Packed, encrypted, encoded: it says nothing about the intent."""
+NOTES = "notes"
+LINKS = "links"
+"""Where a click leads."""
+
+MAX_FINDINGS = 60
+MAX_VALUE = 600
+MAX_LINKS = 300
+
+
+@dataclass
+class Seen:
+    """What a reader saw: findings, and facts by name."""
+
+    type: str
+    """What the file is, in our words."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    findings: list[dict[str, str]] = field(default_factory=list)
+    limits: list[str] = field(default_factory=list)
+    """What was not looked at, as sentences."""
+    sources: list[dict[str, str]] = field(default_factory=list)
+    encoded: list[str] = field(default_factory=list)
+    """Texts that `decode` may open."""
+    left_out: int = 0
+    links: dict[str, None] = field(default_factory=dict)
+    """Where a click leads, in order."""
+
+    def find(self, kind: str, what: str, value: object = "", where: str = "") -> None:
+        """Note a finding once. `what` is ours; `value` and `where` come from the file."""
+        if kind == LINKS:
+            if len(self.links) < MAX_LINKS:
+                self.links[str(value)[:2000]] = None
+            return
+        found = {"kind": kind, "what": what, "value": str(value)[:MAX_VALUE], "where": where[:200]}
+        if found in self.findings:
+            return
+        if len(self.findings) >= MAX_FINDINGS:
+            self.left_out += 1
+            return
+        self.findings.append(found)
+
+
+def entropy(content: bytes) -> float:
+    """Bits per byte: 0 for one byte repeated, 8 for what looks random (compressed, encrypted)."""
+    if not content:
+        return 0.0
+    if len(content) > 2**20:
+        import numpy
+
+        counts: Iterable[int] = numpy.bincount(numpy.frombuffer(content, numpy.uint8)).tolist()
+    else:
+        counts = Counter(content).values()
+    size = len(content)
+    return round(-sum(n / size * math.log2(n / size) for n in counts if n), 2) + 0.0
+
+
+def clean(text: str, limit: int = MAX_VALUE) -> str:
+    """Runs of blanks as one."""
+    return re.sub(r"\s+", " ", text[: limit * 4]).strip()[:limit]
