@@ -25,6 +25,7 @@ FROM_INDEX = {  # name: (what stands above in the package, which folders of it a
     "cryptography-vectors": ("cryptography_vectors/", ("x509/", "pkcs7/", "pkcs12/")),
     "dkimpy": ("*/", ("dkim/tests/data/",)),
     "mail-parser": ("*/", ("tests/mails/",)),
+    "maxminddb": ("*/", ("tests/data/test-data/", "tests/data/bad-data/")),
     "oletools": ("*/", ("tests/test-data/",)),
     "pypdf": ("*/", ("resources/",)),
     "zat": ("*/", ("data/",)),

@@ -7,6 +7,7 @@ import sys
 USAGE = """usage: secgemini-jupyter COMMAND [options]   (COMMAND --help says more)
 
   serve   the local service, as a program of its own
+  data    import KEV, EPSS, NVD or .mmdb files for the local analyst; list what it has; remove one
   clean   strip sessions, transcripts and cached state from notebooks before they are shared"""
 
 
@@ -20,6 +21,10 @@ def main(arguments: list[str] | None = None) -> int:
             from secgemini_jupyter.local_server.__main__ import main as serve
 
             return serve(options)
+        case ["data", *options]:
+            from secgemini_jupyter.local_server.analyst.data.command import main as data
+
+            return data(options)
         case ["clean", *options]:
             from secgemini_jupyter.sharing.cleaning import main as clean
 

@@ -16,6 +16,7 @@ import uvicorn
 
 from secgemini_jupyter.errors import RedactingFilter, Secret, SettingsError
 from secgemini_jupyter.language_model import LanguageModel
+from secgemini_jupyter.local_server.analyst.data import FOLDER as IMPORTS
 from secgemini_jupyter.local_server.app import Service, create_app
 from secgemini_jupyter.local_server.connections import HttpProtocol
 from secgemini_jupyter.local_server.engines import DEFAULT_ENGINE, Engines
@@ -101,10 +102,11 @@ def serve(
     language_model = LanguageModel.from_environment()
     key = _resolve_key(api_key_file, environment)
     _drop_credentials()
-    engines = Engines(engine or environment.engine or DEFAULT_ENGINE, language_model)
+    folder = data or data_dir() / "serve"
+    engines = Engines(engine or environment.engine or DEFAULT_ENGINE, language_model, data=folder / IMPORTS)
     listening = bind(host, port)
     try:
-        store = Store(data or data_dir() / "serve")
+        store = Store(folder)
     except SettingsError:
         listening.close()
         raise

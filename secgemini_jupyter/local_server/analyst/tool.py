@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -67,6 +68,8 @@ class Inputs(dict[str, bytes]):
     """What a call may read: attachments by their names, and the session's logs table."""
 
     table: TableSource | None = None
+    data: Path | None = None
+    """Folder of the data that the user imported."""
 
 
 class FileOrText(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -247,6 +250,8 @@ class Tool:
         items: what a result lists, in the order of the answer, as flat objects of JSON scalars: what "the second one",
             "only the IPs", "as a table", "how many" can mean.
         extra: the extra of this package that brings what the tool needs.
+        writes: it changes the user's imported data, in a process of its own. Only the user's own words may start it:
+            it is offered to no model.
     """
 
     name: str
@@ -260,6 +265,7 @@ class Tool:
     then: Callable[[Request, Call, dict[str, Any]], list[Call]] = lambda _request, _call, _result: []
     items: Callable[[dict[str, Any]], list[dict[str, Any]]] = lambda _result: []
     extra: str | None = None
+    writes: bool = False
 
     def schema(self) -> dict[str, Any]:
         """The arguments as JSON Schema, without references."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
@@ -73,6 +74,8 @@ def _result(call: dict[str, Any]) -> Any:
     inputs = Inputs(call["files"])
     if table := call.get("table"):
         inputs.table = TableSource(**table)
+    if folder := call.get("data"):
+        inputs.data = Path(folder)
     if call["tool"] == "sniff_table":
         return sniff_table(inputs)
     tool = tools()[call["tool"]]

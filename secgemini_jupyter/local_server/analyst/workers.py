@@ -15,9 +15,12 @@ from typing import Any
 import msgspec
 
 from secgemini_jupyter.local_server.analyst.tool import ToolFailure
+from secgemini_jupyter.local_server.analyst.toolbox import tools
 from secgemini_jupyter.settings import scrubbed_environment
 
 TIME_LIMIT = 10.0
+WRITE_LIMIT = 120.0
+"""Seconds for a call that writes."""
 START_LIMIT = 30.0
 MAX_FRAME = 2**20
 MAX_WORKERS = 2
@@ -135,10 +138,13 @@ class Workers:
 
     Args:
         time_limit: seconds that one call may take.
+        data: folder of what the user imported.
     """
 
-    def __init__(self, size: int = MAX_WORKERS, time_limit: float = TIME_LIMIT) -> None:
+    def __init__(self, size: int = MAX_WORKERS, time_limit: float = TIME_LIMIT, *, data: Path | None = None) -> None:
         self.time_limit = time_limit
+        self._data = str(data) if data else None
+        self._writing = asyncio.Lock()
         self._free: list[WorkerProcess] = []
         self._all: set[WorkerProcess] = set()
         self._slots = asyncio.Semaphore(size)
@@ -167,13 +173,15 @@ class Workers:
         Raises:
             ToolFailure: the tool says why it cannot, or it crashed, hung, or asked for too much memory.
         """
+        if tool in tools() and tools()[tool].writes:
+            return await self._run_writing(tool, arguments, files)
         async with self._slots:
             if self._closed:
                 raise ToolFailure("The local analyst is shutting down.")
             worker = self._take() or await self._new()
             answer: dict[str, Any] | None = None
             seconds = self.time_limit if time_limit is None else time_limit
-            request = {"tool": tool, "arguments": arguments, "files": files, "table": table, "seconds": seconds}
+            request = self._request(tool, arguments, files, seconds, table)
             try:
                 async with asyncio.timeout(seconds):
                     answer = await worker.call(request)
@@ -189,10 +197,38 @@ class Workers:
                     await worker.kill()
                 else:
                     self._release(worker)
-        if "error" in answer:
-            raise ToolFailure(answer["error"])
-        result: dict[str, Any] = answer["result"]
-        return result
+        return _result(answer)
+
+    def _request(
+        self,
+        tool: str,
+        arguments: Mapping[str, Any],
+        files: Mapping[str, bytes],
+        seconds: float,
+        table: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        given = {"tool": tool, "arguments": arguments, "files": files, "table": table}
+        return given | {"seconds": seconds, "data": self._data}
+
+    async def _run_writing(self, tool: str, arguments: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, Any]:
+        """The same in a process that may write files, for this call alone; one at a time."""
+        async with self._writing:
+            if self._closed:
+                raise ToolFailure("The local analyst is shutting down.")
+            worker = await WorkerProcess.start(f"{__package__}.writer")
+            self._all.add(worker)
+            try:
+                async with asyncio.timeout(WRITE_LIMIT):
+                    answer = await worker.call(self._request(tool, arguments, files, WRITE_LIMIT))
+            except TimeoutError:
+                raise ToolFailure(f"The tool was stopped: it took longer than {WRITE_LIMIT:g} s.") from None
+            except EOFError:
+                await worker.kill()
+                raise ToolFailure(f"The tool's process ended on this input (status {worker.exit_status}).") from None
+            finally:
+                self._all.discard(worker)
+                await worker.kill()
+        return _result(answer)
 
     def _take(self) -> WorkerProcess | None:
         while self._free:
@@ -218,3 +254,10 @@ class Workers:
             await worker.kill()
         await asyncio.gather(*(worker.close() for worker in free))
         self._all.clear()
+
+
+def _result(answer: dict[str, Any]) -> dict[str, Any]:
+    if "error" in answer:
+        raise ToolFailure(answer["error"])
+    result: dict[str, Any] = answer["result"]
+    return result

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import msgspec
@@ -21,10 +22,10 @@ DEFAULT_ENGINE = "analyst"
 ALIASES = frozenset({"", "stable", "sec-gemini", "sec-gemini-stable"})
 
 
-def _analyst() -> Engine:
+def _analyst(data: Path | None = None) -> Engine:
     from secgemini_jupyter.local_server.engines.analyst import AnalystEngine
 
-    return AnalystEngine()
+    return AnalystEngine(data=data)
 
 
 def _echo() -> Engine:
@@ -33,13 +34,14 @@ def _echo() -> Engine:
     return EchoEngine()
 
 
-def _openai(language_model: LanguageModel) -> Engine:
+def _openai(language_model: LanguageModel, data: Path | None = None) -> Engine:
+    from secgemini_jupyter.local_server.analyst.workers import Workers
     from secgemini_jupyter.local_server.engines.openai.engine import OpenAIEngine
 
-    return OpenAIEngine(language_model)
+    return OpenAIEngine(language_model, Workers(data=data))
 
 
-ENGINES: Mapping[str, Callable[[], Engine]] = {"analyst": _analyst, "echo": _echo}
+ENGINES: dict[str, Callable[[], Engine]] = {"analyst": _analyst, "echo": _echo}
 NAMES = (*ENGINES, "openai")
 
 
@@ -51,18 +53,23 @@ class _CanStart(Protocol):
 class Engines:
     """The engines of one server, the default one first. `openai` is among them where a language model is configured.
 
+    Args:
+        data: folder of what the user imported for the tools.
+
     Raises:
         SettingsError: `default` is no engine, or needs a language model and none is configured.
     """
 
-    def __init__(self, default: str = DEFAULT_ENGINE, language_model: LanguageModel | None = None) -> None:
+    def __init__(
+        self, default: str = DEFAULT_ENGINE, language_model: LanguageModel | None = None, *, data: Path | None = None
+    ) -> None:
         if default not in NAMES:
             raise SettingsError(f"The engine {default!r} is unknown. Use one of: {', '.join(NAMES)}.")
         if default == "openai" and language_model is None:
             raise SettingsError(NOT_CONFIGURED)
-        engines = dict(ENGINES)
+        engines = ENGINES | {"analyst": partial(_analyst, data)}
         if language_model is not None:
-            engines["openai"] = partial(_openai, language_model)
+            engines["openai"] = partial(_openai, language_model, data)
         made = [engines[name]() for name in sorted(engines, key=lambda name: name != default)]
         self._by_model = {engine.model.model_string: engine for engine in made}
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 import uuid
+from pathlib import Path
 
 from secgemini_jupyter.local_server.analyst import composing, followups, planner
 from secgemini_jupyter.local_server.analyst.calls import Caller
+from secgemini_jupyter.local_server.analyst.data.attack import names
 from secgemini_jupyter.local_server.analyst.earlier import past_turns
 from secgemini_jupyter.local_server.analyst.looking import Looker
 from secgemini_jupyter.local_server.analyst.text import code
@@ -32,12 +34,12 @@ class AnalystEngine:
         toolsets=toolsets(),
     )
 
-    def __init__(self, workers: Workers | None = None) -> None:
-        self._workers = workers or Workers()
+    def __init__(self, workers: Workers | None = None, *, data: Path | None = None) -> None:
+        self._workers = workers or Workers(data=data)
         self._looker = Looker(self._workers)
 
     async def start(self) -> None:
-        await self._workers.start()
+        await asyncio.gather(self._workers.start(), asyncio.to_thread(names))
 
     async def aclose(self) -> None:
         await self._workers.aclose()

@@ -15,8 +15,9 @@ def corpus(name: str) -> Path:
     """The folder of a package's files: `corpus("zat") / "data/conn.log"`. Without it the test is skipped.
 
     There are cryptography-vectors (`x509/`, `pkcs7/`, `pkcs12/`), dkimpy (`dkim/tests/data/`), mail-parser
-    (`tests/mails/`), oletools (`tests/test-data/`), pypdf (`resources/`), zat (`data/`), clamav-testfiles, fail2ban
-    (`tests/files/logs/`). In CI those of the Python index must be there; Debian's are not everywhere.
+    (`tests/mails/`), maxminddb (`tests/data/`), oletools (`tests/test-data/`), pypdf (`resources/`), zat (`data/`),
+    clamav-testfiles, fail2ban (`tests/files/logs/`). In CI those of the Python index must be there; Debian's are not
+    everywhere.
     """
     folder = FOLDER / name
     if not folder.is_dir():

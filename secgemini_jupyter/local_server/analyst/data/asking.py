@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from secgemini_jupyter.local_server.analyst.tool import Request, clipped
+from secgemini_jupyter.local_server.analyst.tool import Request
+from secgemini_jupyter.local_server.analyst.wishes import clipped
 
 MAX_QUESTION = 300
 """Characters of a question; what is longer is no question, but pasted text."""

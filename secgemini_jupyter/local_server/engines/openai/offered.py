@@ -105,7 +105,11 @@ def _told(value: dict[str, Any]) -> str:
 
 def _offers(turn: EngineTurn) -> list[Offer]:
     off = switched_off(turn.model)
-    offers = [Offer(name, name, False, _analyst_spec(name)) for name in tools() if name not in off]
+    offers = [
+        Offer(name, name, False, _analyst_spec(name))
+        for name, tool in tools().items()
+        if name not in off and not tool.writes
+    ]
     taken = set(tools())
     for each in turn.local_tools[:MAX_LOCAL_TOOLS]:
         name = _free_name(each, taken)

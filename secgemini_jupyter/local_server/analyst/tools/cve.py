@@ -1,0 +1,189 @@
+"""cve_lookup: what is known of a CVE without a network: CWE's examples, and what the user imported."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from secgemini_jupyter.local_server.analyst.data.asking import questions
+from secgemini_jupyter.local_server.analyst.data.cwe import cwe
+from secgemini_jupyter.local_server.analyst.data.imports import KINDS, Imports
+from secgemini_jupyter.local_server.analyst.text import Plain, code, count, prose, table
+from secgemini_jupyter.local_server.analyst.tool import Call, Request, Tool, ToolFailure, Wish
+from secgemini_jupyter.local_server.analyst.tools.iocs import FIND
+
+Row = dict[str, Any]
+_DASH = r"[\s_‐-―−-]{1,3}"
+_CVE = re.compile(rf"(?<![\w-])CVE(?:{_DASH}|:\s?)?(\d{{1,6}}){_DASH}(\d{{1,19}})(?![\w-])", re.IGNORECASE)
+_LACKS = {
+    "kev": "whether CISA lists it as exploited (KEV)",
+    "epss": "how likely it is to be exploited (EPSS)",
+    "nvd": "its description, CVSS scores and dates (NVD)",
+}
+FIRST_YEAR = 1999
+MAX_ASKED = 12
+
+
+class CveArguments(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`cve`: an id, like CVE-2021-44228."""
+
+    cve: str
+
+
+def cve_lookup(arguments: CveArguments, files: Mapping[str, bytes]) -> dict[str, Any]:
+    match = _CVE.fullmatch(arguments.cve.strip())
+    if match is None:
+        raise ToolFailure("That is no CVE id: one is like CVE-2021-44228, with a year and at least four digits.")
+    year, digits = match.groups()
+    problem = _problem(year, digits)
+    read_as = f"CVE-20{year}-{digits}" if len(year) == 2 and len(digits) >= 4 else f"CVE-{year}-{digits}"
+    result: Row = {"asked": arguments.cve.strip(), "cve": read_as, "problem": problem, "sources": []}
+    if problem and read_as == f"CVE-{year}-{digits}":
+        return result
+    data, imports = cwe(), Imports.of(files)
+    result |= {"examples": data.examples_with(read_as), "cves_in_cwe": data.cves, "sources": data.sources()}
+    result["missing"] = [kind for kind in KINDS if not imports.has(kind)]
+    for kind in KINDS:
+        if imports.has(kind):
+            result[kind] = imports.row(kind, read_as)
+            result[f"{kind}_about"] = imports.about(kind)
+            result["sources"].append(imports.as_source(kind))
+    return result
+
+
+def _problem(year: str, digits: str) -> str:
+    if len(year) != 4:
+        return "the year of a CVE id has four digits"
+    if int(year) < FIRST_YEAR:
+        return f"CVE ids begin with the year {FIRST_YEAR}"
+    if len(digits) < 4:
+        return "the number of a CVE id has at least four digits"
+    return ""
+
+
+def _plan(request: Request) -> list[Call]:
+    """CVEs that the user asks about; those of a report that is shown are for extract_iocs."""
+    if request.asks(rf"{FIND}|\b(?:de|re)fang|\biocs?\b|\bindicators?\b"):
+        return []
+    asked = [match.group() for question in questions(request) for match in _CVE.finditer(question)]
+    unique = list(dict.fromkeys(re.sub(_DASH, "-", each.strip().upper()) for each in asked))
+    return [Call("cve_lookup", {"cve": cve}, f"look up {code(cve)} in the offline data") for cve in unique[:MAX_ASKED]]
+
+
+def _answer(result: Row, wish: Wish) -> str:
+    cve = result["cve"]
+    if "examples" not in result:
+        return f"{code(result['asked'])} is no CVE id: {result['problem']}. Nothing was looked up."
+    kev, epss, nvd = (result.get(kind) for kind in KINDS)
+    if wish.wants_only("epss", "percentile") and epss:
+        return f"{epss['score']:.5f}"
+    if wish.wants_only("score", "cvss") and nvd and nvd["metrics"]:
+        return ", ".join(f"{each['score']:.1f}" for each in nvd["metrics"])
+    if wish.wants_only("cwe", "weakness"):
+        found = [*(row["id"] for row in result["examples"]), *((nvd or {}).get("cwes") or [])]
+        return ", ".join(dict.fromkeys(found)) or "none known here"
+    parts = []
+    if result["problem"]:
+        parts.append(f"{code(result['asked'])} is no CVE id ({result['problem']}); it was read as {cve}.")
+    if nvd:
+        parts.append(_nvd(cve, nvd))
+    if kev:
+        parts.append(_kev(cve, kev))
+    if epss:
+        parts.append(_epss(cve, epss, result["epss_about"]))
+    if told := _examples(result):
+        parts.append(told)
+    if not (nvd or kev or epss or result["examples"]):
+        parts.append(f"**Nothing is known here of {cve}.** That says nothing about whether it exists or how bad it is.")
+    parts += [_absent(kind, cve, result[f"{kind}_about"]) for kind in KINDS
+              if kind not in result["missing"] and result[kind] is None]  # fmt: skip
+    parts.append(_limits(result))
+    return "\n\n".join(parts)
+
+
+def _nvd(cve: str, nvd: Row) -> str:
+    told = f"**{cve}** in NVD: {prose(nvd['description']) or 'no description'}"
+    dates = [f"Published {nvd['published']}"] if nvd["published"] else []
+    dates += [f"changed {nvd['modified'][:10]}"] if nvd["modified"] else []
+    dates += [f"status: {prose(nvd['status'])}"] if nvd["status"] else []
+    dates += [f"weaknesses: {', '.join(nvd['cwes'])}"] if nvd["cwes"] else []
+    dates.append(count(nvd["references"], "reference"))
+    parts = [told, "; ".join(dates) + "."]
+    if nvd["metrics"]:
+        rows = [(Plain(f"{each['score']:.1f}"), each["severity"], each["version"], each["vector"], each["by"])
+                for each in nvd["metrics"]]  # fmt: skip
+        parts.append(table([Plain(name) for name in ("score", "severity", "CVSS", "vector", "by")], rows))
+    return "\n\n".join(parts)
+
+
+def _kev(cve: str, kev: Row) -> str:
+    ransomware = prose(kev.get("knownRansomwareCampaignUse", "not told"))
+    cells = [
+        ("added", kev.get("dateAdded")), ("due date", kev.get("dueDate")), ("vendor", kev.get("vendorProject")),
+        ("product", kev.get("product")), ("name", kev.get("vulnerabilityName")), ("what", kev.get("shortDescription")),
+        ("required action", kev.get("requiredAction")), ("notes", kev.get("notes")),
+        ("weaknesses", ", ".join(kev.get("cwes", []))),
+    ]  # fmt: skip
+    lines = [f"- {name}: {prose(value, 600)}" for name, value in cells if value]
+    head = f"**{cve} is in CISA's KEV catalogue**: known to be exploited; use in ransomware campaigns: {ransomware}."
+    return f"{head}\n\n" + "\n".join(lines)
+
+
+def _epss(cve: str, epss: Row, about: Row) -> str:
+    date = epss.get("date") or about.get("date") or "a day that the file does not tell"
+    model = f", model {prose(about['version'])}" if about.get("version") else ""
+    return (
+        f"**EPSS {epss['score']:.5f}** for {cve}: a chance of {epss['score']:.2%} that it is exploited in the next "
+        f"30 days, percentile {epss['percentile']:.2%} (scores of {prose(date)}{model})."
+    )
+
+
+def _examples(result: Row) -> str:
+    lines = [f"- {row['id']} {prose(row['name'])}: {prose(row['example'])}" for row in result["examples"]]
+    if not lines:
+        return ""
+    version = result["sources"][0]["version"]
+    return f"CWE {version} gives {result['cve']} as an example of:\n\n" + "\n".join(lines)
+
+
+def _absent(kind: str, cve: str, about: Row) -> str:
+    name = prose(about["name"])
+    of = f" of {about['date']}" if about.get("date") else ""
+    why = {"kev": "CISA did not list it as exploited then", "epss": "it had no score then",
+           "nvd": "the imported feeds may not cover its year"}[kind]  # fmt: skip
+    return f"{cve} is **not** in the imported {name}{of}: {why}."
+
+
+def _limits(result: Row) -> str:
+    told = f"This is no CVE database: offline there are {result['cves_in_cwe']:,} CVEs that CWE names as examples"
+    if there := [kind for kind in KINDS if kind not in result["missing"]]:
+        told += f", and what you imported ({', '.join(result[f'{kind}_about']['name'] for kind in there)})"
+    told += "."
+    if missing := result["missing"]:
+        lacks = [_LACKS[kind] for kind in missing]
+        told += f" Not known here: {'; '.join(lacks)}. Import such a file: attach it and ask `import it as data`, or "
+        told += "run `secgemini-jupyter data import FILE`."
+    return told
+
+
+def _items(result: Row) -> list[Row]:
+    rows = [{"id": row["id"], "name": row["name"], "example": row["example"]} for row in result.get("examples", [])]
+    return rows or [{"id": result["cve"]}]
+
+
+TOOLS = (
+    Tool(
+        name="cve_lookup",
+        description="What the offline data says of a CVE: the CWE weaknesses it is an example of; CISA KEV, EPSS and "
+        "NVD where the user has imported them. No CVE database.",
+        ability='say what offline data holds on a CVE (with KEV, EPSS, NVD once imported): "CVE-2021-44228?"',
+        arguments=CveArguments,
+        run=cve_lookup,
+        plan=_plan,
+        answer=_answer,
+        items=_items,
+    ),
+)
