@@ -44,6 +44,10 @@ class LocalService:
     pid: int
     key: Secret
     version: str
+    answers: str = "local analyst"
+    """Who does so, unless a session names another model."""
+    settings: str = ""
+    """A mark of what it was told of engine and language model."""
 
 
 class _Children:
@@ -71,22 +75,34 @@ def ensure() -> LocalService:
 
 def _ensure() -> LocalService:
     path = runtime_dir() / FILE_NAME
-    if (service := _running(path)) and service.version == __version__:
+    if (service := _running(path)) and _suits(service):
         return service
     from filelock import FileLock
 
     with FileLock(path.with_suffix(".lock"), timeout=2 * START_TIMEOUT):
         service = _running(path)
-        if service and service.version == __version__:
+        if service and _suits(service):
             return service  # another kernel was quicker
         if service is None:
             service = _running(data_dir() / FILE_NAME)
-            if service and service.version == __version__ and not path.exists():
+            if service and _suits(service) and not path.exists():
                 _write(path, service)  # somebody tidied Jupyter's runtime directory
                 return service
         if service:
             _end(service)
         return _start(path)
+
+
+def _suits(service: LocalService) -> bool:
+    """Whether it is of this version, and asks the model that this process's environment names, if that names any.
+
+    One that asks another model is left alone while a turn runs: whoever is asked is told with each answer.
+    """
+    if service.version != __version__:
+        return False
+    if not language_model.is_named() or service.settings == language_model.mark(service.key):
+        return True
+    return _health(service).get("busy") is not False
 
 
 def find() -> LocalService | None:
@@ -114,36 +130,47 @@ def _running(path: Path) -> LocalService | None:
         value: dict[str, Any] = json.loads(path.read_text("utf-8"))
         key = Secret(value.pop("key"))
         http, ws, pid, version = value["http"], value["ws"], value["pid"], value["version"]
+        answers, settings = value.get("answers", ""), value.get("settings", "")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     # What only looks like ours is a damaged file: an `int(…)` or `str(…)` would give it a meaning that nobody wrote.
-    if not (type(pid) is int and 0 < pid < 2**31 and all(isinstance(each, str) for each in (http, ws, version))):
+    if not (
+        type(pid) is int
+        and 0 < pid < 2**31
+        and all(isinstance(each, str) for each in (http, ws, version, answers, settings))
+    ):
         return None
-    service = LocalService(http, ws, pid, key, version)
+    service = LocalService(http, ws, pid, key, version, answers, settings)
     return service if _proves_key(service) else None
 
 
 def _proves_key(service: LocalService) -> bool:
     nonce = secrets.token_hex(16)
-    try:
-        parts = urlsplit(service.http)
-        connection = HTTPConnection(parts.hostname or "", parts.port, timeout=3)
-    except (ValueError, HTTPException):
-        return False
-    try:
-        connection.request("GET", f"/health?nonce={nonce}")
-        answer = json.loads(connection.getresponse().read(64 * 1024))
-        proof = str(answer["proof"])
-    except (OSError, HTTPException, ValueError, KeyError, TypeError, RecursionError):
-        return False
-    finally:
-        connection.close()
+    proof = str(_health(service, nonce).get("proof", ""))
     expected = hmac.new(service.key.reveal().encode(), nonce.encode(), hashlib.sha256).hexdigest()
     return hmac.compare_digest(proof.encode(), expected.encode())
 
 
+def _health(service: LocalService, nonce: str = "") -> dict[str, Any]:
+    """What it says of itself; nothing where it does not answer."""
+    try:
+        parts = urlsplit(service.http)
+        connection = HTTPConnection(parts.hostname or "", parts.port, timeout=3)
+    except (ValueError, HTTPException):
+        return {}
+    try:
+        connection.request("GET", f"/health?nonce={nonce}")
+        answer = json.loads(connection.getresponse().read(64 * 1024))
+    except (OSError, HTTPException, ValueError, RecursionError):
+        return {}
+    finally:
+        connection.close()
+    return answer if isinstance(answer, dict) else {}
+
+
 def _start(path: Path) -> LocalService:
     key = Secret(secrets.token_urlsafe(32))
+    mark = language_model.mark(key)
     folder = data_dir()
     log = folder / "local-server.log"
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -169,7 +196,9 @@ def _start(path: Path) -> LocalService:
         raise
     try:
         first = json.loads(line)
-        service = LocalService(first["http"], first["ws"], int(first["pid"]), key, __version__)
+        service = LocalService(
+            first["http"], first["ws"], int(first["pid"]), key, __version__, str(first["answers"]), mark
+        )
     except (ValueError, KeyError, TypeError):
         process.kill()
         raise NetworkError(
@@ -219,6 +248,7 @@ def _why(error: OSError) -> str:
 def _write(path: Path, service: LocalService) -> None:
     """The connection file, readable by its owner alone, never half written."""
     value = {"http": service.http, "ws": service.ws, "pid": service.pid, "version": service.version}
+    value |= {"answers": service.answers, "settings": service.settings}
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:

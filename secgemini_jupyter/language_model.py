@@ -5,6 +5,8 @@ Any chat endpoint in OpenAI's form will do. Its key goes to the local service's 
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -87,14 +89,41 @@ class LanguageModel:
 
     @property
     def title(self) -> str:
-        """The model and where it is, for people."""
-        return f"{self.name or 'language model'} at {self.host}"
+        return self.titled(self.name)
+
+    def titled(self, name: str) -> str:
+        """A model and where it is, for people; of a model's path on the endpoint's disk, the file."""
+        file = name.rpartition("/")[2] if name.endswith(".gguf") else name
+        return f"{file[:60] or 'language model'} at {self.host}"
 
 
 def for_server(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """The variables about a key that the embedded service needs, and its scrubbed environment would lack."""
     names = (KEY_VARIABLE, f"{KEY_VARIABLE}_FILE")
     return {name: value for name in names if (value := _variable(environ, name))}
+
+
+def is_named(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether the environment says anything about who answers."""
+    return bool(_variable(environ, ENGINE_VARIABLE) or _variable(environ, URL_VARIABLE))
+
+
+def mark(key: Secret, environ: Mapping[str, str] | None = None) -> str:
+    """The same for the same engine and language model; nobody reads them, or their key, out of it."""
+    names = (ENGINE_VARIABLE, URL_VARIABLE, MODEL_VARIABLE, KEY_VARIABLE, f"{KEY_VARIABLE}_FILE")
+    values = "\0".join(_variable(environ, name) for name in (*names, TIMEOUT_VARIABLE, CONTEXT_VARIABLE))
+    return hmac.new(key.reveal().encode(), values.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
+
+
+def answering(environ: Mapping[str, str] | None = None) -> str:
+    """Who answers in the local service that the environment describes.
+
+    Raises:
+        SettingsError: what it says of a language model makes no sense.
+    """
+    engine = _variable(environ, ENGINE_VARIABLE) or "analyst"
+    model = LanguageModel.from_environment(environ) if engine == "openai" else None
+    return model.title if model else f"local {engine}"
 
 
 def _variable(environ: Mapping[str, str] | None, name: str) -> str:

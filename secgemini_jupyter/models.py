@@ -301,6 +301,13 @@ class ModelInfo(msgspec.Struct, frozen=True):
     description: str | None = ""
     toolsets: list[OptionalToolSet] = []
 
+    @property
+    def local_name(self) -> str:
+        """Who answers with it, if it is one of the local service's; its description begins with that."""
+        if self.model_string == "local-openai":
+            return (self.description or "").partition(": ")[0] or "language model"
+        return "local echo" if self.model_string == "local-echo" else "local analyst"
+
     @classmethod
     def parse(cls, model_string: str) -> ModelInfo:
         """`sec-gemini-1.1-experimental` → name `sec-gemini`, version `1.1`, experimental (protocol section 16)."""

@@ -67,6 +67,7 @@ class LocalService:
     pid: int
     key: str
     data: Path
+    answers: str = ""
 
 
 @pytest.fixture(scope="session")

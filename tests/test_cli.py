@@ -30,7 +30,7 @@ def test_serve_prints_one_json_line_and_ends_at_sigterm(tmp_path: Path) -> None:
         assert process.stdout
         assert process.stderr
         first = json.loads(process.stdout.readline())
-        assert first.keys() == {"http", "ws", "logs", "pid"}
+        assert first.keys() == {"http", "ws", "logs", "pid", "answers"}
         assert first["logs"] == first["http"]
         assert first["pid"] == process.pid
         assert first["http"].startswith("http://127.0.0.1:")

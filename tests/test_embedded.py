@@ -54,7 +54,7 @@ def test_started_on_first_need_and_found_again(folders: Path) -> None:
     path = connection_file(folders)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     written = json.loads(path.read_text())
-    assert written.keys() == {"http", "ws", "pid", "key", "version"}
+    assert written.keys() == {"http", "ws", "pid", "key", "version", "answers", "settings"}
     assert written["version"] == __version__
     assert stat.S_IMODE((folders / "data" / "secgemini-jupyter").stat().st_mode) == 0o700
     assert first.key.reveal() not in repr(first)

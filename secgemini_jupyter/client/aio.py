@@ -96,6 +96,11 @@ class AsyncSecGemini:
         return self._core.is_local
 
     @property
+    def local_name(self) -> str:
+        """Who answers in the local service: the local analyst, or a language model and where it is."""
+        return self._core.local_name
+
+    @property
     def settings(self) -> Settings:
         return self._core.settings
 

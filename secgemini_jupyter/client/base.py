@@ -66,6 +66,8 @@ class ClientCore:
         self.key = key
         self.settings = settings
         self.is_local = is_local
+        self.local_name = "local analyst"
+        """Who answers in the local service, unless a session names another model."""
         self.user: UserInfo | None = None
         chosen = settings.activity_log
         self._is_logged = keeps_activity_log() if chosen is None else chosen
@@ -102,7 +104,9 @@ class ClientCore:
         """The embedded local service, which takes its key in a header."""
         addresses = {"base_url": service.http, "websocket_url": service.ws, "logs_processor_url": service.http}
         settings = (settings or Settings(max_tool_calls=tool_call_limit())).replace(**addresses, key_in_url=False)
-        return cls(Key(service.key, "the embedded local service"), settings, is_local=True)
+        core = cls(Key(service.key, "the embedded local service"), settings, is_local=True)
+        core.local_name = service.answers or core.local_name
+        return core
 
     def renew(self, error: SecGeminiError | None = None) -> bool:
         """Whether the embedded local service was found, or started, at another address: it ends when nobody uses it.
@@ -115,7 +119,7 @@ class ClientCore:
         if service.http == self.settings.base_url and service.key == self.key.secret:
             return False
         renewed = ClientCore.local(service, self.settings)
-        self.key, self.settings = renewed.key, renewed.settings
+        self.key, self.settings, self.local_name = renewed.key, renewed.settings, renewed.local_name
         return True
 
     def take_key(self, other: ClientCore) -> bool:

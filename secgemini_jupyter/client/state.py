@@ -282,6 +282,11 @@ class SessionView(WithTools):
         return self._core.is_local
 
     @property
+    def local_name(self) -> str:
+        """Who answers in this session, if it is one of the local service."""
+        return self.model.local_name
+
+    @property
     def id(self) -> str:
         return self._state.info.id
 

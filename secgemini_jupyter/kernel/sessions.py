@@ -117,9 +117,9 @@ class KernelSession:
             raise SettingsError(missing_key_message())
         client = InterruptibleSecGemini.local()
         why = "SECGEMINI_BACKEND=local" if chosen == "local" else "No API key found"
-        self._say(
-            f"{why}: answers come from the local analyst on this machine ({client.settings.host}), not from Sec-Gemini."
-        )
+        who = client.local_name
+        who = f"the {who}" if who.startswith("local ") else f"{who}, asked by the local service"
+        self._say(f"{why}: answers come from {who} on this machine ({client.settings.host}), not from Sec-Gemini.")
         return client
 
     def _renew_local(self) -> None:

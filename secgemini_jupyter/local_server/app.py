@@ -224,7 +224,7 @@ async def root(_service: Service, _request: Request) -> Response:
 async def health(service: Service, request: Request) -> Response:
     """`?nonce=…` is answered with a proof that the server has the key, so that a client can tell before sending it."""
     nonce = request.query_params.get("nonce")
-    reply = {"status": "ok", "version": __version__, "logs_processor": True}
+    reply = {"status": "ok", "version": __version__, "logs_processor": True, "busy": bool(service.hub.running())}
     if nonce is not None and len(nonce) <= 1024:
         reply["proof"] = service.proof(nonce)
     return JSON(reply)

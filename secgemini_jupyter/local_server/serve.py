@@ -50,7 +50,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started and sockets:
-            announce(sockets[0])
+            announce(sockets[0], self._service.engines.default.actor)
 
     async def on_tick(self, counter: int) -> bool:
         idle = self._activity.open == 0 and not self._service.hub.running()
@@ -66,12 +66,15 @@ class Server(uvicorn.Server):
         self._captured_signals.clear()  # uvicorn would raise them again, which ends the process with their status
 
 
-def announce(listening: socket.socket) -> None:
-    """The one line on standard output, once connections are accepted."""
+def announce(listening: socket.socket, answers: str) -> None:
+    """The one line on standard output, once connections are accepted; `answers` is who does so by default."""
     host, port = listening.getsockname()[:2]
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     http = f"http://{address}"
-    print(json.dumps({"http": http, "ws": f"ws://{address}", "logs": http, "pid": os.getpid()}), flush=True)
+    print(
+        json.dumps({"http": http, "ws": f"ws://{address}", "logs": http, "pid": os.getpid(), "answers": answers}),
+        flush=True,
+    )
 
 
 def serve(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from IPython.core.error import UsageError
 
 from secgemini_jupyter.errors import InputError, one_line, redact
+from secgemini_jupyter.language_model import LanguageModel
 from secgemini_jupyter.settings import ServeSettings, backend, data_dir, find_key
 
 if TYPE_CHECKING:
@@ -310,8 +311,10 @@ def normal(model: str) -> str:
 
 
 def local_service() -> str:
-    """The local service's engine decides what it answers."""
-    return f"local/{ServeSettings.from_environment().engine or 'analyst'}"
+    """The local service's engine decides what it answers, and the language model that it asks."""
+    engine = ServeSettings.from_environment().engine or "analyst"
+    model = LanguageModel.from_environment() if engine == "openai" else None
+    return f"local/{engine}" + (f" {model.title}" if model else "")
 
 
 def digests(messages: Sequence[Message]) -> list[str]:

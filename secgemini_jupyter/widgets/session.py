@@ -152,7 +152,8 @@ class SessionsHost(Protocol):
 def destination(session: Destination) -> str:
     """Where prompts and files go, in words."""
     host = one_line(session.host, 80)
-    return f"local analyst, {host}, not Sec-Gemini" if session.is_local else f"Sec-Gemini, {host}"
+    who = one_line(getattr(session, "local_name", ""), 80) or "local analyst"
+    return f"{who}, {host}, not Sec-Gemini" if session.is_local else f"Sec-Gemini, {host}"
 
 
 class VisualizeSession(Protocol):

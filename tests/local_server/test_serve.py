@@ -28,7 +28,7 @@ from secgemini_jupyter.local_server.serve import bind
 
 def test_the_first_line_names_an_address_that_answers(start: Callable[..., Any]) -> None:
     server = start()
-    assert set(server.first_line) == {"http", "ws", "logs", "pid"}
+    assert set(server.first_line) == {"http", "ws", "logs", "pid", "answers"}
     assert server.first_line["pid"] == server.popen.pid
     assert server.first_line["ws"] == "ws" + server.first_line["http"].removeprefix("http")
     assert httpx.get(server.first_line["http"] + "/health").status_code == 200

@@ -120,7 +120,7 @@ def test_login_is_checked_used_and_shown_nowhere(kernel: Kernel) -> None:
         "Logged in as",
         "…6789 from login",
         "memory alone",
-        "1 session of the local analyst is left there: main",
+        "1 session of the local service is left there: main",
     ):
         assert part in ran.text
     kernel.run("%%secgemini -q -o after\nhello again")

@@ -74,6 +74,10 @@ class Engines:
         self._by_model = {engine.model.model_string: engine for engine in made}
 
     @property
+    def default(self) -> Engine:
+        return next(iter(self._by_model.values()))
+
+    @property
     def models(self) -> list[ModelInfo]:
         return [engine.model for engine in self._by_model.values()]
 
@@ -81,7 +85,7 @@ class Engines:
         """The engine that a client's model means, or None. `model_string` counts; without it, name and version."""
         name = model.model_string or "-".join(part for part in (model.model_name, model.version) if part)
         if name in ALIASES:
-            return next(iter(self._by_model.values()))
+            return self.default
         return self._by_model.get(name)
 
     @staticmethod
@@ -102,7 +106,7 @@ class Engines:
 
     async def warm(self) -> None:
         """Lets the default engine make ready what its first answer would wait for; a failure shows there."""
-        engine = next(iter(self._by_model.values()))
+        engine = self.default
         if isinstance(engine, _CanStart):
             with contextlib.suppress(Exception):  # an engine's own errors, which its answers will tell
                 await engine.start()

@@ -111,7 +111,7 @@ def _refuse_in_vain(kernel: KernelSession) -> None:
     """
     if backend() == "local":
         raise SettingsError(
-            "SECGEMINI_BACKEND is local: this kernel asks the local analyst alone, and no key is used. "
+            "SECGEMINI_BACKEND is local: this kernel asks the local service alone, and no key is used. "
             "Unset it, then log in. Nothing was asked or sent."
         )
     kernel.check_idle()
@@ -174,7 +174,7 @@ def _become(kernel: KernelSession, key: Key) -> str:
     if state != "ok":
         said += f" It ends {words}. {advice}" if state == "warn" else f" It {words}. {advice}"
     if left:
-        whose = "the local analyst" if was_local else "the service"
+        whose = "the local service" if was_local else "the service"
         said += f" {_sessions(len(left))} of {whose} {'is' if len(left) == 1 else 'are'} left there: {', '.join(left)}."
     return said
 

@@ -94,19 +94,20 @@ def status(magics: SecGeminiMagics, _: Namespace) -> Line:
 
 def destination(kernel: KernelSession) -> str:
     """Where prompts go, without asking anybody."""
+    from secgemini_jupyter.language_model import answering
     from secgemini_jupyter.settings import Settings, backend, find_key
 
     if kernel.has_client:
         client = kernel.client
         if client.is_local:
-            return f"local analyst, not Sec-Gemini, {client.settings.host}"
+            return f"{client.local_name}, not Sec-Gemini, {client.settings.host}"
         return f"Sec-Gemini, {client.settings.host}, key {client.key_hint} from {client.key_source}"
     key = find_key() if backend() != "local" else None
     if key:
         return f"Sec-Gemini, {Settings.from_environment().host}, key {key}"
     if backend() == "service":
         return "no key found; %secgemini login, or set SEC_GEMINI_API_KEY"
-    return "local analyst, not Sec-Gemini"
+    return f"{answering()}, not Sec-Gemini"
 
 
 def label(name: str, session: InteractiveSession) -> str:

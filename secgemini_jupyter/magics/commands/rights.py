@@ -36,7 +36,7 @@ def whoami(magics: SecGeminiMagics, _: Namespace) -> Report:
     with Warned.in_words():
         user = client.user_info().user
     if client.is_local:
-        who = "local analyst, not Sec-Gemini"
+        who = f"{client.local_name}, not Sec-Gemini"
         key = Finding("key", "info", "none needed: the local service runs for this user alone")
     else:
         who = "Sec-Gemini"
@@ -80,7 +80,7 @@ def usage(magics: SecGeminiMagics, options: Namespace) -> Any:
     dtypes |= dict.fromkeys(TOKENS, "Int64") | {"session_id": "string"}
     table = pd.DataFrame(rows, columns=list(dtypes)).astype(dtypes)
     table.attrs = {"rpm": user.rpm, "tpm": user.tpm}
-    quota = "The local analyst has no quota" if kernel.is_local else f"Quota of this key: {_quota(user)}"
+    quota = "The local service has no quota" if kernel.is_local else f"Quota of this key: {_quota(user)}"
     print(one_line(f"{quota}. {_total(table)}"))
     return table
 

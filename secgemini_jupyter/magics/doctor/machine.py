@@ -81,7 +81,7 @@ def keys(_: SecGeminiMagics) -> Findings:
             yield Finding(
                 "key",
                 "info",
-                "none: the local analyst answers",
+                "none: the local service answers",
                 f"%secgemini login asks for one; get it at {KEY_PAGE}.",
             )
     if keyrings.is_installed():
@@ -185,7 +185,7 @@ def local_service(_: SecGeminiMagics, *, is_used: bool) -> Findings:
         yield Finding("local service", "fail", str(error), "%secgemini doctor again; if it stays, see that log.")
         return
     if service:
-        yield Finding("local service", "ok", f"runs at {service.http}, version {service.version}")
+        yield Finding("local service", "ok", f"{service.answers} answers at {service.http}, version {service.version}")
     else:
         yield Finding("local service", "info", "does not run; it starts where it is needed")
 

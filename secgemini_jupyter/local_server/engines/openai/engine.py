@@ -48,7 +48,7 @@ class OpenAIEngine:
             model_name="local-openai",
             version="1",
             model_string="local-openai",
-            description=f"The language model {configured.title}, with the local analyst's tools.",
+            description=f"{configured.title}: a language model, with the local analyst's tools.",
             toolsets=toolsets(),
         )
 
@@ -59,7 +59,7 @@ class OpenAIEngine:
     async def answer(self, turn: EngineTurn) -> None:
         await turn.say(MessageType.INFO, "Transfer", state=State.CALLING_TOOL)
         try:
-            self.actor = f"{await self._endpoint.find_name()} at {self._endpoint.model.host}"
+            self.actor = self._endpoint.model.titled(await self._endpoint.find_name())
         except EndpointError as error:
             await _say_error(turn, error)
             return
