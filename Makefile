@@ -15,7 +15,7 @@ lab: $(VENV)/.installed  ## open the quickstart in JupyterLab
 # Most tests wait for kernels, servers and browsers: more run at once than there are cores. A file's tests stay together.
 test: $(VENV)/.installed test-files  ## everything CI runs
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target check js-check browser peer
-	$(BIN)/python -m pytest -m "not browser and not slow" -n 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "not browser and not slow and not model" -n 4 --dist loadfile --no-loadscope-reorder
 	$(BIN)/python -m pytest -m "browser and not slow" -n 2 --dist loadfile
 
 check: $(VENV)/.installed
@@ -60,6 +60,10 @@ matrix: $(VENV)/.installed  ## slow, not part of test: the kernel tests under ip
 faults: $(VENV)/.installed peer  ## not part of test: every fault on our clients, in cells and on the official SDK; writes the table in tests/README.md
 	$(BIN)/python -m tests.faults
 
+.PHONY: model
+model: $(VENV)/.installed  ## not part of test: the openai engine with a small real model behind llama.cpp's server, in an environment of its own
+	$(BIN)/python -m pytest -m model tests/local_server/engines/test_openai_model.py
+
 lock: $(VENV)/.installed  ## write constraints.txt anew from pyproject.toml
 	$(BIN)/python scripts/lock.py
 
@@ -72,4 +76,4 @@ $(VENV)/.installed: constraints.txt pyproject.toml scripts/build_hook.py $(JS)
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-official .venv-ipykernel-* .venv-pandas-* .venv-msticpy build js/node_modules secgemini_jupyter/widgets/static
+	rm -rf $(VENV) .venv-official .venv-ipykernel-* .venv-pandas-* .venv-msticpy .venv-model build js/node_modules secgemini_jupyter/widgets/static

@@ -36,7 +36,16 @@ def python() -> Path:
     path = FOLDER / ("Scripts" if os.name == "nt" else "bin") / "python"
     if not (FOLDER / ".installed").exists():
         venv.create(FOLDER, with_pip=True, clear=True)
-        install = [str(path), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]
+        install = [
+            str(path),
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--only-binary",
+            ":all:",
+        ]
         subprocess.run([*install, *PACKAGES], check=True)
         subprocess.run([*install, "--no-deps", *WITHOUT_DEPENDENCIES], check=True)
         (FOLDER / ".installed").touch()
