@@ -19,6 +19,7 @@ TOOLSETS = {
     "ip": "IP addresses: what they are, and where by imported databases.",
     "data": "The data behind the lookups: what there is, importing more.",
     "file_triage": "Programs, documents and scripts: what they are, what stands out.",
+    "archive_list": "Archives: what is in them, without unpacking.",
     "hashes": "Hashes of attachments and texts.",
     "reading": "Text of attachments.",
     "hash_names": "Digests and password hashes: what they can be.",

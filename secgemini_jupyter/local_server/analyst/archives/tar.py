@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import io
 import lzma
@@ -23,6 +24,9 @@ from secgemini_jupyter.local_server.analyst.archives.model import (
 from secgemini_jupyter.local_server.analyst.text import utc
 from secgemini_jupyter.local_server.analyst.tool import ToolFailure
 
+MAX_STARTS = 400
+START = 2**16
+"""Bytes of a member that say what it is."""
 BROKEN = (tarfile.TarError, *sniff.BROKEN, RecursionError, MemoryError)
 
 
@@ -54,14 +58,20 @@ class Stream(io.RawIOBase):
         return data
 
 
-def list_tar(content: bytes) -> Listing:
-    """The members up to where the file ends or breaks."""
+def list_tar(content: bytes, starts: dict[int, bytes] | None = None) -> Listing:
+    """The members up to where the file ends or breaks.
+
+    Args:
+        starts: is filled with the first bytes of some hundred files, by where their headers begin.
+    """
     stream = Stream(content)
     members: list[Member] = []
     notes: list[str] = []
     try:
-        for info in _infos(stream):
+        for info, start in _infos(stream, 0 if starts is None else MAX_STARTS):
             members.append(_member(info))
+            if starts is not None and start:
+                starts[info.offset] = start
             if len(members) == MAX_MEMBERS:
                 notes.append(f"only the first {MAX_MEMBERS:,} members are listed")
                 break
@@ -128,10 +138,16 @@ def gzip_name(content: bytes) -> str:
     return content[start:stop].decode("latin-1") if stop > 0 else ""
 
 
-def _infos(stream: Stream) -> Iterator[tarfile.TarInfo]:
+def _infos(stream: Stream, starts: int) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
+    """Each member, and the first bytes of the first `starts` files."""
     with tarfile.open(fileobj=stream, mode="r|") as archive:
         for info in archive:
-            yield info
+            start = b""
+            if starts and info.isreg() and (file := archive.extractfile(info)):
+                starts -= 1
+                with contextlib.suppress(*BROKEN):  # the next header will tell that the file is cut
+                    start = file.read(START)
+            yield info, start
             archive.members = []  # type: ignore[attr-defined]  # it would keep every one
 
 

@@ -52,7 +52,7 @@ def look_at_text(text: str, name: str) -> Seen:
     sample = text[:65536]
     what = next((what for pattern, suffix, what in _LANGUAGES if suffix and re.search(suffix, name, re.IGNORECASE)), "")
     what = next((w for pattern, _, w in _LANGUAGES[:7] if re.search(pattern, sample, re.IGNORECASE)), what)
-    what = what or next((w for pattern, _, w in _LANGUAGES if re.search(pattern, sample, re.IGNORECASE)), "text")
+    what = what or next((w for pattern, _, w in _LANGUAGES if re.search(pattern, sample, re.IGNORECASE)), "text file")
     seen = Seen(what)
     lines = text.split("\n", MAX_LINES)
     seen.facts["lines"] = len(lines)
