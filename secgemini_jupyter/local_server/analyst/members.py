@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from secgemini_jupyter.local_server.analyst.archives.tar import read_packed, read_tar
 from secgemini_jupyter.local_server.analyst.archives.zip import end_record, read_zip
+from secgemini_jupyter.local_server.analyst.mail.parts import mail_part
 from secgemini_jupyter.local_server.analyst.sniff import PACKED, SAMPLE, sniff
 from secgemini_jupyter.local_server.analyst.tool import ToolFailure
 from secgemini_jupyter.local_server.filetypes import by_signature
@@ -16,6 +17,7 @@ READERS: dict[str, Callable[[bytes, str], bytes]] = {
     **{f"archive/{kind}": read_zip for kind in ZIPS},
     **{f"document/{kind}": read_zip for kind in ("ooxml", "odf", "xps", "epub")},
     "archive/tar": read_tar,
+    "email": mail_part,
     **{f"archive/{kind}": read_packed for kind in ("gzip", "bzip2", "xz")},
 }
 """By kind: from the whole and a name to the part, within the limits of `archives.model`, or a `ToolFailure`."""

@@ -25,6 +25,7 @@ TOOLSETS = {
     "hash_names": "Digests and password hashes: what they can be.",
     "tokens": "JSON Web Tokens: what they claim and how they are signed.",
     "urls": "Addresses of the web: parts, look-alikes, tricks; nothing is fetched.",
+    "emails": "E-mail: senders, hops, recorded authentication, links, attachments.",
     "log_questions": "Logs: questions in English as SQL.",
     "auth": "Logins in logs: who, from where, how often, what failed.",
     "log_tables": "Logs: what is in them, as tables.",

@@ -1,0 +1,1 @@
+"""E-mail: read from hostile bytes with bounds; what is recorded in it, never what somebody claims about it."""
