@@ -12,16 +12,20 @@ from secgemini_jupyter.local_server.analyst.sniff import sniff
 MAX_ATTACHMENTS = 100
 
 _RUNS = re.compile(
-    r"(?i)\.(?:exe|scr|com|pif|bat|cmd|ps1|vbs|vbe|js|jse|wsf|hta|msi|msix|appx|lnk|iso|img|vhdx?|jar|dll|cpl|chm|apk|dmg|pkg|sh"
-    r"|elf|one|xll|reg|url|scf|library-ms|settingcontent-ms|svg|html?|shtml|docm|xlsm|xlsb|pptm|dotm)$"
+    r"(?i)\.(?:exe|scr|com|pif|bat|cmd|ps1|vbs|vbe|js|jse|wsf|hta|msi|msix|appx|lnk|iso|img|vhdx?|jar|dll|cpl|chm|apk|dmg|pkg"
+    r"|sh|elf|one|xll|reg|url|scf|library-ms|settingcontent-ms|svg|html?|shtml|docm|xlsm|xlsb|pptm|dotm)$"
 )
 _DOUBLE = re.compile(r"(?i)\.(?:pdf|docx?|xlsx?|pptx?|jpe?g|png|gif|txt|csv|mp[34]|zip)[\s_.]*\.[a-z0-9]{1,8}$")
 _EXPECTED = {  # ending: how the found kind begins
-    "pdf": "document/pdf", "doc": "document/", "docx": "document/ooxml", "xlsx": "document/ooxml", "rtf": "document/rtf",
-    "pptx": "document/ooxml", "xls": "document/", "ppt": "document/", "zip": "archive/", "gz": "archive/",
-    "rar": "archive/", "7z": "archive/", "jpg": "image/", "jpeg": "image/", "png": "image/", "gif": "image/",
-    "txt": "text", "exe": "executable/",
-}  # fmt: skip
+    **dict.fromkeys(("doc", "xls", "ppt"), "document/"),
+    **dict.fromkeys(("docx", "xlsx", "pptx"), "document/ooxml"),
+    **dict.fromkeys(("zip", "gz", "rar", "7z"), "archive/"),
+    **dict.fromkeys(("jpg", "jpeg", "png", "gif"), "image/"),
+    "pdf": "document/pdf",
+    "rtf": "document/rtf",
+    "txt": "text",
+    "exe": "executable/",
+}
 
 
 def attachments(parts: list[Part]) -> list[dict[str, Any]]:
@@ -31,6 +35,8 @@ def attachments(parts: list[Part]) -> list[dict[str, Any]]:
 def _attachment(part: Part) -> dict[str, Any]:
     content = part.content
     kind = sniff(content[: 1024 * 1024])["kind"] if content else "empty"
+    if part.content_type == "message/rfc822":
+        kind = "email"
     return {
         "name": part.name,
         "file_name": part.file_name,

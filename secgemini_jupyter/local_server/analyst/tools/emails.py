@@ -172,13 +172,16 @@ def _further(result: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
+_OTHER = r"\bh(?:tt|xx)ps?\b|\b(?:cwe|cve)-?\d|\bt\d{4}\b|\bcvss\b|\bjwt\b"
+_MAIL_WORDS = r"\be-?mails?\b|\bmails?\b|\bmessages?\b|\beml\b|\battach\w*|\bhops?\b|\bsender"
 _MAIL = (
     r"\be-?mails?\b|\bmails?\b|\bmessages?\b|\beml\b"
     r"|\bphish\w*|\bspam\w*|\bscam\w*|\bspoof\w*|\blegit\w*|\bgenuine\b|\bfake\b"
 )
 _FOCUS = {
     "ip": r"\bips?\b|\bip address|\bwhich address\b|\bwhere (?:did|does|is|was)\b[^.?\n]{0,30}\bfrom\b|\borigin",
-    "hops": r"\bhops?\b|\broute\b|\bpath\b|\breceived\b|\brelay\w*|\btrace\b|\bdelays?\b|\bservers?\b",
+    "hops": r"\bhops?\b|\broute\b|\bpath\b|\breceived (?:headers?|lines?|chain)\b|\brelay\w*"
+    r"|\btrace\b|\bdelays?\b|\bservers?\b",
     "links": r"\blinks?\b|\burls?\b|\bhrefs?\b|\bclick\w*|\bweb ?sites?\b",
     "attachments": r"\battach(?:ments?|ed)\b|\bfiles?\b",
     "spf": r"\bspf\b",
@@ -198,7 +201,8 @@ _GENERAL = (
     r"\bphish\w*|\bspam\b|\bscam\b|\bsuspicious|\bmalicious|\bsafe\b|\blegit\w*|\bgenuine|\bfake\b"
     r"|\bdangerous|\btrust\w*|\breal\b|\bbad\b"
     r"|\banaly[sz]|\btriage|\bcheck|\binspect|\bexamin|\binvestigat|\blook (?:at|into)"
-    r"|\bwhat(?:'s| is| are| happened| about)\b"
+    r"|\bwhat (?:happened|about)\b"
+    r"|\bwhat(?:'s| is| do| does| are)\b[^.?\n]{0,20}\b(?:this|it|that|_|here|mail|message)\b"
     r"|\bexplain"
     r"|\bsummar|\btell me|\breview"
     r"|\bfull\b|\bverdict|\bopinion|\breport\b|\bdissect|\btake apart|\bassess"
@@ -218,6 +222,8 @@ def _plan(request: Request) -> list[Call]:
     if request.asks(r"\bhash(?:es)?\b|\bmd5|\bsha-?\d|\bchecksum") and "attachments" not in focus and not is_general:
         return []
     is_shown = any("text" in each for each in sources)
+    if not is_shown and not request.named() and request.asks(_OTHER) and not request.asks(_MAIL_WORDS):
+        return []
     if not (focus or is_general or request.asks(_MAIL) or (is_shown and len(request.instruction) < 200)):
         return []
     asked = {} if is_general and not set(focus) - {"sender"} else {"focus": focus} if focus else {}
