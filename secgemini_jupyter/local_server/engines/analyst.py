@@ -9,7 +9,7 @@ from pathlib import Path
 
 from secgemini_jupyter.local_server.analyst import composing, followups, planner
 from secgemini_jupyter.local_server.analyst.calls import Caller
-from secgemini_jupyter.local_server.analyst.data.attack import names
+from secgemini_jupyter.local_server.analyst.data.warm import warm
 from secgemini_jupyter.local_server.analyst.earlier import past_turns
 from secgemini_jupyter.local_server.analyst.looking import Looker
 from secgemini_jupyter.local_server.analyst.text import code
@@ -39,7 +39,7 @@ class AnalystEngine:
         self._looker = Looker(self._workers)
 
     async def start(self) -> None:
-        await asyncio.gather(self._workers.start(), asyncio.to_thread(names))
+        await asyncio.gather(self._workers.start(), asyncio.to_thread(warm))
 
     async def aclose(self) -> None:
         await self._workers.aclose()

@@ -8,23 +8,23 @@ import pytest
 
 from secgemini_jupyter.local_server.analyst import planner
 from secgemini_jupyter.local_server.analyst.data.asking import questions
-from secgemini_jupyter.local_server.analyst.tool import Attached, Inputs, Wish
+from secgemini_jupyter.local_server.analyst.tool import Attached, Inputs, ToolFailure, Wish
 from secgemini_jupyter.local_server.analyst.tools.attack import TOOLS, AttackArguments
 
 (TOOL,) = TOOLS
 
 
-def run(query: str, about: Any = "record") -> dict[str, Any]:
-    return TOOL.run(AttackArguments(query=query, about=about), Inputs())
+def run(query: str, about: Any = "record", other: str | None = None) -> dict[str, Any]:
+    return TOOL.run(AttackArguments(query=query, about=about, other=other), Inputs())
 
 
 def told(query: str, about: Any = "record", wish: Wish | None = None) -> str:
     return TOOL.answer(run(query, about), wish or Wish())
 
 
-def asked(prompt: str, attachments: list[Attached] | None = None) -> list[tuple[str, str]]:
+def asked(prompt: str, attachments: list[Attached] | None = None) -> list[tuple[str, ...]]:
     calls = TOOL.plan(planner.request_of(prompt, attachments or []))
-    return [(call.arguments["query"], call.arguments["about"]) for call in calls]
+    return [tuple(call.arguments.values()) for call in calls]
 
 
 @pytest.mark.parametrize(
@@ -101,6 +101,20 @@ def test_a_tactic_lists_its_current_techniques_and_tells_its_older_name() -> Non
     assert "ATT&CK 19.2 has no tactic `Defense Evasion` any more. **TA0005 Stealth**" in told("Defense Evasion")
 
 
+def test_two_entries_are_looked_at_together() -> None:
+    assert run("APT41", "uses", "T1190")["related"]
+    assert run("T1190", "uses", "APT41")["related"]
+    no = run("Lazarus Group", "uses", "Mimikatz")
+    assert not no["related"]
+    assert "knows only what was published" in TOOL.answer(no, Wish())
+    assert [row["id"] for row in run("APT29", "uses", "T1003")["by_parts"]] == ["T1003.002", "T1003.004"]
+    both = run("APT28", "common", "APT29")["lists"]
+    assert {"T1059.001", "T1078"} <= {row["id"] for row in both["techniques"]}
+    assert [row["id"] for row in both["software"]] == sorted(row["id"] for row in both["software"])
+    with pytest.raises(ToolFailure, match="no single entry 'nothing'"):
+        run("APT28", "common", "nothing")
+
+
 def test_nothing_is_invented_and_nothing_guessed() -> None:
     assert "**`T9999` is not** in ATT&CK 19.2, nor was it in 18.1" in told("T9999")
     assert "Did you mean:\n\n- G0032 Lazarus Group" in told("Lazerus")
@@ -137,9 +151,19 @@ def test_a_hostile_name_stays_a_code_span() -> None:
         ("what does M1043 mitigate?", [("M1043", "mitigations")]),
         ("compare APT28 and APT29", [("APT28", "record"), ("APT29", "record")]),
         ("What is attack.t1003.001?", [("T1003.001", "record")]),
+        ("What malware does Lazarus Group use", [("Lazarus Group", "software")]),
+        ("What are the aliases of APT29?", [("APT29", "record")]),
+        ("Is Cozy Bear the same as Midnight Blizzard?", [("cozy bear", "record"), ("midnight blizzard", "record")]),
+        ("What campaigns are attributed to APT29?", [("APT29", "campaigns")]),
+        ("Does Lazarus Group use T1190?", [("Lazarus Group", "uses", "T1190")]),
+        ("Is T1190 used by APT41?", [("APT41", "uses", "T1190")]),
+        ("What do APT28 and APT29 have in common?", [("APT28", "common", "APT29")]),
+        ("is HAFNIUM a Chinese group?", [("hafnium", "record")]),
+        ("who is lazarus", [("lazarus", "record")]),
+        ("map pass the hash to MITRE", [("pass the hash", "record")]),
     ],
 )  # fmt: skip
-def test_what_a_prompt_asks_of_attack(prompt: str, calls: list[tuple[str, str]]) -> None:
+def test_what_a_prompt_asks_of_attack(prompt: str, calls: list[tuple[str, ...]]) -> None:
     assert asked(prompt) == calls
 
 
@@ -157,6 +181,9 @@ def test_what_a_prompt_asks_of_attack(prompt: str, calls: list[tuple[str, str]])
         "how many users failed?",
         "Decode: H4sIAAAAAAACA0suLcpRyCgpKbDS1zcyMNYz0DM0NNYzNdCv0CvOUKhRKM4AAOorvIEiAAAA",
         "Who is hitting us?",
+        "Explain the kill chain",
+        "What is a firewall?",
+        "Which version of ATT&CK do you use?",
         "stop",
     ],
 )

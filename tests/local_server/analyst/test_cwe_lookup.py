@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from secgemini_jupyter.local_server.analyst import planner
 from secgemini_jupyter.local_server.analyst.data.cwe import cwe
+from secgemini_jupyter.local_server.analyst.data.packed import load
 from secgemini_jupyter.local_server.analyst.tool import Attached, Inputs, ToolFailure, Wish
 from secgemini_jupyter.local_server.analyst.tools.cwe import TOOLS, CweArguments
 
@@ -84,6 +89,8 @@ def test_what_is_no_weakness_is_said_to_be_none() -> None:
     assert "It is **deprecated**" in told("CWE-1187")
     assert "Did you mean:\n\n- CWE-89 " in told("sql injektion")
     assert "fits 2 weaknesses" in told("integer overflow")
+    assert "CWE-1425 Weaknesses in the 2023 CWE Top 25" in told("in the 2023 Top 25")
+    assert "named in examples that CWE gives:\n\n- CVE-2021-44228 (CWE-74, CWE-917)" in told("log4shell")
 
 
 def test_cves_lead_to_the_weaknesses_that_they_are_examples_of() -> None:
@@ -103,6 +110,10 @@ def test_cves_lead_to_the_weaknesses_that_they_are_examples_of() -> None:
         ("What's the CWE for path traversal?", [{"query": "path traversal", "about": "record"}]),
         ("What is XSS?", [{"query": "XSS", "about": "record"}]),
         ("use after free?", [{"query": "use after free", "about": "record"}]),
+        ("What weakness is a buffer overflow?", [{"query": "buffer overflow", "about": "record"}]),
+        ("map SQL injection to CWE", [{"query": "SQL injection", "about": "record"}]),
+        ("explain CWE-79 and CVE-2021-44228", [{"query": "CWE-79", "about": "record"}]),
+        ("Is CWE-79 a child of CWE-74?", [{"query": "CWE-79", "other": "CWE-74"}]),
         ("CWE-22, CWE-78", [{"query": "CWE-22", "about": "record"}, {"query": "CWE-78", "about": "record"}]),
     ],
 )
@@ -120,6 +131,8 @@ def test_what_a_prompt_asks_of_cwe(prompt: str, calls: list[dict[str, Any]]) -> 
         "What is the most common weakness this week in the world of all?",
         "What is kerberoasting?",
         "What is our weakness?",
+        "What is CWE 4.14?",
+        "Which CWE version?",
     ],
 )
 def test_what_asks_nothing_of_cwe(prompt: str) -> None:
@@ -128,3 +141,23 @@ def test_what_asks_nothing_of_cwe(prompt: str) -> None:
 
 def test_a_question_about_what_is_attached_asks_nothing_of_cwe() -> None:
     assert asked("SQL injection?", [Attached("access.log", "log/clf", 10)]) == []
+
+
+def test_the_data_comes_with_its_terms_and_names_its_source() -> None:
+    data = load("cwe")
+    path = files("secgemini_jupyter.local_server.analyst.data").joinpath("LICENSES.txt")
+    licences = " ".join(path.read_text("utf-8").split())
+    assert data["notice"] in licences
+    assert "MITRE hereby grants you a non-exclusive, royalty-free license to use CWE" in licences
+    assert "{name} {version}".format(**data["source"]) in licences
+
+
+@pytest.mark.slow
+def test_the_files_are_what_the_package_gives() -> None:
+    """Slow: it downloads 9 MB."""
+    root = Path(__file__).parents[3]
+    command = [sys.executable, "scripts/cwe_data.py", "--check"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120, check=False)
+    if done.returncode == 2:
+        pytest.skip(done.stderr.strip())
+    assert done.returncode == 0, done.stderr

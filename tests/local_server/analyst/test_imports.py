@@ -61,6 +61,7 @@ def test_without_imports_only_the_examples_of_cwe_are_known() -> None:
     assert result["missing"] == ["kev", "epss", "nvd"]
     for fact in ("CWE-917", "log4shell", "This is no CVE database", "2,032 CVEs", "secgemini-jupyter data import"):
         assert fact in text
+    assert "**CVE-2021-44228** (CWE-74, CWE-917)" in ask("cve_lookup", None, cve="log4shell")[1]
     assert "**Nothing is known here of CVE-2019-99999.**" in ask("cve_lookup", None, cve="CVE-2019-99999")[1]
 
 
@@ -299,6 +300,9 @@ def test_only_the_users_words_import() -> None:
         ("cve_lookup", "Is CVE 2021‑44228 in KEV, and CVE-2020-1472?", [{"cve": LOG4SHELL}, {"cve": "CVE-2020-1472"}]),
         ("cve_lookup", "Pull the IOCs out of this report:\nsee CVE-2021-44228", []),
         ("cve_lookup", "Summarise:\n\n2026 scanner: CVE-2021-44228 found\nok", []),
+        ("cve_lookup", "Which CVE is log4shell?", [{"cve": "log4shell"}]),
+        ("cve_lookup", "Which CVEs are examples of CWE-79?", []),
+        ("ip_lookup", "Is 8.8.8.8 malicious?", [{"address": "8.8.8.8"}]),
         ("ip_lookup", "Where is 8.8.8.8?", [{"address": "8.8.8.8"}]),
         ("ip_lookup", "Which country is 81[.]2[.]69[.]142 in?", [{"address": "81.2.69.142"}]),
         ("ip_lookup", "10.0.0.1?", [{"address": "10.0.0.1"}]),
@@ -310,6 +314,9 @@ def test_only_the_users_words_import() -> None:
         ("data_info", "how old is your ATT&CK?", [{}]),
         ("data_info", "Which CWE version?", [{}]),
         ("data_info", "When was the KEV imported?", [{}]),
+        ("data_info", "Do you have KEV?", [{}]),
+        ("data_info", "Under which licence is the ATT&CK data?", [{}]),
+        ("data_info", "What data sources detect T1003.001?", []),
         ("data_info", "What data was stolen?", []),
         ("data_info", "What is CWE-79?", []),
     ],

@@ -117,6 +117,14 @@ class Attack:
     def used(self, number: str, kinds: str) -> list[str]:
         return [each for each in self._data["uses"].get(number, ()) if each[0] in kinds]
 
+    def is_related(self, begin: str, end: str) -> bool:
+        """Whether one uses, mitigates, or (a campaign) is attributed to the other."""
+        return (
+            end in self._data["uses"].get(begin, ())
+            or begin in self._data["mitigates"].get(end, ())
+            or end in self._data["attributed_to"].get(begin, ())
+        )
+
     def mitigations(self, technique: str) -> list[Row]:
         told: dict[str, str] = self._data["mitigates"].get(technique, {})
         return [self.brief(number) | {"how": how} for number, how in told.items()]

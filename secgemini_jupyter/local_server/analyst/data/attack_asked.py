@@ -38,8 +38,15 @@ _ABOUT: Sequence[tuple[str, str, Sequence[str]]] = (
      [rf"\breplac\w*\s+{_X}", rf"^(?:{_VERB})\s+(?P<x>.{{2,80}}?)\s+(?:still|valid|revoked|deprecated|current)\b"]),
     ("tactics", r"\b(?:what|which|whose|list|show|the)\s+tactics?\b|^tactics?\s+(?:of|for)\b",
      [rf"\btactics?\s+(?:of|for|does|is|are|has)\s+(?:technique\s+)?{_X}"]),
-    ("campaigns", r"\bcampaigns?\b", [rf"\bcampaigns?\s+(?:of|by|from|with|{_USE})\s+{_X}"]),
-    ("groups", rf"\b(?:groups?|actors?|apts?|adversar\w+|who)\b.{{0,30}}\b{_USE}\b|\bused by (?:which|what|whom)\b",
+    ("campaigns", r"\bcampaigns?\b",
+     [rf"\bcampaigns?\s+(?:are\s+|is\s+)?(?:attributed\s+to|of|by|from|with|{_USE})\s+{_X}"]),
+    ("record", r"\balias(?:es)?\b|\bother names?\b|\balso (?:known|called)\b|\baka\b|\bknown as\b|\bsame as\b",
+     [r"\b(?:alias(?:es)?|names?)\s+(?:of|for|does)\s+(?P<x>[^\n]{2,80}?)(?:\s+(?:have|go by))?$",
+      rf"^(?:(?:who|what)\s+)?(?:{_VERB})\s+(?P<x>.{{2,80}}?)\s+(?:also\s+|otherwise\s+)?(?:known|called|aka)\b",
+      r"^is\s+(?P<x>.{2,100})$"]),
+    ("groups",
+     rf"\b(?:who|groups?|actors?|apts?|adversar\w+)\s+(?:(?:that|which|can|also|have|has|are|is)\s+){{0,2}}{_USE}\s"
+     r"|\bused by (?:which|what|whom)\b",
      [rf"\b{_USE}\s+{_X}", r"^(?:is\s+|are\s+)?(?P<x>.{2,80}?)\s+used by\b"]),
     ("software", rf"\b(?:software|malware|tools?|implants?)\b.{{0,40}}\b(?:{_USE}|of|by)\b",
      [rf"\b(?:does|do|did|has|have)\s+(?P<x>.{{2,80}}?)\s+{_TO_USE}", rf"\b(?:{_USE}\s+by|of|by)\s+{_X}",
@@ -67,23 +74,57 @@ _BEFORE = re.compile(
     re.IGNORECASE,
 )
 _QUOTES = " \"'“”`."
+_MAP = re.compile(r"^map\s+(?P<x>.{2,80}?)\s+to\s+(?:mitre|att&?ck)\b", re.IGNORECASE)
+_PAIR = re.compile(
+    rf"^(?:does|do|did|has|have)\s+(?P<x>.{{2,80}}?)\s+(?:ever\s+|also\s+)?(?:{_USE}|mitigat\w+)\s+(?P<y>.{{2,80}})$"
+    rf"|^(?:is|are|was)\s+(?P<q>.{{2,80}}?)\s+(?:{_USE}|mitigated)\s+by\s+(?P<p>.{{2,80}})$",
+    re.IGNORECASE,
+)
+_BOTH = re.compile(
+    r"\bdo\s+(?P<x>.{2,60}?)\s+and\s+(?P<y>.{2,60}?)\s+(?:have\s+in\s+common|share|both\s+use)"
+    r"|\b(?:shared\s+by|common\s+to|between|used\s+by\s+both)\s+(?P<p>.{2,60}?)\s+and\s+(?P<q>.{2,60})$",
+    re.IGNORECASE,
+)
+_GROUP = re.compile(
+    r"\b(?:groups?|actors?|apts?|malware|ransomware|trojan|backdoor|campaigns?|hackers?)\b", re.IGNORECASE
+)
 _IT = re.compile(r"\b(?:it|its|they|them|their|that|this|these|those)\b", re.IGNORECASE)
 
 
-def asked(request: Request) -> list[tuple[str, str]]:
-    """Pairs of an entry (an id, a name, words) and what is asked about it."""
+def asked(request: Request) -> list[tuple[str, str, str | None]]:
+    """An entry (an id, a name, words), what is asked about it, and with which other one it is looked at."""
     if request.asks(_OTHER_WORK):
         return []
-    found: list[tuple[str, str]] = []
+    found: list[tuple[str, str, str | None]] = []
     last: list[str] = []
     for question in questions(request):
+        if pair := _pair(question):
+            found.append(pair)
+            last = [pair[0]]
+            continue
         about, places = _about(question)
         subjects = list(_subjects(question, about, places, request))
         if not subjects and about != "record" and last and _IT.search(question):
             subjects = last
         last = subjects or last
-        found += [(subject, about) for subject in subjects]
+        found += [(subject, about, None) for subject in subjects]
     return list(dict.fromkeys(found))
+
+
+def _pair(question: str) -> tuple[str, str, str] | None:
+    """Whether one uses or mitigates the other; what two have in common."""
+    for pattern, about in ((_BOTH, "common"), (_PAIR, "uses")):
+        if match := pattern.search(question):
+            one, other = (_one(match["x"] or match["p"]), _one(match["y"] or match["q"]))
+            return (one, about, other) if one and other else None
+    return None
+
+
+def _one(phrase: str) -> str | None:
+    phrase = _BEFORE.sub("", phrase.strip(_QUOTES)).strip(_QUOTES)
+    if IDS.fullmatch(phrase):
+        return normal_id(phrase)
+    return phrase if len(phrase) >= 3 and names().find(phrase) else None
 
 
 def _about(question: str) -> tuple[str, Sequence[str]]:
@@ -115,12 +156,19 @@ def _subjects(question: str, about: str, places: Sequence[str], request: Request
     if about != "record" and (is_strong or has_frame):
         yield from _known(question, anywhere=True)
         return
-    match = _IS.match(question)
+    match = _IS.match(question) or _MAP.match(question)
     subject = match["x"] if match else question
     if known := _known(subject, anywhere=has_frame and match is not None):
         yield from known
     elif (name := _NAMING.match(question)) and not shows:
         yield name["x"]
+    elif _GROUP.search(question) or re.match(r"who\s", question, re.IGNORECASE):
+        # "is HAFNIUM a Chinese group", "who is lazarus": names of actors alone, since others are words of every day
+        said = [(name, ids) for name, ids in names().mentioned(question, shortest=5) if ids[0][0] in "GC"]
+        yield from (name for name, _ in said)
+        found = names().find(subject) if match and not said else []
+        if found and all(number[0] in "GCS" for number in found):
+            yield subject
 
 
 def _ids(question: str) -> Iterator[str]:

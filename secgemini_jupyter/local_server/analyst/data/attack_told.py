@@ -47,6 +47,8 @@ def answer(result: Row, wish: Wish) -> str:
         return ", ".join(entry["tactics"])
     if wish.one_word:
         return prose(entry["name"])
+    if "other" in result:
+        return _together(result, older)
     is_asked = result["about"] != "record"
     lists = [_list(result, name, newer, older) for name in result["lists"]]
     if result["about"] not in ("record", "status", "tactics") and not result["lists"]:
@@ -60,6 +62,27 @@ def answer(result: Row, wish: Wish) -> str:
             parts.append(told)
     if entry.get("url") and not is_asked:
         parts.append(f"Source: <{entry['url']}>")
+    return "\n\n".join(parts)
+
+
+def _together(result: Row, older: str) -> str:
+    entry, other = result["entry"], result["other"]
+    one, two = (f"{each['id']} {prose(each['name'])}" for each in (entry, other))
+    if result["about"] == "common":
+        parts = [f"What **{one}** and **{two}** both use, in ATT&CK {older}:"]
+        for name, rows in result["lists"].items():
+            named = "; ".join(f"{row['id']} {prose(row['name'])}" for row in rows[:MAX_NAMED])
+            parts.append(f"- {name}: **{len(rows)}**" + (f": {named}" if named else ""))
+        return parts[0] + "\n\n" + "\n".join(parts[1:])
+    parts = [
+        f"**Yes**: ATT&CK {older} relates {one} and {two}."
+        if result["related"]
+        else f"**No** such relation of {one} and {two} stands in ATT&CK {older}, which knows only what was published."
+    ]
+    if rows := result["by_parts"]:
+        parts.append(
+            "Of its sub-techniques it relates: " + "; ".join(f"{row['id']} {prose(row['name'])}" for row in rows)
+        )
     return "\n\n".join(parts)
 
 
@@ -210,7 +233,7 @@ def items(result: Row) -> list[Row]:
 
 def payloads(result: Row) -> list[Payload]:
     """Long lists as a table; who uses what as a graph."""
-    if "entry" not in result:
+    if "entry" not in result or "other" in result:
         return []
     entry, made = result["entry"], []
     for name, rows in result["lists"].items():

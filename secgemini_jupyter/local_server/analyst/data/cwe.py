@@ -7,13 +7,14 @@ from collections import defaultdict
 from functools import cache, cached_property
 from typing import Any
 
-from secgemini_jupyter.local_server.analyst.data.names import Names
+from secgemini_jupyter.local_server.analyst.data.names import Names, normal
 from secgemini_jupyter.local_server.analyst.data.packed import load, source
 
 Row = dict[str, Any]
 
 ID = re.compile(
-    r"(?<![\w-])(?:CWE[\s_:#‐-―-]{0,3}|weakness(?:es)?\s+(?:no\.?\s*|number\s+|#\s*)?)(\d{1,6})(?!\w)", re.IGNORECASE
+    r"(?<![\w-])(?:CWE[\s_:#‐-―-]{0,3}|weakness(?:es)?\s+(?:no\.?\s*|number\s+|#\s*)?)(\d{1,6})(?!\w|\.\d)",
+    re.IGNORECASE,
 )
 _SHORT = {"sqli": "89", "uaf": "416", "cmdi": "78", "lfi": "98", "oob read": "125", "oob write": "787", "bof": "119",
           "hard coded password": "259", "hard coded credentials": "798", "insecure deserialization": "502",
@@ -104,6 +105,10 @@ class Cwe:
         return None
 
     @cached_property
+    def group_names(self) -> Names:
+        return Names((number, row["name"]) for number, row in self.groups.items())
+
+    @cached_property
     def _examples(self) -> dict[str, list[tuple[str, str]]]:
         found = defaultdict(list)
         for number, row in self.weaknesses.items():
@@ -114,6 +119,18 @@ class Cwe:
     def examples_with(self, cve: str) -> list[Row]:
         """The weaknesses of which CWE gives this CVE as an example, with what it says there."""
         return [self.brief(number) | {"example": told} for number, told in self._examples.get(cve, ())]
+
+    def cves_about(self, words: str, limit: int = 20) -> list[Row]:
+        """CVEs of which an example's text has all these words: `log4shell`."""
+        wanted = set(normal(words).split())
+        found: dict[str, Row] = {}
+        for cve, rows in self._examples.items():
+            for number, told in rows:
+                if wanted and all(word in told.casefold() for word in wanted) and wanted <= set(normal(told).split()):
+                    found.setdefault(cve, {"cve": cve, "told": told, "weaknesses": []})["weaknesses"].append(
+                        f"CWE-{number}"
+                    )
+        return list(found.values())[:limit]
 
     @property
     def cves(self) -> int:

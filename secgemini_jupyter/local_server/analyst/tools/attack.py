@@ -17,17 +17,19 @@ MAX_LISTED = 400
 MAX_QUERY = 200
 
 About = Literal["record", "status", "mitigations", "detection", "subtechniques", "tactics", "campaigns", "groups",
-                "software", "techniques", "uses"]  # fmt: skip
+                "software", "techniques", "uses", "common"]  # fmt: skip
 
 
 class AttackArguments(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """`query`: an id (T1059.001, TA0003, G0016, S0154, M1043, C0024), a name, an alias, or words of a name.
 
     `about`: what to list besides the record: what it uses ("uses"), who uses it ("groups", "software"), …
+    `other`: a second entry: whether the first uses it, or what both use ("common").
     """
 
     query: str
     about: About = "record"
+    other: str | None = None
 
 
 #: By kind of entry: what its relations are.
@@ -60,6 +62,13 @@ def attack_lookup(arguments: AttackArguments, _files: Mapping[str, bytes]) -> di
         return result
     record = data.record(found[0])
     assert record is not None
+    if arguments.other:
+        others, _ = _resolve(data, arguments.other)
+        if len(others) != 1:
+            raise ToolFailure(f"ATT&CK has no single entry {arguments.other[:MAX_QUERY]!r}.")
+        return (
+            result | {"entry": record, "other": data.brief(others[0])} | _together(data, found[0], others[0], arguments)
+        )
     return result | _with_relations(data, record, arguments.about)
 
 
@@ -94,6 +103,18 @@ def _with_relations(data: Attack, record: dict[str, Any], about: str) -> dict[st
     counts = {name: len(rows) for name, rows in lists.items() if rows}
     shown = {name: rows[:MAX_LISTED] for name, rows in lists.items() if name in wanted}
     return {"entry": record, "counts": counts, "lists": shown} | ({"relations_of": of} if of != number else {})
+
+
+def _together(data: Attack, one: str, other: str, arguments: AttackArguments) -> dict[str, Any]:
+    if arguments.about == "common":
+        both = {name: sorted({*data.used(one, letter)} & {*data.used(other, letter)})
+                for name, letter in (("techniques", "T"), ("software", "S"))}  # fmt: skip
+        lists = {name: data.briefs(numbers) for name, numbers in both.items()}
+        return {"counts": {name: len(rows) for name, rows in lists.items()}, "lists": lists}
+    direct = [(begin, end) for begin, end in ((one, other), (other, one)) if data.is_related(begin, end)]
+    ends = (one, other) if other[0] == "T" else (other, one)
+    parts = [each for each in data.subtechniques(ends[1]) if data.is_related(ends[0], each)]
+    return {"related": bool(direct), "by_parts": data.briefs(parts), "counts": {}, "lists": {}}
 
 
 def _wanted(kind: str, about: str) -> tuple[str, ...]:
@@ -134,8 +155,12 @@ def _listed(data: Attack, kind: str, number: str, record: dict[str, Any], name: 
 
 def _plan(request: Request) -> list[Call]:
     return [
-        Call("attack_lookup", {"query": subject, "about": about}, f"look up {code(subject)} in ATT&CK")
-        for subject, about in asked(request)
+        Call(
+            "attack_lookup",
+            {"query": subject, "about": about} | ({"other": other} if other else {}),
+            f"look up {code(subject)} in ATT&CK",
+        )
+        for subject, about, other in asked(request)
     ]
 
 

@@ -25,16 +25,26 @@ _LACKS = {
 }
 FIRST_YEAR = 1999
 MAX_ASKED = 12
+MAX_WORDS = 60
+_OF = re.compile(
+    r"\bcves?\s+(?:(?:number|id|numbers|ids)\s+)?(?:of|for|is|was|are|about|behind|affect\w*|exploit\w*|called|named)\s+"
+    r"(?:the\s+)?(?P<x>[\w][\w .+-]{2,40})$",
+    re.IGNORECASE,
+)
 
 
 class CveArguments(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """`cve`: an id, like CVE-2021-44228."""
+    """`cve`: an id, like CVE-2021-44228; or a word that the examples of CWE are searched for: log4shell."""
 
     cve: str
 
 
 def cve_lookup(arguments: CveArguments, files: Mapping[str, bytes]) -> dict[str, Any]:
     match = _CVE.fullmatch(arguments.cve.strip())
+    if match is None and "cve" not in arguments.cve.lower() and 3 <= len(arguments.cve) <= MAX_WORDS:
+        data = cwe()
+        return {"words": arguments.cve, "found": data.cves_about(arguments.cve), "cves_in_cwe": data.cves,
+                "sources": data.sources()}  # fmt: skip
     if match is None:
         raise ToolFailure("That is no CVE id: one is like CVE-2021-44228, with a year and at least four digits.")
     year, digits = match.groups()
@@ -69,11 +79,17 @@ def _plan(request: Request) -> list[Call]:
     if request.asks(rf"{FIND}|\b(?:de|re)fang|\biocs?\b|\bindicators?\b"):
         return []
     asked = [match.group() for question in questions(request) for match in _CVE.finditer(question)]
+    if not asked and not (request.attachments or request.table or request.pasted):
+        named = [match["x"] for question in questions(request) if (match := _OF.search(question))]
+        return [Call("cve_lookup", {"cve": each}, f"search the offline data for {code(each)}")
+                for each in named if not re.search(r"\bcwe\b", each, re.IGNORECASE)]  # fmt: skip
     unique = list(dict.fromkeys(re.sub(_DASH, "-", each.strip().upper()) for each in asked))
     return [Call("cve_lookup", {"cve": cve}, f"look up {code(cve)} in the offline data") for cve in unique[:MAX_ASKED]]
 
 
 def _answer(result: Row, wish: Wish) -> str:
+    if "words" in result:
+        return _by_words(result)
     cve = result["cve"]
     if "examples" not in result:
         return f"{code(result['asked'])} is no CVE id: {result['problem']}. Nothing was looked up."
@@ -102,6 +118,19 @@ def _answer(result: Row, wish: Wish) -> str:
               if kind not in result["missing"] and result[kind] is None]  # fmt: skip
     parts.append(_limits(result))
     return "\n\n".join(parts)
+
+
+def _by_words(result: Row) -> str:
+    rows = [f"- **{row['cve']}** ({', '.join(row['weaknesses'])}): {prose(row['told'])}" for row in result["found"]]
+    limits = (
+        f"Only the {result['cves_in_cwe']:,} CVEs that CWE gives as examples were searched: this is no CVE database."
+    )
+    head = (
+        f"CVEs with {code(result['words'])} in what CWE says of them:"
+        if rows
+        else f"No example of CWE names {code(result['words'])}."
+    )
+    return "\n\n".join([head, *(["\n".join(rows)] if rows else []), limits])
 
 
 def _nvd(cve: str, nvd: Row) -> str:
@@ -170,6 +199,8 @@ def _limits(result: Row) -> str:
 
 
 def _items(result: Row) -> list[Row]:
+    if "words" in result:
+        return [{"cve": row["cve"], "told": row["told"]} for row in result["found"]]
     rows = [{"id": row["id"], "name": row["name"], "example": row["example"]} for row in result.get("examples", [])]
     return rows or [{"id": result["cve"]}]
 

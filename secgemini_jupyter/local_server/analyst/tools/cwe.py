@@ -39,7 +39,12 @@ def cwe_lookup(arguments: CweArguments, _files: Mapping[str, bytes]) -> dict[str
     if len(found) != 1:
         near = names().near(arguments.query) if not found and not is_id else []
         near_rows = [data.brief(number) | {"spelled": name} for name, number in near]
-        return result | {"candidates": data.briefs(found), "near": near_rows, "is_id": is_id}
+        return result | {
+            "candidates": data.briefs(found),
+            "near": near_rows,
+            "is_id": is_id,
+            "mentions": data.cves_about(arguments.query) if not (found or near or is_id) else [],
+        }
     result["entry"] = data.record(found[0])
     if arguments.other:
         others, _ = _resolve(data, arguments.other)
@@ -59,7 +64,7 @@ def _resolve(data: Cwe, query: str) -> tuple[list[str], bool]:
     if match := ID.fullmatch(query) or re.fullmatch(r"(\d{1,6})", query):
         number = match[1].lstrip("0") or "0"
         return ([number] if number in data.weaknesses or number in data.groups else []), True
-    return names().find(query), False
+    return names().find(query) or data.group_names.find(query), False
 
 
 def _relation(data: Cwe, one: str, other: str) -> Row:
@@ -74,7 +79,7 @@ def _relation(data: Cwe, one: str, other: str) -> Row:
 
 
 _ABOUT: Sequence[tuple[About, str]] = (
-    ("examples", r"\bcves?\b|\bexamples?\b|\bobserved\b"),
+    ("examples", r"\bcves?\b(?![\s_-]*\d)|\bexamples?\b|\bobserved\b"),
     ("parents", r"\bparents?\b|\bchild of\b|\bancestors?\b"),
     ("children", r"\bchild(?:ren)?\b|\bvariants\b"),
     ("mitigations", r"\bmitigat|\bprevent|\bfix\b|\bavoid|\bremediat"),
@@ -82,10 +87,13 @@ _ABOUT: Sequence[tuple[About, str]] = (
 )
 _FOR = re.compile(
     r"\bcwe(?:s|\s*-?\s*(?:id|ids|number|entry))?\s+(?:(?:number|id|entry)\s+)?(?:for|of|is|are|covers|describes|about|means)\s+(?P<x>[^\n]{2,100})$"
+    r"|\bmap\s+(?P<m>[^\n]{2,80}?)\s+to\s+(?:a\s+)?(?:cwe|weakness)"
     r"|\bweakness(?:es)?\s+(?:for|of|is|called|named|behind|about)\s+(?P<y>[^\n]{2,100})$"
     r"|^(?:what\s+(?:is|are)\s+(?:the\s+)?)?(?P<z>[^\n]{2,100}?)(?:'s)?\s+(?:cwe|weakness)(?:\s+(?:id|number))?$",
     re.IGNORECASE,
 )
+_ARTICLE = re.compile(r"^(?:an?|the)\s+", re.IGNORECASE)
+_QUOTES = " \"'“”`."
 _IS = re.compile(
     r"^(?:(?:what\s*(?:is|are|'s))|tell me (?:more )?about|explain|describe|define|what do you know about|look\s?up)\s+"
     r"(?P<x>[^\n]{2,100})$",
@@ -116,7 +124,7 @@ def _named(question: str, request: Request) -> list[str]:
     if re.search(r"\bCVE[\s-]?\d", question, re.IGNORECASE):
         return []
     if match := _FOR.search(question):
-        subject = (match["x"] or match["y"] or match["z"]).strip(" \"'“”`.")
+        subject = _ARTICLE.sub("", (match["x"] or match["y"] or match["z"] or match["m"]).strip(_QUOTES))
         is_name = len(subject.split()) <= 8 and not re.match(
             r"(?:this|that|it|the (?:most|top))\b", subject, re.IGNORECASE
         )
@@ -124,7 +132,7 @@ def _named(question: str, request: Request) -> list[str]:
     if request.attachments or request.table or request.pasted:
         return []
     match = _IS.match(question)
-    subject = (match["x"] if match else question).strip(" \"'“”`.")
+    subject = _ARTICLE.sub("", (match["x"] if match else question).strip(_QUOTES))
     if not names().exact(subject) or attack.names().exact(subject) or len(subject) < 3:
         return []
     return [subject]
@@ -253,6 +261,9 @@ def _not_one(result: Row, version: str) -> str:
     if result["is_id"]:
         return f"**{query} is not** in CWE {version}: no weakness, category or view has that number."
     told = f"No weakness of CWE {version} is called {query}."
+    if result["mentions"]:
+        lines = [f"- {row['cve']} ({', '.join(row['weaknesses'])}): {prose(row['told'])}" for row in result["mentions"]]
+        return f"{told} It is named in examples that CWE gives:\n\n" + "\n".join(lines)
     return f"{told} Did you mean:\n\n{_choices(result['near'])}" if result["near"] else told
 
 

@@ -92,13 +92,17 @@ _AGE = r"\bversion|\bhow (?:old|new|recent|current|fresh)|\bup to date|\bas of|\
 def _plan_info(request: Request) -> list[Call]:
     if request.asks(r"\b(?:import|load|ingest)\b(?!ed)") or request.pasted:
         return []
+    if request.asks(r"\bdetect|\bT\d{4}\b"):
+        return []  # the data sources of a detection
     asks_version = request.asks(
         rf"(?:{_AGE})\b.{{0,40}}(?:{_DATA})|(?:{_DATA}).{{0,40}}\b(?:version|imported|updated?|installed|how old)\b"
     )
     asks_list = request.asks(
         r"\b(?:what|which|list|show)\b.{0,20}\b(?:data ?sets?|data sources?|offline data|reference data)\b"
         r"|\bwhat data (?:do you|have you|is|are|can)\b|\bwhich data do you\b|\bdata_info\b|^data info\b"
-        r"|\blicen[cs]es? of (?:the|your) data\b"
+        rf"|(?:\blicen[cs]e|\bterms\b|\bnotice|\battribution).{{0,40}}(?:{_DATA})|(?:{_DATA}).{{0,40}}\blicen[cs]e"
+        r"|\b(?:do|have) (?:you|we) (?:have|got|know)? ?(?:the |any )?"
+        r"(?:kev|epss|nvd|mmdb|geo-?(?:ip|lite)|cwe|att&?ck|mitre)\b"
     )
     about_files = request.attachments and not asks_list
     return (

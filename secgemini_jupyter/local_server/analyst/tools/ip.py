@@ -24,7 +24,8 @@ _IP = re.compile(
 )
 _WHERE = (
     r"\bwhere\b|\bgeo|\blocat|\bcountry\b|\bcity\b|\bcontinent\b|\basn?\b|\bautonomous\b|\bwhois\b|\bisp\b|\bowns?\b|\bowner\b"
-    r"|\bbelongs? to\b|\bwhose\b|\bnetwork\b|\bip_lookup\b"
+    r"|\bbelongs? to\b|\bwhose\b|\bnetwork\b"
+    r"|\bmalicious\b|\breputation\b|\bbad\b|\bsafe\b|\bblock(?:ed|list)|\btor\b|\bvpn\b|\bproxy\b|\bip_lookup\b"
 )
 _WHAT = re.compile(
     r"^(?:(?:what|who)\s*(?:is|'s)|tell me about|what do you know about|look\s?up|lookup|check|is|ip"
