@@ -75,7 +75,7 @@ def sniff(content: bytes) -> dict[str, Any]:
         if is_tar(content):
             return {"kind": "archive/tar", "has_logins": False}
     elif label in KINDS:
-        return {"kind": KINDS[label], "has_logins": False}
+        return {"kind": KINDS[label], "has_logins": label == "evtx" and has_logins(content, "evtx")}
     text = None if label and label not in PACKED else as_text(content)
     if text is None:
         return {"kind": KINDS.get(label) or _other(content), "has_logins": False}

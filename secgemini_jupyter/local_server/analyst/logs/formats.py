@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 Row = dict[str, Any]
 
-MAX_LINES = 300_000
+MAX_LINES = 3_000_000
 MAX_LINE = 256 * 1024
 MAX_FIELDS = 500
 
@@ -28,6 +30,8 @@ FORMAT_NAMES = {
     "syslog": "syslog",
     "csv": "CSV",
     "tsv": "TSV",
+    "logfmt": "logfmt",
+    "evtx": "Windows event log",
 }
 
 _PROGRAM = r"(?P<program>[^\s\[\]:]{1,64}|\[[^\s\[\]:]{1,64}\])(?:\[(?P<pid>\d{1,10})\])?:?"
@@ -45,7 +49,17 @@ _CLF = re.compile(
     r"\"(?P<request>(?:[^\"\\]|\\.)*+)\" (?P<status>\d{3}|-) (?P<bytes>\d+|-)"
     r"(?: \"(?P<referrer>(?:[^\"\\]|\\.)*+)\" \"(?P<user_agent>(?:[^\"\\]|\\.)*+)\")?"
 )
+_ARRAY = re.compile(r"(?:\{\s*\"(?:[Rr]ecords|[Ee]vents|logs|value|data|results)\"\s*:\s*)?\[\s*(?:\{\s*\"|$)")
+"""A JSON array of objects, alone or as CloudTrail and others wrap it."""
+_PAIR = r"[A-Za-z_@][\w.@-]{0,63}=(?:\"(?:[^\"\\]|\\.)*+\"|[^\s\"]*+)"
+_LOGFMT = re.compile(rf"{_PAIR}(?: +{_PAIR}){{2}}(?= |$)")
+_PAIRS = re.compile(r"([A-Za-z_@][\w.@-]{0,63})=(?:\"((?:[^\"\\]|\\.)*+)\"|([^\s\"]*+))(?= |$)")
 _NUMBERS = frozenset({"count", "int", "double", "interval", "time", "port"})
+
+
+_SPACE = re.compile(r"[\s,]*+")
+_NESTED = frozenset({dict, list})
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def log_format(text: str) -> str | None:
@@ -56,13 +70,15 @@ def log_format(text: str) -> str | None:
     if lines[0].startswith(("#separator", "#fields", "#set_separator")):
         return "zeek"
     records = [record for line in lines if (record := json_object(line)) is not None]
+    if len(records) < 2 and lines[0].lstrip()[:1] == "{" and _ARRAY.match(text.lstrip()[:400]):
+        return "json"
     # The last line of a sample may be cut.
     if records and len(records) >= len(lines) - 1 and len(records) >= 0.7 * len(lines):
         is_zeek = any("uid" in record or "id.orig_h" in record for record in records) and "ts" in records[0]
         return "zeek_json" if is_zeek else "jsonl"
-    if text.lstrip()[:1] == "[" and re.match(r"\[\s*\{\s*\"", text.lstrip()[:200]):
+    if _ARRAY.match(text.lstrip()[:400]):
         return "json"
-    for name, pattern in (("clf", (_CLF,)), ("syslog", (_RFC5424, _SYSLOG))):
+    for name, pattern in (("clf", (_CLF,)), ("syslog", (_RFC5424, _SYSLOG)), ("logfmt", (_LOGFMT,))):
         if sum(any(each.match(line) for each in pattern) for line in lines) >= max(1, 0.6 * len(lines)):
             return name
     return _delimited(lines)
@@ -88,7 +104,7 @@ def _delimited(lines: list[str]) -> str | None:
 class Log:
     """A log being read. `bad`, `lines` and `fields` are complete once `rows()` has run to its end."""
 
-    text: str
+    text: str | bytes
     format: str
     lines: int = 0
     bad: int = 0
@@ -100,17 +116,27 @@ class Log:
 
     def rows(self) -> Iterator[Row]:
         self.lines = self.bad = 0
-        reader = {"zeek": self._zeek, "json": self._array, "csv": self._cells, "tsv": self._cells}.get(self.format)
-        for row in reader() if reader else self._each_line():
-            for name, value in row.items():
-                if name not in self.fields and len(self.fields) < MAX_FIELDS and value is not None:
-                    self.fields[name] = type_name(value)
+        readers = {
+            "zeek": self._zeek,
+            "json": self._array,
+            "csv": self._cells,
+            "tsv": self._cells,
+            "evtx": self._events,
+        }
+        for row in readers.get(self.format, self._each_line)():
+            if not row.keys() <= self.fields.keys():
+                for name, value in row.items():
+                    if name not in self.fields and len(self.fields) < MAX_FIELDS and value is not None:
+                        self.fields[name] = type_name(value)
             yield row
 
-    def _lines(self) -> Iterator[str]:
-        for line in io.StringIO(self.text):
-            line = line.rstrip("\r\n")
-            if not line.strip():
+    def _raw_lines(self) -> Iterator[Any]:
+        """Lines that are not empty, as text or bytes like the whole, without their ends."""
+        # An `io.StringIO` would take four bytes for each character.
+        opened = io.BytesIO(self.text) if isinstance(self.text, bytes) else _split(self.text)
+        for line in opened:
+            stripped = line.strip()
+            if not stripped:
                 continue
             if self.lines >= MAX_LINES:
                 self.is_cut = True
@@ -121,8 +147,16 @@ class Log:
                 continue
             yield line
 
+    def _lines(self) -> Iterator[str]:
+        for line in self._raw_lines():
+            text = line.decode("utf-8", "replace") if isinstance(line, bytes) else line
+            yield text.removeprefix("\ufeff").rstrip("\r\n")
+
     def _each_line(self) -> Iterator[Row]:
-        read = {"clf": _clf, "syslog": _syslog}.get(self.format, json_object)
+        read = {"clf": _clf, "syslog": _syslog, "logfmt": _logfmt}.get(self.format)
+        if read is None:
+            yield from self._objects()
+            return
         for line in self._lines():
             row = read(line)
             if row is None:
@@ -130,18 +164,58 @@ class Log:
             else:
                 yield row
 
+    def _objects(self) -> Iterator[Row]:
+        for line in self._raw_lines():
+            try:
+                row: Row = _decode(line)
+                if not _NESTED.isdisjoint(map(type, row.values())):
+                    row = flat(row)
+            except (msgspec.MsgspecError, UnicodeError, RecursionError):
+                text = line.decode("utf-8", "replace") if isinstance(line, bytes) else line
+                found = json_object(text.removeprefix("\ufeff"))  # it takes NaN and halves of surrogate pairs, too
+                if found is None:
+                    self.bad += 1
+                    continue
+                row = found
+            yield row
+
     def _array(self) -> Iterator[Row]:
-        try:
-            items = json.loads(self.text)
-        except (ValueError, RecursionError):
-            self.bad += 1
-            return
-        for item in items[:MAX_LINES]:
+        """One object after the other: the whole as Python objects would take ten times its bytes."""
+        text = self.text.decode("utf-8-sig", "replace") if isinstance(self.text, bytes) else self.text
+        decoder = json.JSONDecoder()
+        at = text.find("[") + 1
+        while at > 0:
+            at = _SPACE.match(text, at).end()  # type: ignore[union-attr]  # it matches the empty text, too
+            if at >= len(text) or text[at] == "]":
+                self.bad += at >= len(text)  # the end is missing
+                return
+            if self.lines >= MAX_LINES:
+                self.is_cut = True
+                return
             self.lines += 1
+            try:
+                item, at = decoder.raw_decode(text, at)
+            except (ValueError, RecursionError):
+                self.bad += 1
+                return
             if isinstance(item, dict):
                 yield flat(item)
             else:
                 self.bad += 1
+
+    def _events(self) -> Iterator[Row]:
+        from secgemini_jupyter.local_server.analyst.logs.windows import events
+
+        assert isinstance(self.text, bytes)
+        for row in events(self.text):
+            if self.lines >= MAX_LINES:
+                self.is_cut = True
+                return
+            self.lines += 1
+            if row is None:
+                self.bad += 1
+            else:
+                yield row
 
     def _cells(self) -> Iterator[Row]:
         lines = self._lines()
@@ -202,6 +276,15 @@ class Log:
             yield row
 
 
+def _split(text: str) -> Iterator[str]:
+    begin = 0
+    while begin < len(text):
+        end = text.find("\n", begin)
+        end = len(text) if end < 0 else end
+        yield text[begin:end]
+        begin = end + 1
+
+
 def json_object(line: str) -> Row | None:
     if not line.lstrip().startswith("{"):
         return None
@@ -247,6 +330,13 @@ def _syslog(line: str) -> Row | None:
     row["program"] = row["program"].strip("[]").rpartition("/")[2]
     row["pid"] = _number(row["pid"]) if row["pid"] and row["pid"] != "-" else None
     return row
+
+
+def _logfmt(line: str) -> Row | None:
+    row: Row = {}
+    for name, quoted, bare in _PAIRS.findall(line):
+        row[name] = re.sub(r"\\(.)", r"\1", quoted) if quoted else _number(bare)
+    return row if len(row) >= 2 else None
 
 
 def _number(cell: str) -> Any:

@@ -126,9 +126,9 @@ class LoadedLog:
         finally:
             self.db.set_progress_handler(None, 0)
 
-    def rows(self, condition: str = "1") -> Iterator[Row]:
-        """In the order of the log, without what is empty; booleans are booleans again."""
-        names = self.names
+    def rows(self, condition: str = "1", wanted: Sequence[str] = ()) -> Iterator[Row]:
+        """In the order of the log, without what is empty; booleans are such again. `wanted` columns alone, or all."""
+        names = [name for name in self.names if not wanted or name in wanted]
         truths = [name for name in names if self.kinds[name] == "bool"]
         query = f"SELECT {','.join(map(quoted, names)) or 'line'} FROM log WHERE {condition} ORDER BY line"  # noqa: S608
         for values in self.db.execute(query):

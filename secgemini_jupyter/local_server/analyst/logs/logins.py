@@ -167,11 +167,12 @@ def from_record(row: Row) -> Login | None:
     user = _first(row, _USER_FIELDS)
     if outcome is None or not (user or "auth_success" in row):
         return None
-    detail = _first(row, ("error_msg", "reason", "failure_reason", "error", "errorMessage", "status", "message"))
-    method = _first(row, ("auth_method", "method", "logon_type", "LogonType", "service", "mechanism"))
+    detail, method = _first(row, _DETAIL_FIELDS), _first(row, _METHOD_FIELDS)
     return Login(outcome, user, _first(row, _SOURCE_FIELDS), method, detail if outcome == "failure" else "")
 
 
+_DETAIL_FIELDS = ("error_msg", "reason", "failure_reason", "error", "errorMessage", "status", "message")
+_METHOD_FIELDS = ("auth_method", "method", "logon_type", "LogonType", "service", "mechanism")
 _ACTION_FIELDS = (
     "event",
     "action",
@@ -217,6 +218,13 @@ def may_tell_sql(columns: Sequence[str]) -> str:
     return f"({' OR '.join([*certain, of_login])})"
 
 
+TOLD_BY = frozenset(
+    {*_USER_FIELDS, *_SOURCE_FIELDS, *_OUTCOME_FIELDS, *_ACTION_FIELDS, *_DETAIL_FIELDS, *_METHOD_FIELDS}
+    | {"request_type", "client"}
+)
+"""Fields that `from_record` looks at."""
+
+
 def _principal(row: Row) -> str:
     """The client of a Kerberos row without its realm, which one log spells in several ways."""
     return str(row.get("client") or "").partition("/")[0]
@@ -246,6 +254,6 @@ def login_of(row: Row, read: Callable[[Row], Login | None], when: Any) -> Login 
 
 def has_logins(content: bytes, kind: str) -> bool:
     """Whether the first rows of a log tell of logins."""
-    log = Log(content.decode("utf-8-sig", "replace"), kind)
+    log = Log(content if kind == "evtx" else content.decode("utf-8-sig", "replace"), kind)
     read = reader(kind)
     return any(read(row) is not None for row in islice(log.rows(), 2_000))

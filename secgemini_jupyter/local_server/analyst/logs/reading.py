@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from secgemini_jupyter.local_server.analyst.logs.formats import FORMAT_NAMES, Log, log_format
-from secgemini_jupyter.local_server.analyst.sniff import as_text, unpack
+from secgemini_jupyter.local_server.analyst.logs.windows import MAGIC
+from secgemini_jupyter.local_server.analyst.sniff import SAMPLE, as_text, unpack
 from secgemini_jupyter.local_server.analyst.tool import FileOrText, ToolFailure
 
 
@@ -16,9 +17,13 @@ def open_log(arguments: FileOrText, files: Mapping[str, bytes]) -> Log:
         ToolFailure: it is no text, or no log of a known format.
     """
     content, is_cut = unpack(arguments.content(files))
-    text = as_text(content)
+    if content.startswith(MAGIC):
+        return Log(content, "evtx", is_cut=is_cut)
+    # The beginning tells; the whole as text would take its bytes once more.
+    is_wide = content[:2] in (b"\xff\xfe", b"\xfe\xff")
+    text = as_text(content if is_wide else content[:SAMPLE])
     kind = log_format(text) if text is not None else None
     if text is None or kind is None:
         known = ", ".join(FORMAT_NAMES.values())
         raise ToolFailure(f"{arguments.source!r} is no log of a known format ({known}).")
-    return Log(text, kind, is_cut=is_cut)
+    return Log(text if is_wide else content, kind, is_cut=is_cut)

@@ -73,9 +73,9 @@ class LogTable:
         """Which table it is, for a result."""
         return {"hash": self.hash, "lines": self.meta.lines, "is_complete": self.meta.is_complete}
 
-    def rows(self, limit: int = -1, condition: str = "1") -> Iterator[Row]:
-        """In the order of the log; booleans are booleans again."""
-        names = [column.name for column in self.columns]
+    def rows(self, limit: int = -1, condition: str = "1", wanted: Sequence[str] = ()) -> Iterator[Row]:
+        """In the order of the log; booleans are booleans again. `wanted` columns alone, or all."""
+        names = [column.name for column in self.columns if not wanted or column.name in wanted]
         truths = {column.name for column in self.columns if column.kind == "bool"}
         listed = ",".join(map(quoted, names)) or "line"
         query = f"SELECT {listed} FROM log WHERE {condition} ORDER BY line LIMIT ?"  # noqa: S608  # none of it from outside

@@ -6,11 +6,12 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from secgemini_jupyter.local_server.analyst import progress
 from secgemini_jupyter.local_server.analyst.logs.asking import LOGINS, is_about_logins_alone, is_question
 from secgemini_jupyter.local_server.analyst.logs.formats import FORMAT_NAMES
-from secgemini_jupyter.local_server.analyst.logs.logins import Login, login_of, may_tell_sql, reader
-from secgemini_jupyter.local_server.analyst.logs.reading import open_log
-from secgemini_jupyter.local_server.analyst.logs.tables import open_table
+from secgemini_jupyter.local_server.analyst.logs.loaded import LoadedLog, load_log
+from secgemini_jupyter.local_server.analyst.logs.logins import TOLD_BY, Login, login_of, may_tell_sql, reader
+from secgemini_jupyter.local_server.analyst.logs.tables import LogTable, open_table
 from secgemini_jupyter.local_server.analyst.logs.times import time_field
 from secgemini_jupyter.local_server.analyst.text import Plain, code, count, counted, moment, table, utc
 from secgemini_jupyter.local_server.analyst.tool import Call, FileOrText, Request, Tool, Wish, where
@@ -28,22 +29,29 @@ class LoginArguments(FileOrText):
 
 def auth_timeline(arguments: FileOrText, files: Mapping[str, bytes]) -> dict[str, Any]:
     table = open_table(arguments, files)
-    log = table or open_log(arguments, files)
+    log = table or load_log(arguments, files)
     read = reader(log.format)
+    names = list(log.fields) if isinstance(log, LogTable) else log.names
+    time_name = time_field(names)
+    wanted = [name for name in names if name in TOLD_BY or name in ("program", "message", time_name)]
+    # Only rows that may tell of a login, and of these no more than are kept.
+    if isinstance(log, LogTable):
+        every = log.rows(MAX_EVENTS + 1, may_tell_sql(names), wanted)
+    else:
+        is_told = "login_kind" in names or log.format == "syslog"
+        condition = ("login_kind <> ''" if "login_kind" in names else "0") if is_told else may_tell_sql(names)
+        every = log.rows(condition, wanted)
     events: list[Login] = []
     rows = by_row = 0
-    time_name: str | None = None
-    # Of a large table, only rows that may tell of a login, and of these no more than are kept.
-    every = table.rows(MAX_EVENTS + 1, may_tell_sql(list(table.fields))) if table else log.rows()
     for row in every:
         rows += 1
-        time_name = time_name or time_field(list(row))
+        progress.say("rows that may tell of a login read", rows)
         login = login_of(row, read, row.get(time_name) if time_name else None)
         if login and len(events) < MAX_EVENTS:
             events.append(login)
         by_row += login is not None
     is_cut = log.is_cut or by_row > len(events) or rows > MAX_EVENTS
-    rows = table.meta.rows if table else rows
+    rows = table.meta.rows if table else log.loaded if isinstance(log, LoadedLog) else rows
     if events and all(event.when is not None for event in events):
         events.sort(key=lambda event: event.when or 0.0)
     tries = [event for event in events if event.kind in ("success", "failure")]

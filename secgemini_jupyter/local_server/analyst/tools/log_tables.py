@@ -5,11 +5,15 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
+from secgemini_jupyter.local_server.analyst import progress
 from secgemini_jupyter.local_server.analyst.logs.asking import SUMMARY, is_question
-from secgemini_jupyter.local_server.analyst.logs.formats import FORMAT_NAMES, Row
-from secgemini_jupyter.local_server.analyst.logs.reading import open_log
+from secgemini_jupyter.local_server.analyst.logs.columns import Columns
+from secgemini_jupyter.local_server.analyst.logs.formats import FORMAT_NAMES
+from secgemini_jupyter.local_server.analyst.logs.loaded import LOGIN_COLUMNS, LoadedLog, load_log
+from secgemini_jupyter.local_server.analyst.logs.sql import quoted
 from secgemini_jupyter.local_server.analyst.logs.tables import COUNT_SECONDS, Counted, LogTable, open_table
 from secgemini_jupyter.local_server.analyst.logs.times import epoch, time_field
 from secgemini_jupyter.local_server.analyst.text import Plain, code, count, counted, listed, table, utc, visible
@@ -37,104 +41,74 @@ _EXECUTABLE = (
 )  # fmt: skip
 
 
-class _Times:
-    """First and last time of the rows, as far as they say it."""
-
-    def __init__(self) -> None:
-        self.first: float | None = None
-        self.last: float | None = None
-        self.zoneless = 0
-        self.dated = 0
-        self.written: list[str] = []
-
-    def add(self, value: Any) -> None:
-        if known := epoch(value):
-            self.dated += 1
-            self.zoneless += not known[1]
-            self.first = known[0] if self.first is None else min(self.first, known[0])
-            self.last = known[0] if self.last is None else max(self.last, known[0])
-        elif value not in (None, ""):
-            self.written = [*self.written[:1], str(value)[:40]]
-
-    def result(self) -> dict[str, Any]:
-        if self.first is not None and self.last is not None:
-            seconds = round(self.last - self.first, 3)
-            return {"first": self.first, "last": self.last, "seconds": seconds, "zoneless": self.zoneless}
-        return {"written": self.written}
-
-
-class _Notable:
-    """What is worth a line of its own: ports with their protocol, and programs that were transferred."""
-
-    def __init__(self) -> None:
-        self.ports: Counter[str] = Counter()
-        self.programs: Counter[tuple[str, str, Any]] = Counter()
-
-    def add(self, row: Row) -> None:
-        if (port := row.get("id.resp_p")) is not None and (proto := row.get("proto")):
-            self.ports[f"{port}/{proto}"[:60]] += 1
-        mime = str(row.get("resp_mime_types") or row.get("mime_type") or "")
-        if mime and any(kind in mime for kind in _EXECUTABLE):
-            size = row.get("response_body_len", row.get("total_bytes"))
-            host = str(row.get("host") or row.get("tx_hosts") or "")
-            self.programs[mime[:100], host[:300], size if isinstance(size, int) else None] += 1
-
-    def result(self) -> dict[str, Any]:
-        return {
-            "ports": [[port, n] for port, n in self.ports.most_common(10)],
-            "executables": [
-                {"mime_type": mime, "host": host, "bytes": size, "count": n}
-                for (mime, host, size), n in self.programs.most_common(50)
-            ],
-        }
-
-
-def _read(
-    arguments: FileOrText, files: Mapping[str, bytes], notable: _Notable
-) -> tuple[dict[str, Any], dict[str, Counter[Any]], list[Row]]:
-    log = open_log(arguments, files)
-    times, counters, sample = _Times(), dict[str, Counter[Any]](), list[Row]()
-    time_name: str | None = None
-    rows = 0
-    for row in log.rows():
-        rows += 1
-        notable.add(row)
-        time_name = time_name or time_field(list(row))
-        if time_name:
-            times.add(row.get(time_name))
-        if len(sample) < 5:
-            sample.append(dict(list(row.items())[:30]))
-        for name, value in row.items():
-            counter = counters.get(name)
-            if counter is None and len(counters) < 500:
-                counter = counters[name] = Counter()
-            if counter is None or value is None or value == "":
-                continue
-            value = value[:300] if isinstance(value, str) else value
-            if value in counter or len(counter) < MAX_DISTINCT:
-                counter[value] += 1
-    head = {
-        "source": arguments.source,
+def _head(log: LoadedLog, source: str, counted: Mapping[str, Counted]) -> dict[str, Any]:
+    columns = Columns(log.db, log.kinds)
+    names = [name for name in log.names if name not in LOGIN_COLUMNS]
+    return {
+        "source": source,
         "format": log.format,
         "path": log.path,
-        "rows": rows,
+        "rows": log.loaded,
         "lines": log.lines,
         "bad_lines": log.bad,
         "is_cut": log.is_cut,
-        "time_field": time_name,
-        "time": times.result(),
+        "time_field": columns.time.name if columns.time else time_field(names),
+        "time": _time_of(log, columns),
         "fields": [
             {
                 "name": name[:100],
-                "type": kind,
-                "distinct": len(counters.get(name, ())),
-                "filled": counters[name].total(),
+                "type": log.kinds[name],
+                "distinct": counted[name].distinct,
+                "filled": counted[name].total,
             }
-            for name, kind in log.fields.items()
-            if name in counters
+            for name in names
         ][:200],
     }
-    return head, counters, sample
+
+
+def _time_of(log: LoadedLog, columns: Columns) -> dict[str, Any]:
+    """First and last time of the rows, as far as they say it."""
+    name = columns.time.name if columns.time else time_field(log.names)
+    if name is None:
+        return {"written": []}
+    column, first, last, zoneless, written = quoted(name), None, None, 0, list[str]()
+    query = f"SELECT {column}, count(*) FROM log WHERE {column} IS NOT NULL GROUP BY 1 ORDER BY min(line)"  # noqa: S608
+    if columns.time and columns.time.kind == "number":
+        query = f"SELECT min({column}), 1 FROM log UNION ALL SELECT max({column}), 1 FROM log"  # noqa: S608
+    for value, number in log.db.execute(query):
+        if known := epoch(value):
+            zoneless += 0 if known[1] else number
+            first = known[0] if first is None else min(first, known[0])
+            last = known[0] if last is None else max(last, known[0])
+        elif value not in (None, ""):
+            written = [*written[:1], str(value)[:40]]
+    if first is not None and last is not None:
+        return {"first": first, "last": last, "seconds": round(last - first, 3), "zoneless": zoneless}
+    return {"written": written}
+
+
+def _count_all(log: LoadedLog) -> dict[str, Counted]:
+    """How often the values of each column occur."""
+    found = {}
+    for name in log.names:
+        if name in LOGIN_COLUMNS:
+            continue
+        column, counter, total = quoted(name), Counter[Any](), 0
+        cursor = log.db.execute(f"SELECT {column} FROM log WHERE {column} <> ''")  # noqa: S608
+        while chunk := cursor.fetchmany(20_000):
+            total += len(chunk)
+            if len(counter) < MAX_DISTINCT:
+                counter.update(value for (value,) in chunk)
+        progress.say(f"values of {name[:40]} counted", total)
+        as_told = (lambda value: bool(value)) if log.kinds[name] == "bool" else _told
+        top = [(as_told(value), n) for value, n in counter.most_common(10)]
+        some = [as_told(value) for value in islice(counter, 20)]
+        found[name] = Counted(min(len(counter), MAX_DISTINCT), total, top, some)
+    return found
+
+
+def _told(value: Any) -> Any:
+    return value[:300] if isinstance(value, str) else value
 
 
 def _read_table(table: LogTable, source: str) -> dict[str, Any]:
@@ -164,45 +138,54 @@ def _read_table(table: LogTable, source: str) -> dict[str, Any]:
 
 def log_load(arguments: FileOrText, files: Mapping[str, bytes]) -> dict[str, Any]:
     if table := open_table(arguments, files):
-        head, sample = _read_table(table, arguments.source), [dict(list(row.items())[:30]) for row in table.rows(5)]
+        head, rows = _read_table(table, arguments.source), table.rows(5)
     else:
-        head, _, sample = _read(arguments, files, _Notable())
-    return head | {
-        "sample": [{k[:100]: v[:300] if isinstance(v, str) else v for k, v in row.items()} for row in sample]
-    }
+        log = load_log(arguments, files)
+        head, rows = _counted_head(log, arguments.source)[0], log.rows("line <= 5")
+    sample = [{k[:100]: _told(v) for k, v in islice(row.items(), 30) if k not in LOGIN_COLUMNS} for row in rows]
+    return head | {"sample": sample}
 
 
 def log_summary(arguments: FileOrText, files: Mapping[str, bytes]) -> dict[str, Any]:
     if table := open_table(arguments, files):
         return _table_summary(table, arguments.source)
-    notable = _Notable()
-    head, counters, _ = _read(arguments, files, notable)
-    counted = {
-        name: Counted(len(counter), counter.total(), counter.most_common(10), list(counter)[:20])
-        for name, counter in counters.items()
-    }
-    return head | {"top": _top(head, counted)} | notable.result()
+    log = load_log(arguments, files)
+    head, counted = _counted_head(log, arguments.source)
+    return head | {"top": _top(head, counted)} | _notable(log.db, set(log.names), [])
+
+
+def _counted_head(log: LoadedLog, source: str) -> tuple[dict[str, Any], dict[str, Counted]]:
+    counted = _count_all(log)
+    return _head(log, source, counted), counted
+
+
+def _notable(db: sqlite3.Connection, names: set[str], left_out: list[str]) -> dict[str, Any]:
+    """What is worth a line of its own: ports with their protocol, and programs that were transferred."""
+    result: dict[str, Any] = {"ports": [], "executables": [], "left_out": left_out}
+    for name, query, needed in _NOTABLE:
+        try:
+            if needed <= names:
+                result[name] = [list(row) for row in db.execute(query)]
+        except sqlite3.Error:  # interrupted
+            left_out.append(name)
+    fields = ("mime_type", "host", "bytes", "count")
+    result["executables"] = [dict(zip(fields, row, strict=True)) for row in result["executables"]]
+    return result
 
 
 def _table_summary(table: LogTable, source: str) -> dict[str, Any]:
     head, counted = _read_table(table, source), table.counted()
-    result: dict[str, Any] = {"ports": [], "executables": [], "left_out": []}
+    left_out: list[str] = []
     uncounted = [column for column in table.columns if column.distinct is None and column.name in _TELLING]
     with table.limited(COUNT_SECONDS):
-        for column in uncounted:
+        for number, column in enumerate(uncounted):
+            progress.say("fields counted", number, len(uncounted))
             try:
                 counted[column.name] = table.count(column)
             except sqlite3.Error:  # interrupted
-                result["left_out"].append(column.name)
-        for name, query, needed in _NOTABLE:
-            try:
-                if needed <= {column.name for column in table.columns}:
-                    result[name] = [list(row) for row in table.db.execute(query)]
-            except sqlite3.Error:
-                result["left_out"].append(name)
-    names = ("mime_type", "host", "bytes", "count")
-    result["executables"] = [dict(zip(names, row, strict=True)) for row in result["executables"]]
-    return head | {"top": _top(head, counted)} | result
+                left_out.append(column.name)
+        notable = _notable(table.db, {column.name for column in table.columns}, left_out)
+    return head | {"top": _top(head, counted)} | notable
 
 
 _NOTABLE = (
@@ -226,7 +209,7 @@ _NOTABLE = (
         )
     ),
 )
-"""What `_Notable` finds, as queries: name in the result, query, fields that it needs."""
+"""Name in the result, query, fields that it needs."""
 
 
 def _top(head: dict[str, Any], counted: Mapping[str, Counted]) -> list[dict[str, Any]]:
