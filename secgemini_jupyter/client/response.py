@@ -27,6 +27,9 @@ class Texts(list[str]):
         return "\n\n".join(text.strip("\n") for text in self)
 
 
+_DATA = frozenset({"sec-gemini/table", "sec-gemini/timeline", "sec-gemini/graph"})
+
+
 @dataclass(frozen=True)
 class SessionResponse:
     """What one prompt brought.
@@ -92,8 +95,15 @@ class SessionResponse:
 
     @property
     def answer(self) -> str:
-        """The results joined."""
-        return str(self.text())
+        """The results joined; of a text with tables, timelines and graphs beside it, the text (`text()` has all)."""
+        texts = [
+            message.text
+            for message in shown(self.messages)
+            if message.message_type is MessageType.RESULT
+            and message.text is not None
+            and (message.mime_type or "") not in _DATA
+        ]
+        return str(Texts(texts) if texts else self.text())
 
     def tables(self) -> list[pd.DataFrame]:
         """Every table of the answer: table and CSV messages, then lists of JSON objects, then tables in the text.

@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from secgemini_jupyter.errors import ProtocolError
-from secgemini_jupyter.models import Message, read_json
+from secgemini_jupyter.models import Message, Role, read_json
 from secgemini_jupyter.render.answer import results
 from secgemini_jupyter.render.payloads import is_json, is_markdown, read_code, read_table
 from secgemini_jupyter.render.tables import Table
@@ -77,8 +77,16 @@ def json_in(messages: Sequence[Message]) -> Iterator[Any]:
 
 
 def tables_in(messages: Sequence[Message]) -> list[Table]:
-    """Tables of an answer: payloads, then JSON records, then Markdown tables and CSV fences; as their texts say."""
+    """Tables of an answer: payloads, then JSON records, then Markdown tables and CSV fences; as their texts say.
+
+    Those that the service remarks on an answer (role `system`) come last.
+    """
     found = results(messages)
+    said = [message for message in found if message.role is not Role.SYSTEM]
+    return [*_tables(said), *_tables([message for message in found if message.role is Role.SYSTEM])]
+
+
+def _tables(found: Sequence[Message]) -> list[Table]:
     tables = [read_table(message.mime_type, message.content or "") for message in found]
     tables += [
         records(value)

@@ -48,6 +48,7 @@ def test_several_results_are_kept_apart(session: Any) -> None:
     response = session.query('first [[type sec-gemini/table [{"a": 1}, {"a": 2}]]] [[type text/csv x,y\n1,2]]')
     assert len(response.text()) == 3
     assert response.text()[0] == "first"
+    assert response.answer == "first\n\nx,y\n1,2"  # the table goes with it
     assert [list(table.columns) for table in response.tables()] == [["a"], ["x", "y"]]
     assert len(response.to_frame()) == len(response.messages)
 

@@ -230,7 +230,7 @@ def keyless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
 
 
 def test_without_a_key_the_local_service_answers_and_says_so(keyless: Kernel) -> None:
-    assert "local analyst, not Sec-Gemini" in said(keyless, "")
+    assert "local echo, not Sec-Gemini" in said(keyless, "")
     ran = keyless.run("%%secgemini\nhello")
     assert ran.status == "ok", ran.error
     notice, answer = ran.outputs

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secgemini_jupyter.models import Message, MessageType
+from secgemini_jupyter.models import Message, MessageType, Role
 from secgemini_jupyter.transcript.contents import Block, blocks, code_in, json_in, tables_in
 from secgemini_jupyter.transcript.tables import table_frame
 
@@ -187,6 +187,13 @@ def test_payloads_then_records_then_text() -> None:
     assert names == [["p", "p.1"], ["js"], ["timestamp", "event"], ["md"], ["cs", "v"]]
     assert found[0].attrs == {"title": "T"}
     assert found[2]["timestamp"].tolist() == [1]
+
+
+def test_what_the_service_remarks_on_an_answer_comes_last() -> None:
+    remark = Message(
+        message_type=MessageType.RESULT, content='[{"remark": 1}]', mime_type="sec-gemini/table", role=Role.SYSTEM
+    )
+    assert [list(frame.columns) for frame in frames(remark, result("| md |\n|---|\n| 1 |"))] == [["md"], ["remark"]]
 
 
 def test_text_without_tables() -> None:
