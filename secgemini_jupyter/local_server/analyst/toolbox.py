@@ -30,6 +30,8 @@ TOOLSETS = {
     "auth": "Logins in logs: who, from where, how often, what failed.",
     "log_tables": "Logs: what is in them, as tables.",
     "log_queries": "Logs: questions as SQL.",
+    "yara_scan": "Your YARA rules over attachments (extra `analyst`).",
+    "sigma_run": "Your Sigma rules over logs (extra `analyst`).",
 }
 """Modules with what they are good for, in the order in which a plan runs them and the analyst lists what it can do.
 

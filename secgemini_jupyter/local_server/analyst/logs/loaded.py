@@ -14,6 +14,7 @@ from secgemini_jupyter.local_server.analyst import progress
 from secgemini_jupyter.local_server.analyst.logs.formats import Log, Row
 from secgemini_jupyter.local_server.analyst.logs.logins import from_message
 from secgemini_jupyter.local_server.analyst.logs.reading import open_log
+from secgemini_jupyter.local_server.analyst.logs.regexp import regexp
 from secgemini_jupyter.local_server.analyst.logs.sql import quoted, sql_value
 from secgemini_jupyter.local_server.analyst.logs.times import epoch
 from secgemini_jupyter.local_server.analyst.tool import FileOrText
@@ -35,6 +36,7 @@ class LoadedLog:
         self.db = sqlite3.connect(":memory:", isolation_level=None)
         self.db.execute("PRAGMA temp_store = MEMORY")
         self.db.create_function("epoch_of", 1, epoch_of, deterministic=True)
+        self.db.create_function("regexp", 2, regexp, deterministic=True)
         self._by_field: dict[str, str] = {}
         self._taken = {"line"}  # SQLite compares names without case
         self.loaded, self.was_stopped = 0, False

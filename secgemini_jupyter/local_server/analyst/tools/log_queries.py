@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from secgemini_jupyter.local_server.analyst.logs.loaded import epoch_of, load_log
+from secgemini_jupyter.local_server.analyst.logs.regexp import regexp
 from secgemini_jupyter.local_server.analyst.logs.tables import SQL_SECONDS, open_table
 from secgemini_jupyter.local_server.analyst.text import Plain, code, count, table
 from secgemini_jupyter.local_server.analyst.tool import Call, FileOrText, Request, Tool, ToolFailure, Wish, where
@@ -48,6 +49,7 @@ class SqlArguments(FileOrText):
 def log_sql(arguments: SqlArguments, files: Mapping[str, bytes]) -> dict[str, Any]:
     if found := open_table(arguments, files):
         found.db.create_function("epoch_of", 1, epoch_of, deterministic=True)
+        found.db.create_function("regexp", 2, regexp, deterministic=True)
         database, names = found.guarded(arguments.optional, authorize), list(found.fields)
         with found.limited(SQL_SECONDS):
             columns, rows = _select(database, arguments.sql, names, SQL_SECONDS)
