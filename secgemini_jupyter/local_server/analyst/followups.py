@@ -12,19 +12,18 @@ from secgemini_jupyter.local_server.analyst.earlier import MAX_RECALLED, RECALL,
 from secgemini_jupyter.local_server.analyst.intents import Intent, read_act, read_intent
 from secgemini_jupyter.local_server.analyst.listing import (
     Item,
-    as_list,
     as_table,
     described,
     in_form,
     is_shape,
     main_value,
     picked,
-    with_property,
 )
 from secgemini_jupyter.local_server.analyst.planner import Plan, make_plan, specific_calls
 from secgemini_jupyter.local_server.analyst.planner import why as planned
 from secgemini_jupyter.local_server.analyst.prompts import request_of
-from secgemini_jupyter.local_server.analyst.text import code, count, listed
+from secgemini_jupyter.local_server.analyst.taking import by_words, mentions, of_kind, told_items
+from secgemini_jupyter.local_server.analyst.text import code, count
 from secgemini_jupyter.local_server.analyst.tool import Call, Request
 from secgemini_jupyter.local_server.analyst.wishes import Wish, part
 
@@ -109,14 +108,14 @@ def _form(request: Request, _intent: Intent, past: Past, _all: Sequence[Past]) -
             kept = [{"value": value} for value in values]
             shown = code(values[0], 2_000) if single else text
             return _recall(request, past, f"only {words}", kept, shown, part_=words)
-        kept = _by_words(past.items, words) or []
+        kept = by_words(past.items, words) or []
         if not kept:
             return None
-        return _recall(request, past, f"only {words}", kept, _shown(kept, wish), part_=words)
+        return _recall(request, past, f"only {words}", kept, told_items(kept, wish), part_=words)
     if wish.as_table or wish.as_csv or wish.as_list or past.is_recollection:
         text = in_form(past.items, (), json=wish.as_json, csv_=wish.as_csv, table_=wish.as_table)
         if past.is_recollection and not (wish.as_json or wish.as_csv or wish.as_table):
-            text = _shown(past.items, wish)
+            text = told_items(past.items, wish)
         if not wish.is_bare:
             form = "as a table" if wish.as_table else "as a list"
             text = f"{past.name[0].upper()}{past.name[1:]}, {form}:\n\n{text}"
@@ -161,7 +160,7 @@ def _count(request: Request, intent: Intent, past: Past, _all: Sequence[Past]) -
     if intent.word:
         values = picked(items, intent.word.lower())
         kept = (
-            _by_words(items, intent.word, negated=intent.negated) if values is None else [{"value": v} for v in values]
+            by_words(items, intent.word, negated=intent.negated) if values is None else [{"value": v} for v in values]
         )
         if kept is None:
             return None
@@ -174,20 +173,20 @@ def _count(request: Request, intent: Intent, past: Past, _all: Sequence[Past]) -
 
 def _filter(request: Request, intent: Intent, past: Past, _all: Sequence[Past]) -> FollowUp | None:
     items = past.items
-    kept = None if past.is_selection else _by_words(items, intent.word, negated=intent.negated)
+    kept = None if past.is_selection else by_words(items, intent.word, negated=intent.negated)
     if kept is None:
         return None
     word = f"{'not ' if intent.negated else ''}{intent.word}"
     told = f"**{len(kept):,} of {len(items):,}** in {past.name} {'is' if len(kept) == 1 else 'are'} {word}"
     if not kept:
         return _recall(request, past, word, kept, f"None of the {len(items):,} in {past.name} is {word}.")
-    shown = _shown(kept, request.wish)
+    shown = told_items(kept, request.wish)
     text = shown if request.wish.is_bare else f"{told}:\n\n{shown}"
     return _recall(request, past, word, kept, text, part_=word)
 
 
 def _select(request: Request, intent: Intent, past: Past, all_: Sequence[Past]) -> FollowUp | None:
-    items, kind = _of_kind(past.items, intent.word)
+    items, kind = of_kind(past.items, intent.word)
     first = intent.first
     if first == 0:  # the next one: after the one that was told last
         first = _after(all_, past)
@@ -199,13 +198,13 @@ def _select(request: Request, intent: Intent, past: Past, all_: Sequence[Past]) 
         return None
     if len(kept) > 1 or intent.number > 1:
         told = f"The {'last' if first < 0 else 'first'} {len(kept)} of {len(items):,}{kind} in {past.name}:"
-        shown = _shown(kept, request.wish)
+        shown = told_items(kept, request.wish)
     else:
         place = _NAMES.get(first) or f"{first}."
         told = f"The {place} of {len(items):,}{kind} in {past.name}: **{code(main_value(kept[0]), 2_000)}**"
         shown = described(kept[0]) if len(kept[0]) > 1 else ""
         if request.wish.is_bare or request.wish.as_table:
-            shown = _shown(kept, request.wish)
+            shown = told_items(kept, request.wish)
     text = shown if request.wish.is_bare else f"{told}\n\n{shown}".strip()
     position = len(items) if first == -1 else first
     return _recall(request, past, f"{first}", kept, text, position=position)
@@ -229,22 +228,25 @@ def _swap(request: Request, intent: Intent, past: Past, _all: Sequence[Past]) ->
         return FollowUp(
             f"The question of {past.name}, about {code(value)}. {planned(calls)}", replace(request, wish=wish), calls
         )
-    for prompt in _with_value(past, value):
-        again = replace(request_of(prompt, request.attachments), table=request.table)
+    kept = [item for item in past.items if mentions(item, value)]
+    swapped, appended = _with_value(past, value)
+    for prompt in [*swapped, *([] if kept else appended)]:
+        same = [each for each in request.attachments if each.name in past.files]
+        again = replace(request_of(prompt, same or request.attachments), table=request.table)
         calls = [call for call in specific_calls(again) if value.lower() in repr(call.arguments).lower()]
         if calls:
-            return FollowUp(f"The question of {past.name}, with {code(value)}. {planned(calls)}", again, calls)
-    kept = [item for item in past.items if _mentions(item, value)]
+            why = f"The question of {past.name}, with {code(value)}. {planned(calls)}"
+            return FollowUp(why, again, calls)
     if not kept:
         return None
     told = f"{count(len(kept), 'item')} in {past.name} with {code(value)}:\n\n"
     shown = described(kept[0]) if len(kept) == 1 else as_table(kept)
-    return _recall(request, past, f"with {value}", kept, told + shown)
+    return _recall(request, past, f"with {value}", kept, told + shown, part_=value)
 
 
 def _act(request: Request, intent: Intent, past: Past, _all: Sequence[Past]) -> FollowUp | None:
     """A tool on what was listed: the values are shown to it, as pasted text would be, and said in no prompt."""
-    items, _ = _of_kind(past.items, intent.word)
+    items, _ = of_kind(past.items, intent.word)
     first = intent.first
     kept = items[first:] if first < 0 else items[first - 1 :]
     values = list(dict.fromkeys(main_value(item) for item in kept[: min(intent.number, MAX_VALUES)]))
@@ -312,57 +314,6 @@ def _recall(
     return FollowUp(why, request, recalled=Recalled(call, result, text))
 
 
-def _shown(items: Sequence[Item], wish: Wish) -> str:
-    if wish.as_json or wish.as_csv or wish.as_table:
-        return in_form(items, (), json=wish.as_json, csv_=wish.as_csv, table_=wish.as_table)
-    values = list(dict.fromkeys(main_value(item) for item in items))
-    if wish.one_sentence or wish.one_word:
-        return listed(values, 10) if wish.one_sentence else str(values[0] if len(values) == 1 else len(values))
-    is_told = all(len(item) < 3 for item in items) or len(values) == len(items)
-    return as_list(values) if is_told else as_table(items)
-
-
-def _of_kind(items: list[Item], word: str) -> tuple[list[Item], str]:
-    """The items of a kind ("domain"), all if no kind is named or known; and how it is told."""
-    words = word.lower().removesuffix(" one").strip()
-    if not words or words in ("one", "ones"):
-        return items, ""
-    if values := picked(items, words):
-        return [{"value": value} for value in values], f" ({words})"
-    kept = _by_words(items, words)
-    return (kept, f" ({words})") if kept else (items, "")
-
-
-def _by_words(items: Sequence[Item], words: str, *, negated: bool = False) -> list[Item] | None:
-    """The items of which each of the words is true; None if nothing in them tells of one."""
-    kept = list(items)
-    told = False
-    for word in re.findall(r"[^\W_][\w-]*", words.lower()):
-        if word in (
-            "ip",
-            "ips",
-            "address",
-            "addresses",
-            "ones",
-            "one",
-            "login",
-            "logins",
-            "entries",
-            "rows",
-            "items",
-            "the",
-        ):
-            continue
-        found = with_property(items, word)
-        if found is None:
-            return None
-        told = True
-        kept = [item for item in kept if item in found]
-    if not told:
-        return None
-    return [item for item in items if item not in kept] if negated else kept
-
-
 def _after(all_: Sequence[Past], past: Past) -> int:
     newest = all_[0].outcomes[0].result if all_ and all_[0].is_selection else None
     if newest is None or past.is_selection:
@@ -375,15 +326,15 @@ def _about_file(arguments: dict[str, Any], name: str) -> dict[str, Any]:
     return kept | {"file": name}
 
 
-def _with_value(past: Past, value: str) -> list[str]:
-    """The earlier prompt with the value in place of one that its calls were given; then with the value after it."""
+def _with_value(past: Past, value: str) -> tuple[list[str], list[str]]:
+    """The earlier prompt with the value in place of one that its calls were given; and with the value after it."""
     prompt = past.prompt.strip()
     if len(prompt) > 2_000 or "\n" in prompt:
-        return []
+        return [], []
     given: dict[str, None] = {}
     for each in past.outcomes:
-        for argument in each.call.arguments.values():
-            if isinstance(argument, str):
+        for name, argument in each.call.arguments.items():
+            if isinstance(argument, str) and name not in ("file", "table"):
                 given[argument] = None
                 given |= dict.fromkeys(re.findall(r"'%?([^'%]{1,100})%?'", argument[:4_000]))
     found = [v for v in given if 1 < len(v) < 200 and re.search(rf"(?<!\w){re.escape(v)}(?!\w)", prompt, re.IGNORECASE)]
@@ -391,9 +342,5 @@ def _with_value(past: Past, value: str) -> list[str]:
         re.sub(rf"(?<!\w){re.escape(v)}(?!\w)", lambda _: value, prompt, flags=re.IGNORECASE)
         for v in sorted(found, key=len, reverse=True)
     ]
-    return [*swapped, f"{prompt.rstrip(' ?.!')} for {value}?", f"{prompt.rstrip(' ?.!')} {value}?"]
-
-
-def _mentions(item: Item, value: str) -> bool:
-    pattern = re.compile(rf"(?<![\w.]){re.escape(value)}(?![\w.]*\w)", re.IGNORECASE)
-    return any(pattern.search(str(each)[:2_000]) for each in item.values() if each is not None)
+    said = prompt.rstrip(" ?.!")
+    return swapped, [f"{said} for {value}?", f"{said} {value}?"]

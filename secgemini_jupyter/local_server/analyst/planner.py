@@ -5,20 +5,24 @@ Only what the user says can start a tool. Pasted text and attachments are looked
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from secgemini_jupyter.local_server.analyst.abilities import nothing_fits as nothing_fits
 from secgemini_jupyter.local_server.analyst.dictated import dictated, perhaps_dictated
 from secgemini_jupyter.local_server.analyst.first_look import first_look
-from secgemini_jupyter.local_server.analyst.prompts import questions
+from secgemini_jupyter.local_server.analyst.prompts import is_only_a_wish, questions
 from secgemini_jupyter.local_server.analyst.prompts import request_of as request_of
 from secgemini_jupyter.local_server.analyst.prompts import split_prompt as split_prompt
 from secgemini_jupyter.local_server.analyst.text import code
 from secgemini_jupyter.local_server.analyst.tool import Call, Request, Wish
 from secgemini_jupyter.local_server.analyst.toolbox import tools
+from secgemini_jupyter.local_server.analyst.wishes import MAX_SAID, without_forms, without_wishes
 
 MAX_CALLS = 12
+MAX_BARE = 200
+"""Characters of a prompt that is tried again without what it says of the answer's form."""
 
 _INSTEAD = {
     "log_sql": ("log_summary", "auth_timeline"),
@@ -52,6 +56,7 @@ def make_plan(request: Request) -> Plan:
     if (literal := dictated(request.prompt)) is not None:
         return Plan((), "The prompt dictates its answer; no tool is needed.", request.wish, literal)
     calls, unanswered = _calls_for(request)
+    calls = calls or _without_its_form(request)
     if not calls and (literal := perhaps_dictated(request.prompt)) is not None:
         return Plan((), "The prompt dictates its answer; no tool is needed.", request.wish, literal)
     is_guess = not calls
@@ -76,8 +81,31 @@ def plan_for(request: Request) -> Plan:
     return make_plan(request)
 
 
+def _without_forms(request: Request) -> Request:
+    """The request without "as JSON" and the like, which say nothing of what is asked."""
+    prompt = request.prompt.strip()
+    if request.wish.is_plain or len(request.instruction) > MAX_SAID:
+        return request
+    said = without_forms(request.instruction).strip(" ,;-")
+    if request.pasted:
+        return replace(request, instruction=said or request.instruction)
+    return replace(request, instruction=said, prompt=said) if said and prompt == request.instruction else request
+
+
+def _without_its_form(request: Request) -> list[Call]:
+    """The calls for what is left of a prompt without its wishes: "OceanLotus as JSON", "only the id of OceanLotus"."""
+    if request.wish.is_plain or request.pasted or len(request.prompt) > MAX_BARE or is_only_a_wish(request.prompt):
+        return []
+    left = re.sub(r"\s+", " ", without_wishes(request.prompt)).strip(" ,.:;?!-")
+    for prompt in (left, f"What is {left}?", f"Who is {left}?") if left else ():
+        if calls := specific_calls(replace(request, prompt=prompt, instruction=prompt)):
+            return calls
+    return []
+
+
 def _calls_for(request: Request) -> tuple[list[Call], list[str]]:
     """The calls of all questions of a prompt, in their order; and the questions that no tool fits."""
+    request = _without_forms(request)
     whole = specific_calls(request)
     parts = questions(request)
     if len(parts) < 2:

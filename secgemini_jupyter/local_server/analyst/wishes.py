@@ -40,7 +40,10 @@ class Wish:
 
 def _form(name: str, *more: str) -> re.Pattern[str]:
     """A form by its name: `as a plain NAME`, `NAME please`."""
-    lead = r"(?:as|in(?:to)?|to|only|just|return|output|valid|als|en|como|format(?:ted)?(?:\s+as)?|give\s+me|make\s+it)"
+    lead = (
+        r"(?:as|in(?:to)?|to|only|just|return|output|valid|als|en|como|format(?:ted)?(?:\s+as)?|give\s+me"
+        r"|make\s+it)"
+    )
     parts = [
         rf"\b{lead}\s+(?:an?\s+|una?\s+|eine?\s+)?(?:valid\s+|plain\s+|raw\s+|proper\s+|markdown\s+|md\s+"
         rf"|nice\s+)?{name}\b",
@@ -78,8 +81,16 @@ _ONLY = re.compile(
     r"(?:the\s+|its\s+|their\s+|die\s+|den\s+|das\s+|l[ao]s?\s+|les\s+)?([\w&-]+(?:\s+[\w&-]+){0,2})",
     re.IGNORECASE,
 )
+_LIST_ALONE = re.compile(
+    r"^\W*(?:please\s+)?(?:list|give|show|extract|pull|print|output|return|find|get|name)\s+(?:me\s+)?(?:out\s+)?"
+    r"(?:all\s+)?(?:of\s+)?(?:the\s+)?([\w&-]{2,40}(?:\s+(?:addresses|names|numbers))?)\s+(?:in|of|from|out|that)\b"
+    r"(?=.*\b(?:nothing else|nothing more|no explanations?|without (?:any )?explanations?)\b)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""A part that is asked for, in a prompt that wants nothing beside it: "list the hashes in report.txt, nothing "
+"else"."""
 _ONLY_AFTER = re.compile(
-    r"\b(?:the\s+|its\s+)?([\w&-]{2,40}(?:\s+(?:addresses|names|numbers))?)(?:\s+only\b"
+    r"(?<![\w.])(?:the\s+|its\s+)?([\w&-]{2,40}(?:\s+(?:addresses|names|numbers))?)(?:\s+only\b"
     r"|,?\s+(?:and\s+)?nothing else\b|,?\s+no explanations?\b)",
     re.IGNORECASE,
 )
@@ -114,6 +125,8 @@ def wish_of(instruction: str) -> Wish:
 
 
 def _only(instruction: str) -> str:
+    if alone := _LIST_ALONE.match(instruction):
+        return alone[1].lower()
     for found in _ONLY.finditer(instruction):
         words = found[1].lower()
         if not _NO_PART.match(words):
@@ -128,10 +141,25 @@ def part(wish: Wish) -> str:
     return _LINKS.sub("", wish.only).strip()
 
 
-def without_wishes(text: str) -> str:
-    """What is left of a prompt when the words of its wishes are taken out."""
+def without_forms(text: str) -> str:
+    """What is left of a prompt without the words that say in which form its answer is wanted."""
     for pattern in _FORMS.values():
         text = pattern.sub(" ", text)
-    for pattern in (_ONLY, _ONLY_AFTER):
-        text = pattern.sub(lambda found: found[0] if _NO_PART.match(found[1].lower()) else " ", text)
     return text
+
+
+def without_wishes(text: str) -> str:
+    """What is left of a prompt when the words of its wishes are taken out."""
+    text = without_forms(text)
+    for pattern in (_ONLY, _ONLY_AFTER):
+        text = pattern.sub(_without_part, text)
+    return text
+
+
+def _without_part(found: re.Match[str]) -> str:
+    """ "only the id of OceanLotus" → " OceanLotus"."""
+    words = found[1]
+    if _NO_PART.match(words.lower()):
+        return found[0]
+    link = re.search(r"\s(?:of|for|from|in)\b", words)
+    return words[link.end() :] if link else " "

@@ -79,8 +79,8 @@ class AnalystEngine:
             text += (
                 f"\n\nThe logs table {code(turn.lost_table)} is not here any more: upload the log and attach it again."
             )
-        await caller.show(composing.payloads(request, outcomes, text))
         await self._say_whole(turn, MessageType.RESULT, text, State.AGENT_DONE)
+        await caller.show(composing.payloads(request, outcomes, text))  # below it, as a cell shows them in order
 
     async def _say_whole(
         self, turn: EngineTurn, message_type: MessageType, text: str, state: State, *, title: str | None = None

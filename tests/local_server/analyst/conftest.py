@@ -57,7 +57,8 @@ class RecordedTurn:
 
     @property
     def answer(self) -> str:
-        (result,) = (m for m in self.said if m.message_type is MessageType.RESULT and m.status_code == 200)
+        results = [m for m in self.said if m.message_type is MessageType.RESULT and m.status_code == 200]
+        (result,) = (m for m in results if m.mime_type in (None, "text/plain"))
         return str(result.content)
 
     @property

@@ -261,7 +261,8 @@ def _is_readable(data: bytes) -> bool:
 
 
 _ENCODED = (
-    r"\b(?:decod|decrypt|de-?obfuscat|decompress|unbase64|unwrap|un-?escap)\w*|\brot-?13\b|\bbase-?(?:32|64)\b|\bxor\b"
+    r"\b(?:decod|decrypt|de-?obfuscat|decompress|unbase64|unwrap|un-?escap|dekodier|entschl[uü]ssel|decodific"
+    r"|descifr)\w*|\brot-?13\b|\bbase-?(?:32|64)\b|\bxor\b"
 )
 
 
@@ -292,8 +293,13 @@ def _shown_alone(request: Request) -> str:
     last = words[-1].rstrip("?") if words else ""
     if len(words) > 1 and not (request.asks(r"\bwhat(?:'s| is| does)\b|\bmean|\bhidden") and len(words) < 12):
         return ""
-    found = [word for word in (last, *words) if _LOOKS_ENCODED.fullmatch(word.strip("\"'`"))]
+    found = [word for word in (last, *words) if _is_encoded(word.strip("\"'`"))]
     return found[0].strip("\"'`") if found and not is_unmistakable(found[0]) else ""
+
+
+def _is_encoded(word: str) -> bool:
+    is_percent = "://" not in word and len(re.findall(r"%[0-9A-Fa-f]{2}", word[:4_000])) > 2
+    return is_percent or _LOOKS_ENCODED.fullmatch(word) is not None
 
 
 def _is_for_others(text: str) -> bool:
@@ -324,7 +330,8 @@ def _plan(request: Request) -> list[Call]:
 def _answer(result: dict[str, Any], wish: Wish) -> str:
     if not result["layers"]:
         return (
-            "No encoding that the local analyst knows was found (base64, base32, hex, URL encoding, escapes, entities, "
+            "No encoding that the local analyst knows was found (base64, base32, hex, URL encoding, escapes, "
+            "entities, "
             "character codes, gzip, zlib, bzip2, xz, UTF-16LE, PowerShell -Enc, one-byte XOR; ROT13 if asked)."
         )
     if wish.wants_only("layers?", "encodings?"):

@@ -13,7 +13,7 @@ import msgspec
 from secgemini_jupyter.local_server.analyst.digests.md4 import md4
 from secgemini_jupyter.local_server.analyst.text import Plain, code, count, table
 from secgemini_jupyter.local_server.analyst.tool import PASTED, Call, FileOrText, Request, Tool, ToolFailure, Wish
-from secgemini_jupyter.local_server.analyst.tools.iocs import FIND
+from secgemini_jupyter.local_server.analyst.tools.iocs import FIND, HASHES_IN
 
 ALGORITHMS = ("md5", "sha1", "sha256", "sha512")
 _WORDS = {  # how people write them
@@ -87,7 +87,7 @@ def _digest(name: str, content: bytes) -> str:
 def _plan(request: Request) -> list[Call]:
     if not request.asks(_ASKED) or request.asks(r"\bcrack\w*|\bdehash|\breverse\b"):
         return []
-    if request.asks(FIND):
+    if request.asks(FIND) or request.asks(HASHES_IN):
         return []  # the hashes in a text
     if request.asks(r"\bhash\w*\b.{0,40}\b(?:of|for)\b.{0,40}\b(?:in|from)\b") and request.logs():
         return []  # the hashes that a log lists

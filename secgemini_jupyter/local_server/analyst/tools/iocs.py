@@ -15,8 +15,8 @@ from secgemini_jupyter.local_server.analyst.tool import Call, FileOrText, Payloa
 
 MAX_INDICATORS = 2_000
 MAX_TEXT = 16 * 2**20
-MAX_TOLD = 20
-"""Indicators that an answer tells well; of more there is a table beside it."""
+MAX_TOLD = 50
+"""Indicators of one type that an answer lists; where there are more, a table beside it holds all."""
 MAX_REWRITTEN = 100_000
 MAX_LOOKED_AT = 20_000
 """Characters of a prompt that are searched for an indicator before a tool is chosen, on the server's event loop."""
@@ -68,6 +68,8 @@ _EXTRACT = (
 )
 
 
+HASHES_IN = r"\b(?:hashes|md5s|sha-?\d{1,3}s)\s+(?:that are |mentioned |listed )?(?:in|from|inside|within)\b"
+"""Those that a text holds, not its own."""
 FIND = r"\b(?:extract|pull|find|collect)\b"
 
 
@@ -115,7 +117,7 @@ def _types(wish: Wish) -> list[str]:
 def _plan_extract(request: Request) -> list[Call]:
     if not request.asks(_EXTRACT) or request.asks(r"^\W*(?:please\s+)?(?:de|re)fang\b"):
         return []
-    if request.asks(r"\bhash(?:es)?\b|md5|sha-?\d") and not request.asks(rf"\bioc|indicator|report|{FIND}"):
+    if request.asks(r"\bhash(?:es)?\b|md5|sha-?\d") and not request.asks(rf"\bioc|indicator|{FIND}|{HASHES_IN}"):
         return []  # the hashes of a file, or in a log's columns: other tools
     if request.asks(r"\bcwe\b|\bweakness") and not request.pasted and not request.asks(rf"\bioc|indicator|{FIND}"):
         return []  # the CVEs of a weakness
@@ -179,13 +181,13 @@ def _answer_extract(result: dict[str, Any], wish: Wish) -> str:
     for kind in result["counts"]:
         lines = [f"**{_NAMES[kind][1][0].upper()}{_NAMES[kind][1][1:]}**\n"]
         group = [row for row in rows if row["type"] == kind]
-        for row in group[:50]:
+        for row in group[:MAX_TOLD]:
             notes = [
                 word for word in (_flags(row["flags"]), f"{row['count']} times" if row["count"] > 1 else "") if word
             ]
             lines.append(f"- {code(row['value'], 2_000)}" + (f" ({'; '.join(notes)})" if notes else ""))
-        if len(group) > 50:
-            lines.append(f"- ({len(group) - 50:,} more)")
+        if len(group) > MAX_TOLD:
+            lines.append(f"- ({len(group) - MAX_TOLD:,} more)")
         parts.append("\n".join(lines))
     if result["read_as"] != "text":
         parts.append("The file is no text: its printable strings were searched.")
@@ -208,7 +210,8 @@ def _items(result: dict[str, Any]) -> list[dict[str, Any]]:
 def _payloads(result: dict[str, Any]) -> list[Payload]:
     rows = [[row["type"], row["value"], row["count"], _flags(row["flags"])] for row in result["indicators"]]
     content = {"title": "Indicators", "columns": ["type", "value", "count", "notes"], "rows": rows}
-    return [Payload("sec-gemini/table", "Indicators", content)] if len(rows) > MAX_TOLD else []
+    is_cut = any(number > MAX_TOLD for number in result["counts"].values())
+    return [Payload("sec-gemini/table", "Indicators", content)] if is_cut else []
 
 
 def _rewritten(kind: str, arguments: FileOrText, files: Mapping[str, bytes]) -> dict[str, Any]:

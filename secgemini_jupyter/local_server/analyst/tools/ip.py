@@ -30,7 +30,8 @@ _WHERE = (
 _WHAT = re.compile(
     r"^(?:(?:what|who)\s*(?:is|'s)|tell me about|what do you know about|look\s?up|lookup|check|is|ip"
     r"|info(?:rmation)? (?:on|about))?"
-    r"\s*(?:the\s+)?(?:ip\s+)?(?:address\s+)?(?P<ip>[^\s,]+?)(?:\s+(?:a\s+)?(?:private|public|reserved|internal|routable)(?:\s+(?:ip|address))*)?$",
+    r"\s*(?:the\s+)?(?:ip\s+)?(?:address\s+)?(?P<ip>[^\s,]+?)(?:\s+(?:a\s+)?(?:private|public|reserved|internal|routable|malicious|bad|evil|safe|clean"
+    r"|suspicious|dangerous|known|benign|harmful|legit\w*)(?:\s+(?:ip|address))*)?$",
     re.IGNORECASE,
 )
 _SPECIAL = (
