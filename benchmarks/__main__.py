@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from benchmarks.activity import measure_activity
+from benchmarks.analyst import measure_analyst
 from benchmarks.dataset import measure_dataset
 from benchmarks.exports import measure_exports
 from benchmarks.importing import import_times, load_ext_times
@@ -40,7 +41,7 @@ FIGURES = {  # unit in the table, factor, digits
 
 def main() -> int:
     options = arguments()
-    alone = {"widgets", "magics", "activity", "dataset"}
+    alone = {"widgets", "magics", "activity", "dataset", "analyst"}
     official = None if options.only and set(options.only) <= alone else official_python()
     interpreters = dict.fromkeys(("async", "sync", "raw", "lean"), sys.executable)
     if official:
@@ -69,6 +70,8 @@ def main() -> int:
         results["rows"] |= measure_magics(quick=options.quick)
     if not options.only or "activity" in options.only:
         results["rows"] |= measure_activity()
+    if not options.only or "analyst" in options.only:
+        results["rows"] |= measure_analyst()
     if not options.only or "dataset" in options.only:
         results["rows"] |= measure_dataset()
     if not options.only or "exports" in options.only:
@@ -90,7 +93,7 @@ def arguments() -> argparse.Namespace:
         "only",
         nargs="*",
         help="rows whose name contains one of these words; "
-        "`import`, `widgets`, `magics`, `activity`, `dataset`, `exports`, `load`",
+        "`import`, `widgets`, `magics`, `activity`, `analyst`, `dataset`, `exports`, `load`, `logs`",
     )
     return parser.parse_args()
 

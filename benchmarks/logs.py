@@ -22,6 +22,7 @@ from benchmarks.worker import Sample, Service, main, stopwatch
 SIZES = {"100 MB": 100_000_000, "1 GB": 1_000_000_000}
 QUESTIONS = (
     "Which hosts are in the log?",
+    "Which users failed to log in most, and what is the busiest hour?",
     "SELECT host, count(*) AS n FROM log WHERE status = 'failed' GROUP BY host ORDER BY n DESC LIMIT 5",
 )
 EVENTS = ("login", "logout", "file_open", "proc_start", "net_conn")

@@ -15,9 +15,10 @@ from typing import Any
 import msgspec
 
 from secgemini_jupyter.local_server.analyst.logs.tables import TIME_LIMIT as TABLE_TIME_LIMIT
+from secgemini_jupyter.local_server.analyst.text import visible
 from secgemini_jupyter.local_server.analyst.tool import Call, Payload, Request, ToolFailure
 from secgemini_jupyter.local_server.analyst.toolbox import tools
-from secgemini_jupyter.local_server.analyst.workers import Workers
+from secgemini_jupyter.local_server.analyst.workers import Tell, Workers
 from secgemini_jupyter.local_server.engines.base import EngineTurn, StoredTable
 from secgemini_jupyter.models import MessageType, Role, State
 
@@ -28,6 +29,9 @@ MAX_SHOWN_ARGUMENT = 20_000
 MAX_PAYLOAD = 400_000
 """Bytes of a payload as JSON; a longer one is not said, since a cut one could not be read."""
 MAX_PAYLOADS = 12
+LARGE = 8 * 2**20
+"""Bytes of attachments that get the time of a logs table."""
+PROGRESS_SECONDS = 2.0
 
 _NO_NAMES = frozenset({"text", "sql", "expected"})
 """Arguments that are values: one that reads like an attachment's name means none."""
@@ -85,7 +89,7 @@ class Caller:
         title = call.tool.replace("_", " ").title()
         await say(MessageType.INFO, f"Calling {title}", state=State.CALLING_TOOL, group=group)
         await self._debug(State.CALLING_TOOL, group, id=call_id, name=call.tool, args=_shown(call.arguments))
-        outcome = await self._outcome(call, depth)
+        outcome = await self._outcome(call, depth, group)
         self.spent.add(outcome)
         await say(MessageType.INFO, f"Processing {title} result", state=State.TOOL_RESULT, group=group)
         cost = {"seconds": round(outcome.seconds, 4), "bytes_read": outcome.bytes_read}
@@ -138,7 +142,20 @@ class Caller:
                     mime_type=payload.mime_type,
                 )
 
-    async def _outcome(self, call: Call, depth: int) -> Outcome:
+    def _teller(self, group: str) -> Tell:
+        """Says how far a call is, not more than once in `PROGRESS_SECONDS`."""
+        last = time.monotonic()
+
+        async def tell(what: str, done: int, of: int) -> None:
+            nonlocal last
+            if time.monotonic() - last >= PROGRESS_SECONDS:
+                last = time.monotonic()
+                text = f"{done:,}{f' of {of:,}' if of else ''} {visible(what, 100)}"
+                await self._turn.say(MessageType.INFO, text, state=State.CALLING_TOOL, group=group)
+
+        return tell
+
+    async def _outcome(self, call: Call, depth: int, group: str) -> Outcome:
         turn = self._turn
         names = _names(call.arguments)
         files = {each.info.name: each.content for each in turn.attachments if each.info.name in names} if names else {}
@@ -146,9 +163,11 @@ class Caller:
         source, limit = (await table_source(table), TABLE_TIME_LIMIT) if table else (None, None)
         read = sum(map(len, files.values())) + (table.size if table else 0)
         read += len(str(call.arguments.get("text") or "").encode("utf-8", "replace"))
+        if limit is None and read > LARGE:
+            limit = TABLE_TIME_LIMIT
         start = time.monotonic()
         try:
-            result = await self._workers.run(call.tool, call.arguments, files, source, limit)
+            result = await self._workers.run(call.tool, call.arguments, files, source, limit, self._teller(group))
         except ToolFailure as failure:
             return Outcome(call, None, str(failure), depth, time.monotonic() - start, read)
         return Outcome(call, result, "", depth, time.monotonic() - start, read)

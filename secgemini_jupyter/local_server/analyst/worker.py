@@ -85,7 +85,11 @@ def _result(call: dict[str, Any]) -> Any:
 def serve(incoming: BinaryIO, outgoing: BinaryIO) -> None:
     """Answer calls until the input ends."""
     from secgemini_jupyter import indicators
+    from secgemini_jupyter.local_server.analyst import progress
     from secgemini_jupyter.local_server.analyst.toolbox import tools
+
+    def tell(what: str, done: int, of: int) -> None:
+        write_frame(outgoing, {"progress": [what[:100], done, of]})
 
     tools()
     indicators.extract("warm.example.com")  # loads the list of public suffixes before the first question
@@ -94,7 +98,9 @@ def serve(incoming: BinaryIO, outgoing: BinaryIO) -> None:
         call = msgspec.msgpack.decode(frame)
         del frame
         set_alarm(int(call["seconds"]) + 2)
+        progress.listen(tell)
         answer = run(call)
+        progress.listen(None)
         set_alarm(0)
         write_frame(outgoing, answer)
         if answer.get("fatal"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ import msgspec
 from secgemini_jupyter.local_server.analyst.tool import ToolFailure
 from secgemini_jupyter.local_server.analyst.toolbox import tools
 from secgemini_jupyter.settings import scrubbed_environment
+
+Tell = Callable[[str, int, int], Awaitable[None]]
 
 TIME_LIMIT = 10.0
 WRITE_LIMIT = 120.0
@@ -89,7 +91,8 @@ class WorkerProcess:
     def is_alive(self) -> bool:
         return self._process.returncode is None
 
-    async def call(self, request: dict[str, Any]) -> dict[str, Any]:
+    async def call(self, request: dict[str, Any], tell: Tell | None = None) -> dict[str, Any]:
+        """The answer; before it, each report of a long call goes to `tell`."""
         stdin = self._process.stdin
         assert stdin is not None
         data = msgspec.msgpack.encode(request)
@@ -99,7 +102,10 @@ class WorkerProcess:
             await stdin.drain()
         except (ConnectionError, OSError):
             raise EOFError from None
-        return await self._read()
+        while "progress" in (answer := await self._read()):
+            if tell is not None:
+                await tell(*answer["progress"])
+        return answer
 
     async def _read(self) -> dict[str, Any]:
         stdout = self._process.stdout
@@ -163,12 +169,14 @@ class Workers:
         files: Mapping[str, bytes],
         table: Mapping[str, Any] | None = None,
         time_limit: float | None = None,
+        tell: Tell | None = None,
     ) -> dict[str, Any]:
         """The tool's result.
 
         Args:
             table: the session's logs table, as the fields of a `TableSource`.
             time_limit: another one than the usual.
+            tell: hears how far a long call is: what is counted, how many are done, of how many (0: not known).
 
         Raises:
             ToolFailure: the tool says why it cannot, or it crashed, hung, or asked for too much memory.
@@ -184,7 +192,7 @@ class Workers:
             request = self._request(tool, arguments, files, seconds, table)
             try:
                 async with asyncio.timeout(seconds):
-                    answer = await worker.call(request)
+                    answer = await worker.call(request, tell)
             except TimeoutError:
                 raise ToolFailure(f"The tool was stopped: it took longer than {seconds:g} s.") from None
             except EOFError:

@@ -121,8 +121,13 @@ class LoadedLog:
     @contextmanager
     def limited(self, seconds: float) -> Iterator[None]:
         """The time in which queries are interrupted when `seconds` are over."""
-        deadline = time.monotonic() + seconds
-        self.db.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
+        start = time.monotonic()
+
+        def is_over() -> bool:
+            progress.say("seconds in SQL", int(time.monotonic() - start), int(seconds))
+            return time.monotonic() - start > seconds
+
+        self.db.set_progress_handler(is_over, 10_000)
         try:
             yield
         finally:

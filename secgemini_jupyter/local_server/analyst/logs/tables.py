@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from secgemini_jupyter.local_server.analyst import progress
 from secgemini_jupyter.local_server.analyst.logs.formats import Row
 from secgemini_jupyter.local_server.analyst.logs.sql import quoted
 from secgemini_jupyter.local_server.analyst.tool import FileOrText, Inputs, TableSource, ToolFailure
@@ -121,8 +122,13 @@ class LogTable:
     @contextmanager
     def limited(self, seconds: float) -> Iterator[None]:
         """The time in which queries are interrupted when `seconds` are over."""
-        deadline = time.monotonic() + seconds
-        self.db.set_progress_handler(lambda: time.monotonic() > deadline, 100_000)
+        start = time.monotonic()
+
+        def is_over() -> bool:
+            progress.say("seconds in SQL", int(time.monotonic() - start), int(seconds))
+            return time.monotonic() - start > seconds
+
+        self.db.set_progress_handler(is_over, 100_000)
         try:
             yield
         finally:
