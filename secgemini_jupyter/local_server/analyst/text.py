@@ -102,5 +102,11 @@ def utc(epoch: float) -> str:
 
 
 def prose(value: object, limit: int = 2_000) -> str:
-    """A text of several words as a paragraph: all that Markdown or HTML would read in it is escaped."""
-    return re.sub(r"([\\`*_\[\]<>|#&~$!])", r"\\\1", visible(value, limit))
+    """A text of several words in a paragraph: what Markdown or HTML would read in it is escaped, and no more than that.
+
+    Who reads the answer as text sees `ATT&CK` and `id_1` as they are.
+    """
+    return _MARKS.sub(r"\\\1", visible(value, limit))
+
+
+_MARKS = re.compile(r"([\\`*\[\]<>|~$]|&(?=#?\w{1,32};)|(?<!\w)_|_(?!\w)|^#)")

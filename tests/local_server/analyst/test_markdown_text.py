@@ -8,7 +8,18 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from secgemini_jupyter.local_server.analyst.text import Plain, block, code, counted, listed, moment, table, utc, visible
+from secgemini_jupyter.local_server.analyst.text import (
+    Plain,
+    block,
+    code,
+    counted,
+    listed,
+    moment,
+    prose,
+    table,
+    utc,
+    visible,
+)
 
 HOSTILE = [
     "a|b", "`", "``x`", "a\nb", "| x |", "\\", "a\\|b", "</td>", "<script>", "**b**", "![i](http://x)", "\x1b]0;x\x07",
@@ -41,6 +52,19 @@ def test_a_table_has_the_cells_it_was_given(rows: list[tuple[str, str]]) -> None
     assert kinds.count("td_open") == 2 * len(rows)
     values = [visible(value) for row in rows for value in row if value]
     assert spans(table(["a", "b"], rows)) == values
+
+
+@given(st.one_of(VALUES, st.text("&amp;#_*[]()<>!a ", max_size=16)))
+@settings(max_examples=80, deadline=None)
+def test_a_paragraph_says_what_its_text_says(value: str) -> None:
+    said = tokens(f"x {prose(value)} y")
+    assert {token.type for token in said} <= {"paragraph_open", "inline", "text", "text_special", "paragraph_close"}
+    text = "".join(token.content for token in said if token.type in ("text", "text_special"))
+    assert text == f"x {visible(value)} y"
+
+
+def test_a_paragraph_is_readable_as_text_too() -> None:
+    assert prose("MITRE ATT&CK, user_id! #1 (a - b)") == "MITRE ATT&CK, user_id! #1 (a - b)"
 
 
 @given(VALUES)
