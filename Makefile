@@ -43,6 +43,10 @@ browser:  ## Chromium for the browser tests, where it is missing and we may inst
 		apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; }; \
 	else echo "No Chromium here: the browser tests will be skipped (CI=true makes that a failure)." >&2; fi
 
+.PHONY: fuzz
+fuzz: test-files  ## not part of test: broken real files for every tool of the analyst that reads one; MINUTES=10 for all together
+	$(BIN)/python -m tests.local_server.analyst.fuzzing --minutes $(or $(MINUTES),10)
+
 .PHONY: test-files
 test-files: $(VENV)/.installed  ## files that nobody here wrote, for the analyst's tests, into .venv/test-files: downloaded once
 	$(BIN)/python scripts/test_files.py
