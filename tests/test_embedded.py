@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from secgemini_jupyter import __version__, embedded
@@ -226,3 +227,34 @@ def test_service_that_cannot_start_says_why(folders: Path, monkeypatch: pytest.M
         embedded.ensure()
     assert "local-server.log" in str(caught.value)
     assert not connection_file(folders).exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="reads /proc")
+def test_keys_reach_neither_the_service_nor_its_workers_but_the_engines_own_the_service(
+    folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = (
+        "SEC_GEMINI_API_KEY OPENAI_API_KEY AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN GITHUB_TOKEN GH_TOKEN "
+        "AZURE_CLIENT_SECRET GOOGLE_APPLICATION_CREDENTIALS VAULT_TOKEN DB_PASSWORD PGPASSWORD MYSQL_PWD SLACK_TOKEN "
+        "DATABASE_URL HTTPS_PROXY HF_TOKEN NPM_TOKEN SSH_AUTH_SOCK KUBE_TOKEN DOCKER_PASSWORD"
+    ).split()
+    for name in names:
+        value = (
+            "postgres://user:canary-credential@db/x" if name in ("DATABASE_URL", "HTTPS_PROXY") else "canary-credential"
+        )
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SECGEMINI_LOCAL_LLM_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("SECGEMINI_LOCAL_LLM_MODEL", "none")
+    monkeypatch.setenv("SECGEMINI_LOCAL_LLM_KEY", "canary-of-the-engine")
+    service = embedded.ensure()
+    deadline = time.monotonic() + 20
+    while not (workers := psutil.Process(service.pid).children()) and time.monotonic() < deadline:
+        time.sleep(0.05)  # one is started ahead of the first prompt
+    assert workers
+    environment = Path(f"/proc/{service.pid}/environ").read_bytes()
+    assert b"canary-credential" not in environment
+    assert b"SECGEMINI_LOCAL_LLM_KEY=canary-of-the-engine" in environment
+    for worker in workers:
+        environment = Path(f"/proc/{worker.pid}/environ").read_bytes()
+        assert b"canary" not in environment
+        assert service.key.reveal().encode() not in environment
