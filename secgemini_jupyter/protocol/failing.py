@@ -27,6 +27,6 @@ def passing(error: SecGeminiError) -> bool:
 
 def said_by(frame: Message, where: str) -> ServiceError:
     """What an error frame says, as a typed error."""
-    reason = " ".join(part for part in (frame.status_message, frame.content) if part and part != "OK")
+    reason = ": ".join(part for part in (frame.status_message, frame.content) if part and part != "OK")
     wait = frame.unknown.get("retry_after") if isinstance(frame.unknown, dict) else None
     return service_error(frame.status_code, reason or "no reason given", where, seconds(wait))

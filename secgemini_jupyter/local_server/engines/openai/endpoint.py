@@ -39,9 +39,9 @@ class EndpointError(Exception):
         context: tokens the model takes, if the conversation was too long and the endpoint said so; 0 if it did not say.
     """
 
-    def __init__(self, status: int, reason: str, text: str, *, may_retry: bool = False) -> None:
+    def __init__(self, status: int, text: str, *, may_retry: bool = False) -> None:
         super().__init__(text)
-        self.status, self.reason, self.may_retry = status, reason, may_retry
+        self.status, self.may_retry = status, may_retry
         self.reply = Reply()
         self.said = ""
         self.retry_after: float | None = None
@@ -141,9 +141,7 @@ class Endpoint:
                 names = []
             if len(names) != 1:
                 known = f"one of: {', '.join(one_line(name)[:60] for name in names[:8])}" if names else "a model's name"
-                raise EndpointError(
-                    502, "Bad Gateway", f"Set {MODEL_VARIABLE} to {known}. {self.model.host} was asked."
-                )
+                raise EndpointError(502, f"Set {MODEL_VARIABLE} to {known}. {self.model.host} was asked.")
             self.name = one_line(names[0])[:200]
             return self.name
 
@@ -164,7 +162,7 @@ class Endpoint:
                 else:
                     raise Unreadable(f"it is {one_line(kind)[:60]}: does {URL_VARIABLE} end in /v1?")
         except Unreadable as problem:
-            error = EndpointError(502, "Bad Gateway", f"What {self.model.host} answered cannot be read: {problem}.")
+            error = EndpointError(502, f"What {self.model.host} answered cannot be read: {problem}.")
         except Failed as problem:
             error = self._refused(500, str(problem), None)
         except EndpointError as problem:
@@ -202,7 +200,7 @@ class Endpoint:
             if not reply.is_whole:
                 raise
         if not reply.is_whole:
-            raise EndpointError(502, "Bad Gateway", f"{self.model.host} ended its answer before it was whole.")
+            raise EndpointError(502, f"{self.model.host} ended its answer before it was whole.")
 
     @asynccontextmanager
     async def _request(self, method: str, path: str, body: bytes | None) -> AsyncIterator[httpx.Response]:
@@ -221,17 +219,15 @@ class Endpoint:
                 yield response
             return
         except httpx.ConnectTimeout:
-            error = EndpointError(504, "Gateway Timeout", f"{host} does not answer. Is it running? See {URL_VARIABLE}.")
+            error = EndpointError(504, f"{host} does not answer. Is it running? See {URL_VARIABLE}.")
         except httpx.TimeoutException:
             words = f"went silent for {seconds}" if has_answered else f"gave no answer within {seconds}"
-            error = EndpointError(
-                504, "Gateway Timeout", f"{host} {words}. SECGEMINI_LOCAL_LLM_TIMEOUT sets the limit."
-            )
+            error = EndpointError(504, f"{host} {words}. SECGEMINI_LOCAL_LLM_TIMEOUT sets the limit.")
         except httpx.ConnectError as problem:
-            error = EndpointError(502, "Bad Gateway", f"{host} cannot be reached{_why(problem)}. See {URL_VARIABLE}.")
+            error = EndpointError(502, f"{host} cannot be reached{_why(problem)}. See {URL_VARIABLE}.")
         except (httpx.HTTPError, httpx.InvalidURL):
             words = "broke its answer off" if has_answered else "closed the connection without an answer"
-            error = EndpointError(502, "Bad Gateway", f"{host} {words}.", may_retry=not has_answered)
+            error = EndpointError(502, f"{host} {words}.", may_retry=not has_answered)
         raise error  # outside, so that httpx's traceback, with the headers in its frames, does not go along
 
     def _opened(self) -> httpx.AsyncClient:
@@ -247,7 +243,7 @@ class Endpoint:
             except Exception:  # the error's own words may hold a proxy's password
                 transport = None
             if transport is None:
-                raise EndpointError(502, "Bad Gateway", "The environment's proxy or certificates cannot be used.")
+                raise EndpointError(502, "The environment's proxy or certificates cannot be used.")
             self._client = httpx.AsyncClient(
                 transport=transport,
                 auth=KeyHeader(self.model.key) if self.model.key else None,
@@ -269,7 +265,7 @@ class Endpoint:
         host = self.model.host
         said = f": {one_line(redact(words))[:400].rstrip('.')}." if words else "."
         if _is_too_long(status, words):
-            error = EndpointError(413, "Payload Too Large", f"The conversation is too long for {self.name}{said}")
+            error = EndpointError(413, f"The conversation is too long for {self.name}{said}")
             error.context = _limit_in(words)
             return error
         if status in (401, 403):
@@ -285,14 +281,13 @@ class Endpoint:
                 f"{host} redirects elsewhere ({status}), where the key must not go. Set {URL_VARIABLE} to that address."
             )
         elif status == 429:
-            error = EndpointError(
-                429, "Too Many Requests", f"{host} takes no more requests now (429){said}", may_retry=True
-            )
+            error = EndpointError(429, f"{host} takes no more requests now (429){said}", may_retry=True)
             error.retry_after = _retry_after(response)
             return error
         else:
             text = f"{host} failed{f' ({status})' if response is not None else ''}{said}"
-        error = EndpointError(502, "Bad Gateway", text, may_retry=status >= 500)
+        # 400: asked again, it would fail again.
+        error = EndpointError(502 if status >= 500 else 400, text, may_retry=status >= 500)
         error.said = words if status >= 400 and status not in (401, 403) else ""
         return error
 

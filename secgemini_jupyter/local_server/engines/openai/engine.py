@@ -113,7 +113,7 @@ class _Answer:
         if stopped := _STOPPED.get("length" if reply.is_cut else reply.finish):
             await voice.end_with(stopped)
         if not "".join(voice.answered).strip():
-            await self._fail(EndpointError(502, "Bad Gateway", f"{voice.actor} gave no answer: its text is empty."))
+            await self._fail(EndpointError(502, f"{voice.actor} gave no answer: its text is empty."))
             return
         await self._finish()
 
@@ -182,7 +182,6 @@ class _Answer:
         except TooLong as problem:
             raise EndpointError(
                 413,
-                "Payload Too Large",
                 f"The prompt is too long for {self._voice.actor}: {problem} that it takes, by estimate, with the tools "
                 f"and room for an answer. Ask about less, or raise the model's context and {CONTEXT_VARIABLE}.",
             ) from None
@@ -256,6 +255,6 @@ async def _say_error(turn: EngineTurn, error: EndpointError) -> None:
         str(error),
         state=State.UNDEFINED,
         status_code=error.status,
-        status_message=error.reason,
+        status_message="Language model",
         unknown={"retry_after": error.retry_after} if error.retry_after is not None else None,
     )
