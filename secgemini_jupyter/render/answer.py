@@ -18,7 +18,7 @@ from secgemini_jupyter.render.markdown import inline_html
 from secgemini_jupyter.render.payloads import Payload, raw, render_message
 from secgemini_jupyter.render.sources import sources_html, sources_text
 from secgemini_jupyter.render.steps import Step, Steps
-from secgemini_jupyter.render.text import count, defanged, duration, name_and_size, one_line, safe_text, utc
+from secgemini_jupyter.render.text import count, defanged, duration, name_and_size, one_line, safe_text, size, utc
 
 __all__ = [
     "LISTING",
@@ -78,6 +78,7 @@ class Facts:
         recorded_at: when an answer out of the cache was given, in Unix seconds; None for one that was asked for now.
         cache: which cache it came out of, where that is not the user's own.
         tool_seconds: how much of that went into tools; told where no tokens are counted.
+        bytes_read: of attachments and texts, by tools; told beside their time.
         hint: a few words of ours that come last: what a reader may do.
         redacted: places of the prompt and the files that were replaced by placeholders; None where nobody asked for it.
     """
@@ -92,6 +93,7 @@ class Facts:
     elapsed: float | None = None
     usage: Usage | None = None
     tool_seconds: float | None = None
+    bytes_read: int | None = None
     inputs: tuple[Input, ...] = ()
     redacted: int | None = None
     recorded_at: float | None = None
@@ -272,8 +274,8 @@ def _facts(facts: Facts) -> list[str]:
         words.append(duration(facts.elapsed))
     if facts.usage and facts.usage.total_tokens > 0:
         words.append(count(facts.usage.total_tokens, "token"))
-    elif facts.tool_seconds is not None and facts.tool_seconds >= 0.05 and duration(facts.tool_seconds):
-        words.append(f"{duration(facts.tool_seconds)} in tools")
+    else:
+        words += _cost(facts)
     words += [where] if (where := place(facts.session, facts.turn)) else []
     words.append({True: "retained", False: "not retained", None: "retention unknown"}[facts.retained])
     if facts.inputs:
@@ -287,12 +289,26 @@ def _facts(facts: Facts) -> list[str]:
     return words
 
 
+def _cost(facts: Facts) -> list[str]:
+    """What an answer took that no tokens were counted for."""
+    told = []
+    if facts.tool_seconds is not None and facts.tool_seconds >= 0.05 and duration(facts.tool_seconds):
+        told.append(f"{duration(facts.tool_seconds)} in tools")
+    if facts.bytes_read:
+        told.append(f"{size(facts.bytes_read)} read")
+    if facts.is_local and facts.usage is not None:
+        told.append("no tokens")
+    return told
+
+
 def timed(facts: Facts, steps: Sequence[Step]) -> Facts:
     """Facts that say how long the tools of a local analyst took, as far as the steps tell."""
     if not facts.is_local:
         return facts
-    times = [step.seconds for step in steps if step.kind == "tool" and step.seconds is not None]
-    return replace(facts, tool_seconds=sum(times)) if times else facts
+    ran = [step for step in steps if step.kind == "tool"]
+    times = [step.seconds for step in ran if step.seconds is not None]
+    read = [step.bytes_read for step in ran if step.bytes_read is not None]
+    return replace(facts, tool_seconds=sum(times) if times else None, bytes_read=sum(read) if read else None)
 
 
 def place(session: str, turn: int | None) -> str:

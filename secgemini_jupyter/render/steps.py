@@ -51,6 +51,7 @@ class Step:
         is_local: a tool that ran on the client's side.
         call_message: id of the message that told of the call first.
         result_message: id of the message that says what it returned, else of the first that says that it did.
+        took: seconds that the tool itself says it took; `bytes_read` of attachments and texts it says it was given.
         match: how call and result were brought together: by an id, or by name, group and order; `none` lacks one.
     """
 
@@ -69,6 +70,8 @@ class Step:
     call_message: str = ""
     result_message: str = ""
     match: Match = "none"
+    took: float | None = None
+    bytes_read: int | None = None
 
     def is_called(self, name: str) -> bool:
         """`Lookup Dns Record` is `lookup_dns_record`."""
@@ -84,8 +87,15 @@ class Step:
 
     @property
     def seconds(self) -> float | None:
-        """How long it took, if both ends have a time."""
+        """How long it took: as the tool says, else if both ends have a time."""
+        if self.took is not None:
+            return self.took
         return self.ended - self.started if self.ended and self.started else None
+
+
+def _amount(value: Any) -> Any:
+    """A number of seconds or bytes, as the local analyst tells them beside a result."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e15 else None
 
 
 def _argument(value: Any) -> str:
@@ -229,6 +239,8 @@ class Steps:
             self._close(step)
             step.ended, step.ok = message.created_at, True
         step.ok = not failed if step.ok is None else step.ok and not failed
+        step.took = _amount(value.get("seconds")) if step.took is None else step.took
+        step.bytes_read = _amount(value.get("bytes_read")) if step.bytes_read is None else step.bytes_read
         if isinstance(output, dict) and len(output) == 1:
             output = next(iter(output.values()))  # {"result": …} and {"error": …} are wrapping
         tells = output is not None and not step.detail

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from secgemini_jupyter.errors import Secret
-from secgemini_jupyter.models import Message
+from secgemini_jupyter.models import Message, Usage
 from secgemini_jupyter.render import html
 from secgemini_jupyter.render.answer import Facts, Input, Status, answer_bundle, error_bundle
 
@@ -187,6 +187,18 @@ def test_a_local_analysts_time_in_tools_is_told_and_the_hint_comes_last() -> Non
     assert "2.4 s · 0.1 s in tools · session triage" in answer_bundle(TURN, facts).text
     assert answer_bundle(TURN, facts).text.endswith(" · rate it: %secgemini feedback up|down")
     assert "in tools" not in answer_bundle(TURN, dataclasses.replace(facts, is_local=False)).text
+
+
+def test_what_the_tools_themselves_say_they_took_is_told_instead_of_tokens() -> None:
+    def told(**cost: object) -> str:
+        call = say("debug", '{"id": "c", "name": "hash_file", "args": {}}', "calling_tool")
+        answer = json.dumps({"id": "c", "name": "hash_file", "response": {"result": {}}} | cost)
+        turn = [call, say("debug", answer, "tool_result"), say("result", "done")]
+        return answer_bundle(turn, dataclasses.replace(FACTS, is_local=True, usage=Usage())).text
+
+    assert "2.4 s · 0.5 s in tools · 5.7 kB read · no tokens · " in told(seconds=0.5, bytes_read=5739)
+    for nonsense in ("1", True, -1, 1e300, None, [1]):
+        assert "in tools" not in told(seconds=nonsense, bytes_read=nonsense)
 
 
 def test_steps_are_left_out_cut_or_whole() -> None:

@@ -16,7 +16,7 @@ from secgemini_jupyter.local_server.analyst.text import code
 from secgemini_jupyter.local_server.analyst.toolbox import switched_off, toolsets
 from secgemini_jupyter.local_server.analyst.workers import Workers
 from secgemini_jupyter.local_server.engines.base import EngineTurn
-from secgemini_jupyter.models import MessageType, ModelInfo, Role, State
+from secgemini_jupyter.models import MessageType, ModelInfo, Role, State, Usage
 
 PIECE = 60
 """Characters of a 206 piece, about."""
@@ -79,13 +79,24 @@ class AnalystEngine:
             text += (
                 f"\n\nThe logs table {code(turn.lost_table)} is not here any more: upload the log and attach it again."
             )
-        await self._say_whole(turn, MessageType.RESULT, text, State.AGENT_DONE)
+        await self._say_whole(turn, MessageType.RESULT, text, State.AGENT_DONE, usage=Usage())
         await caller.show(composing.payloads(request, outcomes, text))  # below it, as a cell shows them in order
 
     async def _say_whole(
-        self, turn: EngineTurn, message_type: MessageType, text: str, state: State, *, title: str | None = None
+        self,
+        turn: EngineTurn,
+        message_type: MessageType,
+        text: str,
+        state: State,
+        *,
+        title: str | None = None,
+        usage: Usage | None = None,
     ) -> None:
-        """One message; before it, for those who asked, its pieces."""
+        """One message; before it, for those who asked, its pieces.
+
+        Args:
+            usage: zeros: no model was asked, so no tokens are counted. What tools took stands with their results.
+        """
         group = uuid.uuid4().hex
         statuses = [(piece, 206, "Partial Content") for piece in pieces(text)] if turn.partial else []
         for content, status, reason in [*statuses, (text, 200, "OK")]:
@@ -98,6 +109,7 @@ class AnalystEngine:
                 group=group,
                 status_code=status,
                 status_message=reason,
+                usage=usage if status == 200 else None,
             )
 
 
