@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -149,7 +149,7 @@ class Request:
 
     def asks(self, pattern: str) -> bool:
         """Whether the user's own words match; the name of a file (`kerberos.log`) is no wish."""
-        return re.search(pattern, self._words, re.IGNORECASE) is not None
+        return _compiled(pattern).search(self._words) is not None
 
     @property
     def words(self) -> str:
@@ -201,6 +201,12 @@ class Request:
         if self.pasted and self.pasted_kind.startswith("log/"):
             found.append({"text": self.pasted})
         return found
+
+
+@lru_cache(4096)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """All tools together ask for more patterns than `re` keeps, and compiling them anew takes longer than all else."""
+    return re.compile(pattern, re.IGNORECASE)
 
 
 def _as_word(name: str) -> str:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from secgemini_jupyter.local_server.analyst import composing, followups, planner
 from secgemini_jupyter.local_server.analyst.calls import Caller
-from secgemini_jupyter.local_server.analyst.data.warm import warm
 from secgemini_jupyter.local_server.analyst.earlier import past_turns
 from secgemini_jupyter.local_server.analyst.looking import Looker
 from secgemini_jupyter.local_server.analyst.text import code
 from secgemini_jupyter.local_server.analyst.toolbox import switched_off, toolsets
+from secgemini_jupyter.local_server.analyst.warm import warm
 from secgemini_jupyter.local_server.analyst.workers import Workers
 from secgemini_jupyter.local_server.engines.base import EngineTurn
 from secgemini_jupyter.models import MessageType, ModelInfo, Role, State, Usage
