@@ -40,6 +40,9 @@ def connection_file(folders: Path) -> Path:
     return folders / "runtime" / embedded.FILE_NAME
 
 
+health = embedded._health
+
+
 def is_alive(pid: int) -> bool:
     embedded._Children.reap()
     try:
@@ -102,6 +105,33 @@ def test_service_that_died_is_replaced(folders: Path) -> None:
     second = embedded.ensure()
     assert second.pid != first.pid
     assert second.key != first.key
+
+
+def test_another_language_model_means_another_service(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel whose environment names a model is not answered by one that it does not name; others take what runs."""
+    first = embedded.ensure()
+    monkeypatch.setenv("SECGEMINI_LOCAL_LLM_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("SECGEMINI_LOCAL_LLM_MODEL", "a-model")
+    monkeypatch.setenv("SECGEMINI_LOCAL_ENGINE", "openai")
+    second = embedded.ensure()
+    assert second.pid != first.pid
+    assert second.answers == "a-model at 127.0.0.1:9"
+    assert embedded.ensure() == second
+    for name in ("URL", "MODEL"):
+        monkeypatch.delenv(f"SECGEMINI_LOCAL_LLM_{name}")
+    monkeypatch.delenv("SECGEMINI_LOCAL_ENGINE")
+    assert embedded.ensure() == second
+    monkeypatch.setenv("SECGEMINI_LOCAL_LLM_URL", "http://127.0.0.1:10/v1")
+    monkeypatch.setattr(embedded, "_health", lambda service, nonce="": health(service, nonce) | {"busy": True})
+    assert embedded.ensure() == second  # somebody's turn runs in it
+
+
+def test_a_language_model_that_is_not_configured_is_told_in_a_line(
+    folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECGEMINI_LOCAL_ENGINE", "openai")
+    with pytest.raises(NetworkError, match="The engine 'openai' asks a language model, and none is configured: set"):
+        embedded.ensure()
 
 
 def test_data_outlives_the_service(folders: Path) -> None:

@@ -17,7 +17,6 @@ from secgemini_jupyter.local_server.analyst.workers import WorkerProcess
 from secgemini_jupyter.models import MessageType
 from tests.local_server.analyst.conftest import RecordedTurn
 
-
 pytestmark = pytest.mark.anyio
 
 
