@@ -19,6 +19,8 @@ from secgemini_jupyter.local_server.logs_tables.table import Column, read_column
 TIME_LIMIT = 60.0
 """Seconds that a call on a logs table may take."""
 SQL_SECONDS = 45.0
+MAX_COUNTED_VALUE = 300
+"""Characters of a value that was counted: `logs_tables.filling.MAX_VALUE`."""
 COUNT_SECONDS = 20.0
 """Seconds in all for counting what was not counted when the lines came."""
 _OWN = frozenset({"meta", "columns", "counts", "unread"})
@@ -103,6 +105,29 @@ class LogTable:
             for position, column in enumerate(self.columns)
             if column.distinct is not None
         }
+
+    def texts(self, limit: int) -> tuple[list[tuple[str, int]], bool]:
+        """Texts that the fields hold, with how often; and whether there are more than `limit` characters of them.
+
+        Of a field with few values each is there once; of another one its values as they come.
+        """
+        found, size = list[tuple[str, int]](), 0
+        for position, column in enumerate(self.columns):
+            name = quoted(column.name)
+            query = f"SELECT {name}, 1 FROM log WHERE typeof({name}) = 'text'"  # noqa: S608
+            if column.distinct is not None:
+                longest = "SELECT max(length(value)) FROM counts WHERE position = ? AND typeof(value) = 'text'"
+                length = self.db.execute(longest, (position,)).fetchone()[0] or 0
+                if length < MAX_COUNTED_VALUE:
+                    query = f"SELECT value, n FROM counts WHERE position = {position} AND typeof(value) = 'text'"  # noqa: S608
+                else:
+                    query = f"SELECT {name}, count(*) FROM log WHERE typeof({name}) = 'text' GROUP BY 1"  # noqa: S608
+            for value, number in self.db.execute(query):
+                if size + len(value) > limit:
+                    return found, True
+                size += len(value) + 1
+                found.append((value, number))
+        return found, False
 
     def count(self, column: Column) -> Counted:
         """The same of a column with too many values for that.

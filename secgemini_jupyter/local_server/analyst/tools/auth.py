@@ -8,6 +8,7 @@ from typing import Any
 
 from secgemini_jupyter.local_server.analyst import progress
 from secgemini_jupyter.local_server.analyst.logs.asking import LOGINS, is_about_logins_alone, is_question
+from secgemini_jupyter.local_server.analyst.logs.drawn import login_edges, login_payloads, login_times
 from secgemini_jupyter.local_server.analyst.logs.formats import FORMAT_NAMES
 from secgemini_jupyter.local_server.analyst.logs.loaded import LoadedLog, load_log
 from secgemini_jupyter.local_server.analyst.logs.logins import TOLD_BY, Login, login_of, may_tell_sql, reader
@@ -79,6 +80,8 @@ def auth_timeline(arguments: FileOrText, files: Mapping[str, bytes]) -> dict[str
         "failed": _failed(failures),
         "then_succeeded": _then_succeeded(events),
         "others": _others(events),
+        "edges": login_edges(events),
+        "times": login_times(events),
     }
 
 
@@ -317,6 +320,12 @@ def _failed_table(result: dict[str, Any]) -> str:
     return table(["who failed", "source", "method", "reason", "count"], rows, limit=15) if rows else "Nobody failed."
 
 
+def _items(result: dict[str, Any]) -> list[dict[str, Any]]:
+    key = "user" if result["by_user"] else "source"
+    names = (key, "failures", "successes", "refused", "first", "last")
+    return [{name: row[name] for name in names} for row in result[f"{key}s"]]
+
+
 TOOLS = (
     Tool(
         name="auth_timeline",
@@ -326,5 +335,7 @@ TOOLS = (
         run=auth_timeline,
         plan=_plan,
         answer=_answer,
+        payloads=login_payloads,
+        items=_items,
     ),
 )

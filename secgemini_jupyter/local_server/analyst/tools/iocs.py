@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import Any
 
 import msgspec
 
 from secgemini_jupyter import indicators
+from secgemini_jupyter.local_server.analyst.logs.tables import SQL_SECONDS, open_table
 from secgemini_jupyter.local_server.analyst.sniff import readable_text
 from secgemini_jupyter.local_server.analyst.text import Plain, block, code, count, table
 from secgemini_jupyter.local_server.analyst.tool import Call, FileOrText, Payload, Request, Tool, ToolFailure, Wish
 
 MAX_INDICATORS = 2_000
 MAX_TEXT = 16 * 2**20
+MAX_TABLE_TEXT = 8 * 2**20
 MAX_TOLD = 50
 """Indicators of one type that an answer lists; where there are more, a table beside it holds all."""
 MAX_REWRITTEN = 100_000
@@ -80,7 +84,15 @@ class ExtractArguments(FileOrText):
 
 
 def extract_iocs(arguments: ExtractArguments, files: Mapping[str, bytes]) -> dict[str, Any]:
-    text, how, is_cut = readable_text(arguments.content(files), MAX_TEXT)
+    about: dict[str, Any] = {}
+    if table := open_table(arguments, files):
+        with table.limited(SQL_SECONDS):
+            texts, is_cut = table.texts(MAX_TABLE_TEXT)
+        text, how, about = "\n".join(value for value, _ in texts), "values of the table", {"table": table.about()}
+        starts = list(accumulate((len(value) + 1 for value, _ in texts), initial=0))
+    else:
+        text, how, is_cut = readable_text(arguments.content(files), MAX_TEXT)
+        texts, starts = [("", 1)], [0]
     unknown = sorted({*arguments.types} - {*_NAMES})
     if unknown:
         raise ToolFailure(f"No indicator type is called {unknown[0]!r}; there are {', '.join(_NAMES)}.")
@@ -90,7 +102,7 @@ def extract_iocs(arguments: ExtractArguments, files: Mapping[str, bytes]) -> dic
         if arguments.types and found.type not in arguments.types:
             continue
         key = (found.type, found.value)
-        counts[key] += 1
+        counts[key] += texts[bisect_right(starts, found.start) - 1][1]
         # One that stands for itself says more than the host part of a URL.
         if key not in first or ({"from_url", "from_email"} & {*first[key].flags} and "from_url" not in found.flags):
             first[key] = found
@@ -100,7 +112,7 @@ def extract_iocs(arguments: ExtractArguments, files: Mapping[str, bytes]) -> dic
     ]
     order = list(_NAMES)
     rows.sort(key=lambda row: (order.index(str(row["type"])), row["offset"]))
-    return {
+    return about | {
         "source": arguments.source,
         "read_as": how,
         "counts": {kind: n for kind in order if (n := sum(row["type"] == kind for row in rows))},
@@ -132,6 +144,10 @@ def _plan_extract(request: Request) -> list[Call]:
     calls = [
         Call("extract_iocs", {"file": each.name} | extra, f"find indicators in {code(each.name)}") for each in files
     ]
+    if (asked := request.asked_table) and not request.pasted and (not files or request.asks(r"\btables?\b")):
+        if request.asks(r"\btables?\b"):
+            calls = [call for call in calls if named]  # of the table alone
+        calls.append(Call("extract_iocs", {"table": asked.name} | extra, "find indicators in the logs table"))
     # A prompt that names no file and shows indicators may mean them ("which are in {{note}}?"), or the files.
     if not named and (request.pasted or _shows_indicators(request)):
         text = request.pasted or request.prompt

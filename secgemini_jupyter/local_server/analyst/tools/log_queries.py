@@ -13,9 +13,19 @@ from secgemini_jupyter.local_server.analyst.logs.loaded import epoch_of, load_lo
 from secgemini_jupyter.local_server.analyst.logs.regexp import regexp
 from secgemini_jupyter.local_server.analyst.logs.tables import SQL_SECONDS, open_table
 from secgemini_jupyter.local_server.analyst.text import Plain, code, count, table
-from secgemini_jupyter.local_server.analyst.tool import Call, FileOrText, Request, Tool, ToolFailure, Wish, where
+from secgemini_jupyter.local_server.analyst.tool import (
+    Call,
+    FileOrText,
+    Payload,
+    Request,
+    Tool,
+    ToolFailure,
+    Wish,
+    where,
+)
 
 MAX_ROWS = 500
+SHOWN = 30
 SECONDS = 5.0
 
 _ALLOWED = {
@@ -169,13 +179,20 @@ def _answer(result: dict[str, Any], wish: Wish) -> str:
     return (
         f"**{number} {'row' if len(rows) == 1 else 'rows'}** from {where(result)} "
         f"({count(result['loaded_rows'], 'row')} searched{', cut at the limit' if result['is_cut'] else ''}).\n\n"
-        + table(headers, [[_shown(row[i]) for i in filled] for row in rows], limit=30)
+        + table(headers, [[_shown(row[i]) for i in filled] for row in rows], limit=SHOWN)
     )
 
 
 def _shown(value: Any) -> Any:
     """Numbers as they are: nobody knows which of them count something, and a port is no 16,464."""
     return Plain(value) if isinstance(value, int | float) else value
+
+
+def _payloads(result: dict[str, Any]) -> list[Payload]:
+    if len(result["rows"]) <= SHOWN:
+        return []
+    content = {"title": "Rows of the query", "columns": result["columns"], "rows": result["rows"]}
+    return [Payload("sec-gemini/table", "Rows of the query", content)]
 
 
 TOOLS = (
@@ -187,5 +204,7 @@ TOOLS = (
         run=log_sql,
         plan=_plan,
         answer=_answer,
+        payloads=_payloads,
+        items=lambda result: [dict(zip(result["columns"], row, strict=False)) for row in result["rows"]],
     ),
 )

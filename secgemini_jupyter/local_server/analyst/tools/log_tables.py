@@ -11,6 +11,7 @@ from typing import Any
 from secgemini_jupyter.local_server.analyst import progress
 from secgemini_jupyter.local_server.analyst.logs.asking import SUMMARY, is_question
 from secgemini_jupyter.local_server.analyst.logs.columns import Columns
+from secgemini_jupyter.local_server.analyst.logs.drawn import host_payloads
 from secgemini_jupyter.local_server.analyst.logs.formats import FORMAT_NAMES
 from secgemini_jupyter.local_server.analyst.logs.loaded import LOGIN_COLUMNS, LoadedLog, load_log
 from secgemini_jupyter.local_server.analyst.logs.sql import quoted
@@ -161,7 +162,7 @@ def _counted_head(log: LoadedLog, source: str) -> tuple[dict[str, Any], dict[str
 
 def _notable(db: sqlite3.Connection, names: set[str], left_out: list[str]) -> dict[str, Any]:
     """What is worth a line of its own: ports with their protocol, and programs that were transferred."""
-    result: dict[str, Any] = {"ports": [], "executables": [], "left_out": left_out}
+    result: dict[str, Any] = {"ports": [], "executables": [], "pairs": [], "left_out": left_out}
     for name, query, needed in _NOTABLE:
         try:
             if needed <= names:
@@ -189,6 +190,20 @@ def _table_summary(table: LogTable, source: str) -> dict[str, Any]:
 
 
 _NOTABLE = (
+    *(
+        (
+            "pairs",
+            f"SELECT {quoted(source)}, {quoted(destination)}, count(*) FROM log WHERE {quoted(source)} <> '' "  # noqa: S608
+            f"AND {quoted(destination)} <> '' GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 60",
+            {source, destination},
+        )
+        for source, destination in (
+            ("src_ip", "dst.ip"),
+            ("src_ip", "dest_ip"),
+            ("src_ip", "dst_ip"),
+            ("id.orig_h", "id.resp_h"),
+        )
+    ),
     (
         "ports",
         "SELECT \"id.resp_p\" || '/' || proto AS port, count(*) AS n FROM log WHERE port IS NOT NULL "
@@ -346,6 +361,10 @@ TOOLS = (
         run=log_summary,
         plan=_plan_summary,
         answer=_answer_summary,
+        payloads=lambda result: host_payloads(result["pairs"]),
+        items=lambda result: [
+            {"field": each["field"], "value": value, "count": n} for each in result["top"] for value, n in each["top"]
+        ],
     ),
     Tool(
         name="log_load",
@@ -355,5 +374,6 @@ TOOLS = (
         run=log_load,
         plan=_plan_load,
         answer=_answer_load,
+        items=lambda result: result["fields"],
     ),
 )
