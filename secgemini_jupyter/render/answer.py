@@ -142,6 +142,8 @@ def answer_bundle(
     """
     found = results(messages) if body is None else []
     parts = [body] if body else [render_message(message, defang=defang) for message in found[:MAX_PAYLOADS]]
+    if any(part.is_markdown and part.text.strip() for part in parts):
+        parts = [part.folded() for part in parts]
     if status == "ok" and not parts:
         note = note or (TAKEN_BACK if is_taken_back(messages) else "No answer: the turn ended without a result.")
     left_out = len(found) - MAX_PAYLOADS

@@ -161,6 +161,7 @@ class LiveView:
         self._blocks.flush()
         self._collect()
         shown = render_message(message, defang=self._defang)
+        shown = shown.folded() if self._has_text else shown
         self._has_text = True
         self._append(_Part(shown.html, shown.text))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -51,6 +51,7 @@ class Payload:
         table: what is shown as a table, timelines and graphs too.
         is_markdown: it is prose, part of the answer's running text.
         is_transcript: it holds messages as they came, with thinking, tool calls and ids.
+        summary: of a timeline or graph: what it is and how large, safe, on one line.
     """
 
     html: Html
@@ -59,6 +60,15 @@ class Payload:
     table: Table | None = None
     is_markdown: bool = False
     is_transcript: bool = False
+    summary: str = ""
+
+    def folded(self) -> Payload:
+        """The same beside an answer in prose, which told it: timelines and graphs are a line that opens."""
+        if not self.summary:
+            return self
+        line = html.tag("summary", self.summary, style=html.SUMMARY)
+        text = f"[{self.summary}: in the answer's tables]"
+        return replace(self, html=html.tag("details", line, self.html, style=html.QUIET_PART), text=text)
 
 
 def render_message(message: Message, *, defang: bool = True, links: bool = True) -> Payload:
@@ -171,7 +181,14 @@ def _timeline(content: str, defang: bool) -> Payload | None:
     rows = [
         {key: _moment(item) if key in ("timestamp", "end") else item for key, item in event.items()} for event in events
     ]
-    return _of_table(value, Table.from_objects(rows, title), defang)
+    words = f"Timeline, {count(len(events), 'event')}"
+    return _summed_up(_of_table(value, Table.from_objects(rows, title), defang), title, words, defang)
+
+
+def _summed_up(payload: Payload, title: str, words: str, defang: bool) -> Payload:
+    title = one_line(title, 120)
+    title = defanged(title) if defang else title
+    return replace(payload, summary=f"{title} ({words[0].lower()}{words[1:]})" if title else words)
 
 
 def _moment(value: Any) -> Any:
@@ -213,7 +230,10 @@ def _graph(content: str, defang: bool) -> Payload | None:
         title = f"{count(len(value), 'node')}, {count(len(rows), 'edge')}"
     else:
         return None
-    return _of_table(value, Table.from_objects(rows, title), defang) if rows else None
+    if not rows:
+        return None
+    named = value["title"] if isinstance(value.get("title"), str) else ""
+    return _summed_up(_of_table(value, Table.from_objects(rows, title), defang), named, f"Graph, {title}", defang)
 
 
 def _code_object(content: str) -> dict[str, Any] | None:

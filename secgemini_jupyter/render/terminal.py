@@ -163,7 +163,8 @@ class TerminalStream:
     def _put_result(self, message: Message) -> None:
         if self._restore and (message.mime_type or "").startswith("text/") and message.content:
             message = msgspec.structs.replace(message, content=self._restore()(message.content))
-        self._put(render_message(message, defang=self._defang).text.rstrip("\n") + "\n")
+        shown = render_message(message, defang=self._defang)
+        self._put((shown.folded() if self._has_text else shown).text.rstrip("\n") + "\n")
 
     def _tell_changes(self) -> None:
         """What later messages made of results that stand here already: nothing can be taken off a terminal."""

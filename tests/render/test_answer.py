@@ -206,3 +206,26 @@ def test_steps_are_left_out_cut_or_whole() -> None:
     html = {show: answer_bundle(turn, FACTS, show=show).html for show in ("none", "summary", "full")}
     assert ["x" * 100 in html[show] for show in html] == [False, True, True]
     assert ["the end" in html[show] for show in html] == [False, False, True]
+
+
+def test_a_timeline_and_a_graph_fold_beside_prose_and_stand_open_alone() -> None:
+    graph = {
+        "title": "Hops <b>",
+        "nodes": [{"id": "a.evil.test"}, {"id": "b"}],
+        "edges": [{"source": "a.evil.test", "target": "b"}],
+    }
+    shown = [
+        say("result", json.dumps(graph), "agent_done", mime_type="sec-gemini/graph"),
+        say(
+            "result", '{"events": [{"timestamp": 0, "title": "start"}]}', "agent_done", mime_type="sec-gemini/timeline"
+        ),
+    ]
+    beside = answer_bundle([say("result", "It came by two hosts.", "agent_done"), *shown], FACTS)
+    lines = [each.text for each in assert_harmless(beside.html).all("summary")]
+    assert lines == ["Hops <b> (graph, 2 nodes, 1 edge)", "Timeline, 1 event"]
+    assert "a[.]evil[.]test" in beside.html
+    assert "[Timeline, 1 event: in the answer's tables]" in beside.text
+    assert "a[.]evil[.]test" not in beside.text
+    alone = answer_bundle(shown, FACTS)
+    assert not assert_harmless(alone.html).all("summary")
+    assert "a[.]evil[.]test" in alone.text
