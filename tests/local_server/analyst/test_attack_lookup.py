@@ -101,6 +101,14 @@ def test_a_tactic_lists_its_current_techniques_and_tells_its_older_name() -> Non
     assert "ATT&CK 19.2 has no tactic `Defense Evasion` any more. **TA0005 Stealth**" in told("Defense Evasion")
 
 
+def test_the_whole_is_counted() -> None:
+    text = told("ATT&CK")
+    assert "19.2 (Enterprise) has **15 tactics**" in text
+    assert "172 groups" in text
+    assert "TA0112 Defense Impairment" in text
+    assert len(TOOL.items(run("ATT&CK"))) == 15
+
+
 def test_two_entries_are_looked_at_together() -> None:
     assert run("APT41", "uses", "T1190")["related"]
     assert run("T1190", "uses", "APT41")["related"]
@@ -161,6 +169,15 @@ def test_a_hostile_name_stays_a_code_span() -> None:
         ("is HAFNIUM a Chinese group?", [("hafnium", "record")]),
         ("who is lazarus", [("lazarus", "record")]),
         ("map pass the hash to MITRE", [("pass the hash", "record")]),
+        ("APT29 techniques", [("APT29", "techniques")]),
+        ("T1059.001 groups", [("T1059.001", "groups")]),
+        ("Show mitigations and detections for T1003.001", [("T1003.001", "mitigations"), ("T1003.001", "detection")]),
+        ("difference between T1003 and T1558", [("T1003", "record"), ("T1558", "record")]),
+        ("difference between phishing and web shell", [("phishing", "record"), ("web shell", "record")]),
+        ("Is there a technique called process hollowing?", [("process hollowing", "record")]),
+        ("in one word: name of T1059.001", [("T1059.001", "record")]),
+        ("what are the ATT&CK tactics?", [("ATT&CK", "record")]),
+        ("How many techniques are there?", [("ATT&CK", "record")]),
     ],
 )  # fmt: skip
 def test_what_a_prompt_asks_of_attack(prompt: str, calls: list[tuple[str, ...]]) -> None:
@@ -184,6 +201,8 @@ def test_what_a_prompt_asks_of_attack(prompt: str, calls: list[tuple[str, ...]])
         "Explain the kill chain",
         "What is a firewall?",
         "Which version of ATT&CK do you use?",
+        "how many users are there?",
+        "list all groups",
         "stop",
     ],
 )

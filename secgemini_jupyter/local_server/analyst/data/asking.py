@@ -27,8 +27,10 @@ _ONLY_IDS = re.compile(
 def questions(request: Request) -> list[str]:
     """The clauses of the instruction; of what follows it, only lines that are all questions themselves, or ids."""
     said = clipped(request.instruction)
+    if "\n" not in request.prompt and len(request.pasted) <= MAX_QUESTION:
+        said = clipped(request.prompt)  # "in one word: the name of T1059"
     lines = [line.strip() for line in request.pasted[:4_000].splitlines() if line.strip()]
-    if lines and not request.pasted_kind.startswith("log/") and all(map(_asks, lines)):
+    if "\n" in request.prompt and lines and not request.pasted_kind.startswith("log/") and all(map(_asks, lines)):
         said += "\n" + "\n".join(lines)
     said = re.sub(r"[^\S\n]+", " ", said)
     parts = [part for each in _BREAK.split(said) if 0 < len(part := each.strip(" ,.:-*")) <= MAX_QUESTION]

@@ -88,6 +88,17 @@ class Attack:
                 found[number].append(user)
         return found
 
+    def counted(self) -> dict[str, int]:
+        """How many entries there are of each kind, without those that are revoked or deprecated."""
+        active = [each for each in self.catalog.techniques.values() if each.status == "active"]
+        parts = sum(each.parent_id is not None for each in active)
+        found = {"tactics": len(self.tactics), "techniques": len(active) - parts, "sub-techniques": parts}
+        objects = [row for row in self.objects.values() if "status" not in row]
+        for name, kinds in (("groups", ("group",)), ("software", ("malware", "tool")), ("campaigns", ("campaign",)),
+                            ("mitigations", ("mitigation",))):  # fmt: skip
+            found[name] = sum(row["kind"] in kinds for row in objects)
+        return found
+
     def name(self, number: str) -> str:
         """A technique's with its parent's before it."""
         if technique := self.catalog.techniques.get(number):

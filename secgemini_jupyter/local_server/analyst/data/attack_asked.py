@@ -60,10 +60,11 @@ _STRONG = {"mitigations": r"\bmitigat", "groups": r"\bgroups?\b|\bactors?\b|\bap
            "tactics": r".", "techniques": r"\btechniques?\b|\bttps?\b"}  # fmt: skip
 """Words with which a question is one for ATT&CK, also where its subject is not known there."""
 _IS = re.compile(
-    rf"^(?:(?:what|who|whom)\s*(?:{_VERB})|tell me (?:more )?about|explain|describe|define|what do you know about"
+    rf"^(?:(?:describe|explain|what\s*(?:{_VERB}))?\s*(?:the\s+)?differences?\s+between"
+    rf"|(?:what|who|whom)\s*(?:{_VERB})|tell me (?:more )?about|explain|describe|define|what do you know about"
     rf"|(?:which|what)\s+(?:[\w-]+\s+){{0,2}}?(?:groups?|actors?|apts?|malware|software|tools?|techniques?|tactics?)\s+(?:{_VERB})"
     rf"|info(?:rmation)?\s+(?:on|about)|look\s?up|compare|(?:mitre|att&?ck)\b(?:\s+\w+){{0,2}}?\s+(?:for|of|is)"
-    rf"|.{{0,40}}\btechniques?\s+(?:id\s+)?(?:for|of|is|covers)|.{{0,40}}\batt&?ck\s+(?:\w+\s+)?(?:for|of))\s+{_X}",
+    rf"|.{{0,40}}\btechniques?\s+(?:id\s+)?(?:for|of|is\s+used\s+(?:for|to)|is|covers|called|named)|.{{0,40}}\batt&?ck\s+(?:\w+\s+)?(?:for|of))\s+{_X}",
     re.IGNORECASE,
 )
 _NAMING = re.compile(
@@ -75,6 +76,29 @@ _BEFORE = re.compile(
 )
 _QUOTES = " \"'“”`."
 _MAP = re.compile(r"^map\s+(?P<x>.{2,80}?)\s+to\s+(?:mitre|att&?ck)\b", re.IGNORECASE)
+_TRAILING = re.compile(
+    r"\s(mitigations?|detections?|groups|software|malware|tools|techniques|ttps|campaigns|sub-?techniques|tactics?)$",
+    re.IGNORECASE,
+)
+_NOUNS = {
+    "detection": "detection",
+    "software": "software",
+    "malware": "software",
+    "tool": "software",
+    "ttp": "techniques",
+}
+_BOTH_SIDES = ("mitigations", "detection")
+ALL = "ATT&CK"
+"""The subject of a question about the whole of it."""
+_WHOLE = re.compile(
+    r"^(?:(?:please\s+)?(?:list|show|name|give)(?:\s+me)?|what|which)\s+(?:are\s+)?(?:all\s+)?(?:of\s+)?(?:the\s+)?"
+    r"(?:\w+\s+)?(?:(?:mitre\s+)?att&?ck(?:'s)?\s+)?tactics(?:\s+(?:are\s+there|exist|of\s+(?:mitre\s+)?att&?ck|in\s+(?:mitre\s+)?att&?ck"
+    r"|does\s+(?:mitre\s+)?att&?ck\s+have))?$"
+    r"|^how\s+many\s+(?:(?:sub-?)?techniques|tactics)\s+are\s+there\b.*$"
+    r"|^how\s+many\s+[\w-]+\s+(?:are\s+in\s+(?:mitre\s+)?att&?ck|does\s+(?:mitre\s+)?att&?ck\s+have)\b.*$"
+    r"|^(?:what\s+is|describe|explain|tell me about)\s+(?:the\s+)?(?:mitre\s+)?att&?ck$",
+    re.IGNORECASE,
+)
 _PAIR = re.compile(
     rf"^(?:does|do|did|has|have)\s+(?P<x>.{{2,80}}?)\s+(?:ever\s+|also\s+)?(?:{_USE}|mitigat\w+)\s+(?P<y>.{{2,80}})$"
     rf"|^(?:is|are|was)\s+(?P<q>.{{2,80}}?)\s+(?:{_USE}|mitigated)\s+by\s+(?P<p>.{{2,80}})$",
@@ -82,7 +106,7 @@ _PAIR = re.compile(
 )
 _BOTH = re.compile(
     r"\bdo\s+(?P<x>.{2,60}?)\s+and\s+(?P<y>.{2,60}?)\s+(?:have\s+in\s+common|share|both\s+use)"
-    r"|\b(?:shared\s+by|common\s+to|between|used\s+by\s+both)\s+(?P<p>.{2,60}?)\s+and\s+(?P<q>.{2,60})$",
+    r"|\b(?:shared\s+by|common\s+to|used\s+by\s+both)\s+(?P<p>.{2,60}?)\s+and\s+(?P<q>.{2,60})$",
     re.IGNORECASE,
 )
 _GROUP = re.compile(
@@ -102,12 +126,16 @@ def asked(request: Request) -> list[tuple[str, str, str | None]]:
             found.append(pair)
             last = [pair[0]]
             continue
+        if _WHOLE.search(question):
+            found.append((ALL, "record", None))
+            continue
         about, places = _about(question)
         subjects = list(_subjects(question, about, places, request))
         if not subjects and about != "record" and last and _IT.search(question):
             subjects = last
         last = subjects or last
-        found += [(subject, about, None) for subject in subjects]
+        both = _BOTH_SIDES if about in _BOTH_SIDES and all(_says(each, question) for each in _BOTH_SIDES) else (about,)
+        found += [(subject, each, None) for subject in subjects for each in both]
     return list(dict.fromkeys(found))
 
 
@@ -127,7 +155,15 @@ def _one(phrase: str) -> str | None:
     return phrase if len(phrase) >= 3 and names().find(phrase) else None
 
 
+def _says(about: str, question: str) -> bool:
+    return any(name == about and re.search(words, question, re.IGNORECASE) for name, words, _ in _ABOUT)
+
+
 def _about(question: str) -> tuple[str, Sequence[str]]:
+    if (match := _TRAILING.search(question)) and _one(question[: match.start()]):
+        noun = match[1].lower().replace("-", "").rstrip("s")
+        about = _NOUNS.get(noun, f"{noun}s")
+        return about, [rf"^(?:the\s+)?(?P<x>.+)\s+{match[1]}$"]
     for about, words, places in _ABOUT:
         if re.search(words, question, re.IGNORECASE):
             return about, places

@@ -35,6 +35,8 @@ _NEWER = frozenset({("technique", "subtechniques"), ("tactic", "techniques")})
 
 def answer(result: Row, wish: Wish) -> str:
     newer, older = (each["version"] for each in result["sources"])
+    if "counted" in result:
+        return _whole(result, newer, older)
     if "entry" not in result:
         return _not_one(result, newer, older)
     entry = result["entry"]
@@ -63,6 +65,14 @@ def answer(result: Row, wish: Wish) -> str:
     if entry.get("url") and not is_asked:
         parts.append(f"Source: <{entry['url']}>")
     return "\n\n".join(parts)
+
+
+def _whole(result: Row, newer: str, older: str) -> str:
+    counted = {name: f"{number:,} {name}" for name, number in result["counted"].items()}
+    newest = [counted.pop(name) for name in ("tactics", "techniques", "sub-techniques")]
+    told = f"MITRE ATT&CK {newer} (Enterprise) has **{newest[0]}**, **{newest[1]}** and **{newest[2]}**; in {older}, "
+    told += f"whose relations are here, there are {', '.join(counted.values())}."
+    return told + "\n\nThe tactics:\n\n" + "\n".join(f"- {row['id']} {prose(row['name'])}" for row in result["tactics"])
 
 
 def _together(result: Row, older: str) -> str:
@@ -221,6 +231,8 @@ def _choices(rows: Sequence[Row]) -> str:
 
 def items(result: Row) -> list[Row]:
     """What was listed; of a record alone, itself."""
+    if "counted" in result:
+        return [dict(row) for row in result["tactics"]]
     if "entry" not in result:
         rows = result["candidates"] or result.get("near") or result.get("mentions") or []
     else:

@@ -65,7 +65,7 @@ class Names:
                 words = words[:-1]
             else:
                 break
-        return self._best(self._joined.get(normal(name).replace(" ", ""), []))
+        return self._best(self._joined.get("".join(words) or normal(name).replace(" ", ""), []))
 
     def by_words(self, phrase: str) -> list[str]:
         """Ids of the names that have all words of the phrase and the fewest others."""

@@ -9,7 +9,7 @@ import msgspec
 
 from secgemini_jupyter.local_server.analyst.data import attack_told
 from secgemini_jupyter.local_server.analyst.data.attack import IDS, Attack, attack, names, normal_id
-from secgemini_jupyter.local_server.analyst.data.attack_asked import asked
+from secgemini_jupyter.local_server.analyst.data.attack_asked import ALL, asked
 from secgemini_jupyter.local_server.analyst.text import code
 from secgemini_jupyter.local_server.analyst.tool import Call, Request, Tool, ToolFailure
 
@@ -21,7 +21,7 @@ About = Literal["record", "status", "mitigations", "detection", "subtechniques",
 
 
 class AttackArguments(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """`query`: an id (T1059.001, TA0003, G0016, S0154, M1043, C0024), a name, an alias, or words of a name.
+    """`query`: an id (T1059.001, TA0003, G0016, S0154, M1043, C0024), a name, an alias, words of a name, or ATT&CK.
 
     `about`: what to list besides the record: what it uses ("uses"), who uses it ("groups", "software"), …
     `other`: a second entry: whether the first uses it, or what both use ("common").
@@ -51,6 +51,8 @@ def attack_lookup(arguments: AttackArguments, _files: Mapping[str, bytes]) -> di
         raise ToolFailure(f"A name or an id has 1 to {MAX_QUERY} characters.")
     data = attack()
     result: dict[str, Any] = {"query": query, "about": arguments.about, "sources": data.sources()}
+    if query == ALL:
+        return result | {"counted": data.counted(), "tactics": data.briefs([*data.tactics])}
     found, note = _resolve(data, query)
     result |= note
     if len(found) != 1:
