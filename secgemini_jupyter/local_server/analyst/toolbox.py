@@ -26,6 +26,7 @@ TOOLSETS = {
     "tokens": "JSON Web Tokens: what they claim and how they are signed.",
     "urls": "Addresses of the web: parts, look-alikes, tricks; nothing is fetched.",
     "emails": "E-mail: senders, hops, recorded authentication, links, attachments.",
+    "certificates": "X.509 certificates, requests, revocation lists: whose, until when, how strong.",
     "log_questions": "Logs: questions in English as SQL.",
     "auth": "Logins in logs: who, from where, how often, what failed.",
     "log_tables": "Logs: what is in them, as tables.",

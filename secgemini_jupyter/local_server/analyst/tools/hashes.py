@@ -89,6 +89,9 @@ def _plan(request: Request) -> list[Call]:
         return []
     if request.asks(FIND) or request.asks(HASHES_IN):
         return []  # the hashes in a text
+    looked_at = request.named() or request.attachments
+    if looked_at and all(each.kind == "x509" for each in looked_at) and not request.asks(r"\bhash|\bfile|\bchecksum"):
+        return []  # the fingerprint of a certificate, which is no hash of its file
     if request.asks(r"\bhash\w*\b.{0,40}\b(?:of|for)\b.{0,40}\b(?:in|from)\b") and request.logs():
         return []  # the hashes that a log lists
     digest = _DIGEST.search(request.prompt)

@@ -133,7 +133,7 @@ def _plan_extract(request: Request) -> list[Call]:
         return []  # the hashes of a file, or in a log's columns: other tools
     if request.asks(r"\bcwe\b|\bweakness") and not request.pasted and not request.asks(rf"\bioc|indicator|{FIND}"):
         return []  # the CVEs of a weakness
-    if not request.asks(rf"\biocs?\b|\bindicators?\b|\bobservables?\b|{FIND}") and _is_about_mail(request):
+    if not request.asks(rf"\biocs?\b|\bindicators?\b|\bobservables?\b|{FIND}") and _has_a_tool_of_its_own(request):
         return []  # "which IP did it come from?"
     types = _types(request.wish)
     extra = {"types": types} if types else {}
@@ -155,10 +155,10 @@ def _plan_extract(request: Request) -> list[Call]:
     return calls
 
 
-def _is_about_mail(request: Request) -> bool:
-    """Whether a question names messages alone, which `email_analyze` answers better."""
+def _has_a_tool_of_its_own(request: Request) -> bool:
+    """Whether a question is about messages or certificates alone, whose tools answer it better."""
     looked_at = request.named() or request.attachments
-    return bool(looked_at) and not request.pasted and all(each.kind == "email" for each in looked_at)
+    return bool(looked_at) and not request.pasted and all(each.kind in ("email", "x509") for each in looked_at)
 
 
 def _shows_indicators(request: Request) -> bool:
