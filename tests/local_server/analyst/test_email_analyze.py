@@ -86,6 +86,11 @@ def test_hops_are_told_from_the_oldest_with_their_delays() -> None:
     ]
 
 
+def test_the_oldest_address_outside_a_private_network_is_where_a_mail_came_from() -> None:
+    way = "Received: from b ([198.51.100.7]) by c; x\nReceived: from a ([10.0.0.5]) by b; x\nFrom: a@b.org\n\nx"
+    assert analysed(way.encode())["source_ip"]["ip"] == "198.51.100.7"
+
+
 def test_the_way_is_a_graph_and_a_timeline() -> None:
     graph, timeline = tools()["email_analyze"].payloads(analysed(mail_file("test_17")))
     assert (graph.mime_type, timeline.mime_type) == ("sec-gemini/graph", "sec-gemini/timeline")

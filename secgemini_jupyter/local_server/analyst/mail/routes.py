@@ -11,6 +11,7 @@ from typing import Any
 from secgemini_jupyter import indicators
 
 MAX_HOPS = 100
+_NOT_PUBLIC = {"loopback", "private", "link_local", "shared", "unspecified", "multicast", "broadcast", "reserved"}
 
 _FROM = re.compile(r"(?i)(?:^|[\s(])from\s+(\S{1,300})")
 _BY = re.compile(r"(?i)(?:^|[\s)])by\s+(\S{1,300})")
@@ -45,7 +46,7 @@ def _hop(value: str) -> dict[str, Any]:
         "hop": 0,
         "from": _name(said[1]) if said else None,
         "ip": ip,
-        "is_public": ip is not None and not indicators.address_flags(ip),
+        "is_public": ip is not None and not _NOT_PUBLIC & {*indicators.address_flags(ip)},
         "by": _name(by[1]) if by else None,
         "with": found[1] if (found := _WITH.search(text)) else None,
         "for": found[1] if (found := _FOR.search(text)) else None,
