@@ -82,6 +82,16 @@ async def test_thinking_within_the_text_is_taken_out(
     assert "Let me see." in turn.of(MessageType.THINKING)
 
 
+async def test_a_flood_of_small_pieces_that_wait(ask: AskModel, endpoint: ScriptedEndpoint) -> None:
+    """Blanks before the first word, a thought without an end, JSON that may be a call: nothing is copied each time."""
+    for text in (" " * 30_000 + "Done.", '{"name": ' + "[" * 30_000, "<think>" + "x" * 30_000):
+        events = b"".join(event(delta(content=text[i : i + 3])) for i in range(0, len(text), 3))
+        endpoint.play(Script([head(), events, event(delta("stop")), event("[DONE]")]))
+        turn = await ask("Go on.")
+        said = "".join(turn.of(MessageType.RESULT) + turn.of(MessageType.THINKING))
+        assert text.strip().removeprefix("<think>") in said
+
+
 async def test_text_about_the_tag_stays(ask: AskModel, endpoint: ScriptedEndpoint) -> None:
     endpoint.play(says("The tag <think> opens a thought; <thin is none."))
     assert (await ask("Which tag?")).text == "The tag <think> opens a thought; <thin is none."

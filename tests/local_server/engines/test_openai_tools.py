@@ -214,6 +214,18 @@ async def test_calls_that_are_written_as_text_are_run(ask: AskModel, endpoint: S
     assert "".join(turn.of(MessageType.RESULT, 206)) == turn.text
 
 
+async def test_a_sentence_before_a_long_call_is_no_part_of_the_answer(
+    ask: AskModel, endpoint: ScriptedEndpoint
+) -> None:
+    call = json.dumps({"name": "defang", "arguments": {"text": "a.example.com " * 40}})
+    text = f"I will call a tool:\n\n```json\n{call}\n```\nThen I will see."
+    endpoint.play(says(*(text[i : i + 9] for i in range(0, len(text), 9))), says("Done."))
+    turn = await ask("Defang it.", partial=True)
+    assert turn.tools == ["defang"]
+    assert turn.text == "".join(turn.of(MessageType.RESULT, 206)) == "Done."
+    assert "I will call a tool:" in turn.notes
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -11,7 +11,7 @@ import msgspec
 
 from secgemini_jupyter.language_model import CONTEXT_VARIABLE, LanguageModel
 from secgemini_jupyter.local_server.analyst.calls import Caller
-from secgemini_jupyter.local_server.analyst.text import count
+from secgemini_jupyter.local_server.analyst.text import code, count
 from secgemini_jupyter.local_server.analyst.toolbox import toolsets
 from secgemini_jupyter.local_server.analyst.workers import Workers
 from secgemini_jupyter.local_server.engines.base import EngineTurn
@@ -219,7 +219,7 @@ class _Answer:
                 self._calls += 1
                 told, is_result = await self._offers.run(each.name, each.arguments)
                 if not is_result and each.name not in self._offers.by_name:
-                    await self._voice.note(f"The model asked for a tool that there is not: {each.name[:100]}")
+                    await self._voice.note(f"The model asked for a tool that there is not: {code(each.name)}")
             self._dialogue.add_result(each.id, each.name, told)
 
     def _count(self, reply: Reply) -> None:

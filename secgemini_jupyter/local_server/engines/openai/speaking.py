@@ -16,6 +16,7 @@ from secgemini_jupyter.models import MessageType, Role, State, Usage
 
 HELD = 200
 """Characters that wait for what follows."""
+MAX_BLANK = 200
 UNDECIDED = 40
 """Characters at the end that may be the beginning of a call."""
 MAX_RESULT = 400_000
@@ -44,7 +45,7 @@ class ThinkingSplit:
             return text, ""
         if self._state == "begin":
             start = self._rest.lstrip()
-            if not start or any(each.startswith(start) for each in _OPENINGS if each != start):
+            if len(self._rest) <= MAX_BLANK and any(each.startswith(start) for each in _OPENINGS if each != start):
                 return "", ""
             if opening := _OPENING.match(start):
                 self._state, self._closing, self._rest = "thinking", f"</{opening[1]}>", start[opening.end() :]
@@ -82,6 +83,8 @@ class Voice:
     _thoughts: list[str] = field(default_factory=list)
     _thought_group: str = ""
     _held: str = ""
+    _waiting: list[str] = field(default_factory=list)
+    """All that is held, once it is certain that it waits for the round's end."""
     _may_call: bool = False
     _has_begun: bool = False
     _size: int = 0
@@ -97,7 +100,9 @@ class Voice:
         text, self._half = _whole(self._half + text)
         text, thought = self._split.feed(text)
         await self._think(thinking + thought)
-        if text:
+        if text and self._waiting:
+            self._waiting.append(text)
+        elif text:
             self._held += text
             await self._advance()
 
@@ -105,8 +110,9 @@ class Voice:
         """The round is over: says its thinking, and gives the text that is not said yet."""
         text, thought = self._split.end()
         await self._think(thought)
-        self._held += text + _clean(self._half)
-        if not self._has_begun and "</think>" in self._held:  # a template that opens the thinking itself
+        self._held = "".join([*(self._waiting or [self._held]), text, _clean(self._half)])
+        self._waiting = []
+        if not self._has_begun and "</think>" in self._held:
             thought, _, self._held = self._held.rpartition("</think>")
             await self._think(thought)
         await self._end_thought()
@@ -154,6 +160,9 @@ class Voice:
         if not self._may_call:
             text, self._held = self._held, ""
             return await self.answer(text)
+        if not self._has_begun and "</think>" in self._held:  # a template that opens the thinking itself
+            thought, _, self._held = self._held.rpartition("</think>")
+            await self._think(thought)
         held = self._held
         if not self._has_begun and len(held) < HELD and "\n\n" not in held[80:]:
             return None
@@ -162,11 +171,10 @@ class Voice:
         if not call and (begins := _BEGINS.search(held, max(len(held) - UNDECIDED, 0))):
             end = begins.start()
         text, self._held = held[:end], held[end:]
-        if call:  # all else waits for the round's end
-            self._has_begun = self._has_begun or bool(text.strip())
-        if "</think>" in text and not self._has_begun:
-            self._held = text + self._held
-            return None
+        if call and not self._has_begun and end < HELD:  # what stands before is no answer yet
+            text, self._held = "", held
+        if call:
+            self._waiting = [self._held]
         return await self.answer(text)
 
     async def _think(self, text: str) -> None:
