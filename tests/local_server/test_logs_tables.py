@@ -52,7 +52,9 @@ def attach(api: Any, session_id: str, logs_hash: str) -> Any:
 
 
 def answer(api: Any, session_id: str, prompt: str) -> str:
-    return str(api.ask(session_id, prompt)[-2]["content"])
+    frames = api.ask(session_id, prompt)
+    (text,) = (f for f in frames if f["message_type"] == "result" and f["mime_type"] == "text/plain")
+    return str(text["content"])
 
 
 def test_table_is_made_once_and_its_chunks_may_be_sent_again(api: Any) -> None:

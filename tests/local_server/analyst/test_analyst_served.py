@@ -27,9 +27,11 @@ def test_a_real_log_is_answered_stored_and_no_process_is_left(start: Callable[..
     frames = api.ask(session, "Who logged in, who failed?")
     assert frames == [m for m in api.session(session)["messages"] if m["message_type"] != "query"]
     kinds = [frame["message_type"] for frame in frames]
-    assert kinds == ["info", "thinking", "info", "debug", "info", "debug", "result", "info"]
+    assert kinds == ["info", "thinking", "info", "debug", "info", "debug", "result", "result", "result", "info"]
+    drawn = [frame["mime_type"] for frame in frames if frame["message_type"] == "result"]
+    assert drawn == ["text/plain", "sec-gemini/graph", "sec-gemini/timeline"]
     assert {frame["actor"] for frame in frames[:-1]} == {"local analyst"}
-    assert "**8 Kerberos requests succeeded, 2 failed.**" in frames[-2]["content"]
+    assert "**8 Kerberos requests succeeded, 2 failed.**" in frames[-4]["content"]
     workers = psutil.Process(server.popen.pid).children()
     assert workers
     server.end(end)
@@ -57,7 +59,9 @@ def test_a_file_attached_with_a_question_is_the_one_it_is_about(start: Callable[
     session = api.register(model={"model_string": "local-analyst-1"})
 
     def answer(prompt: str) -> str:
-        return str(api.ask(session, prompt)[-2]["content"])
+        frames = api.ask(session, prompt)
+        (text,) = (f for f in frames if f["message_type"] == "result" and f["mime_type"] == "text/plain")
+        return str(text["content"])
 
     attach(api, session, "kerberos.log")
     assert "kerberos.log" in answer("What happened?")
