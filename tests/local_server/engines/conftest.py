@@ -25,7 +25,7 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def scripted() -> Iterator[ScriptedEndpoint]:
     with serving() as endpoint:
         yield endpoint
@@ -83,9 +83,9 @@ def _is_text(message: Message) -> bool:
 AskModel = Callable[..., Awaitable[ModelTurn]]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 async def workers() -> AsyncIterator[Workers]:
-    workers = Workers()
+    workers = Workers(size=1)
     yield workers
     await workers.aclose()
 

@@ -276,6 +276,15 @@ async def test_silence_has_an_end(ask: AskModel, endpoint: ScriptedEndpoint, scr
     assert words in (error.content or "")
 
 
+async def test_a_stream_that_is_only_kept_alive_has_an_end(
+    ask: AskModel, endpoint: ScriptedEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("secgemini_jupyter.local_server.engines.openai.endpoint.MAX_SECONDS", 0.3)
+    endpoint.play(Script([head(), b": still here\n\n"], hang=True))
+    assert "did not come to an end in 0.3 s" in ((await ask("Go.")).error.content or "")
+    assert endpoint.gone.wait(10)
+
+
 async def test_a_flood_is_cut(ask: AskModel, endpoint: ScriptedEndpoint) -> None:
     piece = event(delta(content="word " * 20_000))
     endpoint.play(Script([head(), *[piece] * 30], hang=True))

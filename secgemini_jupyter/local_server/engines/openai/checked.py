@@ -108,7 +108,7 @@ class Known:
 
     def holds(self, text: str) -> bool:
         """Whether something that was read has this text in it, whatever the white space."""
-        bare = _bare(text)
+        bare = _bare(_refanged(_plain(text)))
         return any(bare in _bare(each) for each in self._texts)
 
     def _has_name(self, claim: Claim) -> bool:

@@ -23,6 +23,8 @@ from secgemini_jupyter.settings import proxy_for
 CONNECT_TIMEOUT = 5.0
 RETRY_PAUSE = 1.0
 MAX_RETRY_AFTER = 30.0
+MAX_SECONDS = 3600.0
+"""What one answer may take in all, however busy the line is."""
 MAX_BYTES = 64 * 2**20
 MAX_LISTING = 4 * 2**20
 MAX_ERROR_BYTES = 64 * 1024
@@ -153,7 +155,10 @@ class Endpoint:
             body |= {"tools": tools, "tool_choice": "auto"}
         reply = Reply()
         try:
-            async with self._request("POST", "/chat/completions", msgspec.json.encode(body)) as response:
+            async with (
+                asyncio.timeout(MAX_SECONDS),
+                self._request("POST", "/chat/completions", msgspec.json.encode(body)) as response,
+            ):
                 kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
                 if kind == "application/json":
                     await self._whole(response, reply, hear)
@@ -163,6 +168,8 @@ class Endpoint:
                     raise Unreadable(f"it is {one_line(kind)[:60]}: does {URL_VARIABLE} end in /v1?")
         except Unreadable as problem:
             error = EndpointError(502, f"What {self.model.host} answered cannot be read: {problem}.")
+        except TimeoutError:
+            error = EndpointError(504, f"{self.model.host} did not come to an end in {MAX_SECONDS:g} s.")
         except Failed as problem:
             error = self._refused(500, str(problem), None)
         except EndpointError as problem:
