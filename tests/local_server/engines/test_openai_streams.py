@@ -84,7 +84,7 @@ async def test_thinking_within_the_text_is_taken_out(
 
 async def test_a_flood_of_small_pieces_that_wait(ask: AskModel, endpoint: ScriptedEndpoint) -> None:
     """Blanks before the first word, a thought without an end, JSON that may be a call: nothing is copied each time."""
-    for text in (" " * 30_000 + "Done.", '{"name": ' + "[" * 30_000, "<think>" + "x" * 30_000):
+    for text in (" " * 9_000 + "Done.", '{"name": ' + "[" * 9_000, "<think>" + "x" * 9_000):
         events = b"".join(event(delta(content=text[i : i + 3])) for i in range(0, len(text), 3))
         endpoint.play(Script([head(), events, event(delta("stop")), event("[DONE]")]))
         turn = await ask("Go on.")
