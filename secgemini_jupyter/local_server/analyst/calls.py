@@ -117,8 +117,8 @@ class Caller:
             call, depth = waiting.pop()
             outcome = await self.run(call, depth)
             outcomes.append(outcome)
-            if outcome.result is None or depth >= MAX_DEPTH:
-                continue
+            if outcome.result is None or depth >= MAX_DEPTH or request.wish.only or request.wish.one_word:
+                continue  # who wants one thing alone wants nothing that leads on from it
             further = []
             for each in tools()[call.tool].then(request, call, outcome.result):
                 key = repr((each.tool, each.arguments))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from secgemini_jupyter.local_server.analyst.text import code
 from secgemini_jupyter.local_server.analyst.tool import Attached, Call, Request
@@ -19,6 +20,11 @@ _GENERIC = (
     r"|review|open|read|details|info\w*|describe|overview|help|pr[uü]f\w*|analysier\w*|schau\w*|gef[aä]hrlich"
     r"|b[oö]sartig|verd[aä]chtig|analiza\w*"
     r"|revisa\w*|peligros\w*|malicios\w*|sospechos\w*|run anything|do anything|happened|happening|going on)\b"
+)
+_ALL = (
+    r"\btriage\b|\b(?:everything|each|every|all)\b|\b(?:these|the) (?:files|attachments|things)\b|\b(?:alles"
+    r"|alle|todo|todos)\b"
+    r"|\bwhat (?:is|are) (?:these|all this|in (?:here|them))\b"
 )
 SHORT = 5
 """Words of a prompt that say too little to be about anything but what is attached: "Phish?"."""
@@ -51,6 +57,15 @@ def first_look(request: Request) -> list[Call]:
     if not (request.named() or is_short or request.asks(_GENERIC)):
         return []
     return list(_calls(request))
+
+
+def rest(request: Request, calls: Sequence[Call]) -> list[Call]:
+    """First looks at what the calls leave out, where all that is attached is to be looked at."""
+    covered = {call.arguments.get("file") for call in calls}
+    left = [each for each in request.attachments if each.name not in covered]
+    if not calls or None in covered or not left or request.named() or not request.asks(_ALL):
+        return []
+    return list(_calls(replace(request, attachments=left, table=None)))
 
 
 def _calls(request: Request) -> Iterator[Call]:

@@ -29,6 +29,7 @@ from secgemini_jupyter.local_server.analyst.wishes import Wish, part
 
 MAX_VALUES = 200
 """Values of an earlier answer that a tool is given at once."""
+_NO_SUBJECTS = ("file", "table", "text", "sql", "of", "asked")
 _NAMES = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth", -1: "last"}
 
 
@@ -72,10 +73,13 @@ def intent_of(request: Request, plan: Plan) -> Intent | None:
 
 def follow(request: Request, intent: Intent, past: Sequence[Past]) -> FollowUp | None:
     """None if no earlier answer has what it asks for."""
-    for way in filter(None, (intent, read_act(request.prompt) if intent.kind == "form" else None)):
+    for way in filter(None, (intent, read_act(request.prompt) if intent.kind != "act" else None)):
         for each in past:
             if found := _HOW[way.kind](request, way, each, past):
                 return found
+    if intent.kind == "select" and intent.first > 0 and past and (items := past[0].items):
+        told = f"There is no {_NAMES.get(intent.first) or f'{intent.first}.'} one: {past[0].name} listed "
+        return _recall(request, past[0], f"{intent.first}", items, f"{told}{count(len(items), 'item')}.")
     return None
 
 
@@ -194,6 +198,9 @@ def _select(request: Request, intent: Intent, past: Past, all_: Sequence[Past]) 
             return None
     kept = items[first:] if first < 0 else items[first - 1 : first - 1 + intent.number]
     kept = kept[: intent.number]
+    if not kept and past.is_recollection and not past.is_selection:
+        told = f"There is no {_NAMES.get(first) or f'{first}.'} one: {past.name} has {count(len(items), 'item')}."
+        return _recall(request, past, f"{first}", items, told)
     if not kept or (len(items) < 2 and (past.is_recollection or first > 1)):
         return None
     if len(kept) > 1 or intent.number > 1:
@@ -269,11 +276,19 @@ def _ways(prompt: str, intent: Intent, past: Past, values: Sequence[str]) -> lis
         texts = [str(o.result["text"]) for o in past.outcomes if o.result and isinstance(o.result.get("text"), str)]
         ways += [("", text, []) for text in texts[:1] if text]
         ways += [(f"{prompt} ({name})", "", [name]) for name in past.files[:1]]
+        named = [v for o in past.outcomes for k, v in o.call.arguments.items() if k not in _NO_SUBJECTS and _is_name(v)]
+        ways += [(prompt.replace(intent.phrase, value, 1), "", []) for value in named[:1]]
+        values = values if len(values) == 1 else ()
     if len(values) == 1 and is_shape(values[0], "id", "ip", "url", "domain", "email"):
         ways.append((prompt.replace(intent.phrase, values[0], 1), "", []))
     if values:
         ways.append(("", "\n".join(values), []))
     return ways
+
+
+def _is_name(value: object) -> bool:
+    """An id or a name that a call was given, of which nothing in a prompt can be taken for another wish."""
+    return isinstance(value, str) and (is_shape(value, "id", "ip", "url", "domain") or value.istitle())
 
 
 _HOW: dict[str, Callable[[Request, Intent, Past, Sequence[Past]], FollowUp | None]] = {

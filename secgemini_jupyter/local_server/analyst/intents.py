@@ -72,7 +72,7 @@ _WHY = (
     rf"|how (?:do|did|would) you (?:know|find|get|do)(?: that| this| it)?"
     r"|are you sure(?: about that)?|how sure are you|(?:what(?:'s| is| are)?\s+)?(?:the |your )?(?:sources?"
     r"|evidence|proof|basis)(?: for (?:that|this|it))?|based on what"
-    r"|what (?:is|was) (?:that|this|it) based on|where (?:is|does|did) (?:that|this|it"
+    r"|what (?:is|was) (?:that|this|it) based on|where (?:is|does) (?:that|this|it"
     r"|you get that) (?:come )?(?:from)?|explain(?: that| it| yourself)?"
     r"|(?:which|what) (?:data|tools?|versions?)(?: did you use| was used| is (?:that|this|it)| was that)?"
     r"|show your work|says who)"
@@ -202,6 +202,8 @@ def _read_count(text: str) -> Intent | None:
     if counted is None:
         return None
     word = counted["word"].strip()
+    if len(word.split()) > 3:
+        return None
     return Intent("count", is_sure=not word or bool(counted["them"]), word=word)
 
 

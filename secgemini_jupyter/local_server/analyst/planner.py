@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from secgemini_jupyter.local_server.analyst.abilities import nothing_fits as nothing_fits
 from secgemini_jupyter.local_server.analyst.dictated import dictated, perhaps_dictated
-from secgemini_jupyter.local_server.analyst.first_look import first_look
+from secgemini_jupyter.local_server.analyst.first_look import first_look, rest
 from secgemini_jupyter.local_server.analyst.prompts import is_only_a_wish, questions
 from secgemini_jupyter.local_server.analyst.prompts import request_of as request_of
 from secgemini_jupyter.local_server.analyst.prompts import split_prompt as split_prompt
@@ -60,7 +60,7 @@ def make_plan(request: Request) -> Plan:
     if not calls and (literal := perhaps_dictated(request.prompt)) is not None:
         return Plan((), "The prompt dictates its answer; no tool is needed.", request.wish, literal)
     is_guess = not calls
-    calls = calls or first_look(request)
+    calls = [*calls, *rest(request, calls)] or first_look(request)
     return Plan(calls[:MAX_CALLS], why(calls), request.wish, unanswered=unanswered, is_guess=is_guess)
 
 

@@ -56,6 +56,8 @@ class AnalystEngine:
         if followed is not None:
             request = followed.request
             plan = planner.Plan(followed.calls, followed.why, request.wish)
+        elif past and intent and intent.is_sure and plan.is_guess:
+            plan = planner.Plan((), planner.why(()), request.wish)
         off = switched_off(turn.model)
         left_out = list(dict.fromkeys(call.tool for call in plan.calls if call.tool in off))
         why = " ".join(filter(None, [plan.why, _left_out(left_out), _other_language(turn.language)]))
