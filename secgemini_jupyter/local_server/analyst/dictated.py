@@ -75,7 +75,7 @@ _ONE = re.compile(
 _ONE_WORD = re.compile(r"\s*(?:please\s+)?(?:say|print|echo|output|repeat)\s+([\w!?+-]{1,60})[\s.]*", re.IGNORECASE)
 _QUESTION = re.compile(r"(?:what|which|who|how|whether|if|is|are|does|do|why|when|where)\b", re.IGNORECASE)
 _NO_TEXT = re.compile(
-    r"(?:the|all|every|each|its|their|your|my|any|what|which|who|how|whether|if|one|in|as|with|for|me|it|them"
+    r"(?:the|all|every|each|its|their|your|my|any|what|which|who|how|whether|if|one|of|in|from|as|with|for|me|it|them"
     r"|that|this|those|these|valid|only|"
     r"yes\s+or\s+no|\w+\s+or\s+\w+)\b|.*\b(?:json|csv|markdown|table|sentences?|list|(?:one|single|1)[ -]word"
     r"|word)\b",

@@ -39,6 +39,7 @@ KINDS = {  # label of `filetypes`: kind
     "sevenzip": "archive/7z",
     "zst": "archive/zstd",
 }
+DOCUMENTS = frozenset(label for label, kind in KINDS.items() if kind.startswith("document/"))
 PACKED = frozenset({"gzip", "bzip", "xz"})
 """Labels of what holds one other file, compressed."""
 
@@ -155,7 +156,12 @@ def as_text(content: bytes) -> str | None:
 
 
 def readable_text(content: bytes, limit: int) -> tuple[str, str, bool]:
-    """At most `limit` bytes of the content as text, how (`text`, `printable strings`), whether it was cut."""
+    """At most `limit` bytes of the content as text, how (`text`, `printable strings`, …), whether it was cut."""
+    if (label := (by_signature(content) or ("", ""))[1]) in DOCUMENTS:
+        from secgemini_jupyter.local_server.analyst.triage.words import document_text
+
+        if (text := document_text(content, label, limit)) is not None:
+            return text, "the document's text and links", len(text) >= limit
     content, is_cut = unpack(content, limit)
     text = as_text(content)
     if text is not None:

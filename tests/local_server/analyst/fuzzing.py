@@ -140,7 +140,12 @@ async def fuzz(names: list[str], minutes: float, seed: int) -> int:
                 start = time.monotonic()
                 wrong = ""
                 try:
-                    await workers.run(name, arguments, {"x": content})
+                    try:
+                        await workers.run(name, arguments, {"x": content})
+                    except ToolFailure as failure:
+                        if "longer than" not in str(failure):
+                            raise
+                        await workers.run(name, arguments, {"x": content})  # on a busy machine, time alone says little
                     results += 1
                 except ToolFailure as failure:
                     # These the worker says where the tool itself did not: a crash, a hang, an error nobody thought of.

@@ -209,7 +209,7 @@ def test_entropy() -> None:
         ("x.exe", "executable/pe", "imphash?"),
         ("x.exe", "executable/pe", "which sections does it have?"),
         ("x.exe", "executable/pe", "is it signed?"),
-        ("x.pdf", "document/pdf", "what urls are in the pdf?"),
+        ("x.pdf", "document/pdf", "does it link to anything external?"),
         ("x.docx", "document/ooxml", "does it have macros?"),
         ("x.docx", "document/ooxml", "What happens when I open it?"),
         ("x.ps1", "text", "what does it do?"),

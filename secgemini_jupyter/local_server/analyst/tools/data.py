@@ -75,8 +75,13 @@ def _plan_import(request: Request) -> list[Call]:
     if not says_set and not request.asks(r"\bimport\b"):
         return []
     files = request.named() or [each for each in request.attachments if each.is_new] or list(request.attachments)
-    files = [each for each in files if says_set or not _is_plain_log(each)]
+    files = [each for each in files if says_set or not (_is_plain_log(each) or _is_taken_apart(each))]
     return [Call("data_import", {"file": each.name}, f"import {code(each.name)}") for each in files[:12]]
+
+
+def _is_taken_apart(each: Attached) -> bool:
+    """A program or document: its imports are functions."""
+    return each.kind.startswith(("executable/", "document/"))
 
 
 def _is_plain_log(each: Attached) -> bool:

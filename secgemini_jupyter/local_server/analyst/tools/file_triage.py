@@ -20,6 +20,9 @@ _TYPE = (
     r"\bfile ?types?\b|\bwhat (?:kind|type|sort) of (?:a )?file\b|\breally an?\b|\bis (?:it|this|_) an? (?:exe|pdf|zip)"
 )
 _VAGUE = r"\b(?:malicious|malware|safe|dangerous|harmful|suspicious|infected|what does (?:it|this|_) do)\b"
+_EXTRACT = (
+    r"\b(?:extract|pull|list|find|get|give|show|collect|which|what|only|just)\b[^.\n]{0,40}\b(?:urls|links|domains)\b"
+)
 _PART = re.compile(r"(?<![\w/.-])((?:[\w@()+-]{1,80}[/\\]){0,8}[\w@()+-][\w@()+. -]{0,80}?\.[A-Za-z0-9]{1,5})(?![\w-])")
 _FACTS = frozenset(
     "sections imports exports imphash signature compiled resources overlay links pages metadata type".split()
@@ -68,6 +71,8 @@ def _plan(request: Request) -> list[Call]:
     calls = []
     for each in files:
         topics = [topic for topic, (fits, words) in ABOUT.items() if re.match(fits, each.kind) and request.asks(words)]
+        if topics == ["links"] and request.asks(_EXTRACT):
+            continue  # extract_iocs says them
         if topics or request.asks(_TRIAGE) or request.asks(_VAGUE):
             calls.append(_call(each, topics))
     return calls
@@ -102,15 +107,20 @@ def _parts(request: Request) -> list[Call]:
     ]
 
 
-def _then(_request: Request, call: Call, result: dict[str, Any]) -> list[Call]:
-    """What is encoded is decoded; indicators are looked for in what stands out, of a program in its strings."""
+def _then(request: Request, call: Call, result: dict[str, Any]) -> list[Call]:
+    """What is encoded is decoded; indicators are looked for, of a program in its strings."""
+    if request.wish.is_bare or set(result["about"]) - {"runs", "verdict", "macros"}:
+        return []
     calls = [Call("decode", {"text": text}, "decode what is encoded in it") for text in result["encoded"]]
     told = "\n".join(each["value"] for each in result["findings"] if each["kind"] in ("runs", "fetches"))
     told += "\n" + "\n".join([*result["facts"]["links"], str(result["facts"].get("macro_source", ""))])
     where = {key: call.arguments[key] for key in ("file", "member") if call.arguments.get(key)}
-    if result["kind"].startswith("executable/") and where and not result["about"]:
-        calls.append(Call("extract_iocs", where, "find indicators in its strings"))
-    elif re.search(r"://|\d\.\d{1,3}\.\d", told):
+    has_address = re.search(r"://|\d\.\d{1,3}\.\d", told) is not None
+    if where and result["kind"].startswith(("executable/", "document/")):
+        if has_address or not result["about"]:
+            what = "its strings" if result["kind"].startswith("executable/") else "its text and links"
+            calls.append(Call("extract_iocs", where, f"find indicators in {what}"))
+    elif has_address:
         calls.append(Call("extract_iocs", {"text": told[:20_000]}, "find indicators in what stands out"))
     return calls
 
@@ -122,7 +132,7 @@ def _answer(result: dict[str, Any], wish: Wish) -> str:
     parts = [lead(result)]
     if not topics or topics - _FACTS:
         parts.append(_evidence(result))
-    if not topics or topics & {"type", "runs"}:
+    if not topics or topics & {"type", "runs", "verdict"}:
         parts.append(_identity(result))
     sections = result["facts"].get("sections")
     if sections and ("sections" in topics or not topics):

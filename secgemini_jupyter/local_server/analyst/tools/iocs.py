@@ -206,7 +206,7 @@ def _answer_extract(result: dict[str, Any], wish: Wish) -> str:
             lines.append(f"- ({len(group) - MAX_TOLD:,} more)")
         parts.append("\n".join(lines))
     if result["read_as"] != "text":
-        parts.append("The file is no text: its printable strings were searched.")
+        parts.append(f"The file is no text: {result['read_as'].replace('printable', 'its printable')} were searched.")
     if result["is_cut"]:
         parts.append(f"Only the first {MAX_TEXT:,} bytes were searched.")
     if result["omitted"]:

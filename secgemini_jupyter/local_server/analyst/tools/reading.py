@@ -7,11 +7,13 @@ from typing import Annotated, Any
 
 import msgspec
 
+from secgemini_jupyter.local_server.analyst.sniff import readable_text
 from secgemini_jupyter.local_server.analyst.text import block, count
 from secgemini_jupyter.local_server.analyst.tool import Call, FileOrText, Request, Tool, Wish, subject
 
 LENGTH = 8_000
 MAX_LENGTH = 20_000
+MAX_DOCUMENT = 4 * 2**20
 
 
 class Arguments(FileOrText, kw_only=True, forbid_unknown_fields=True):
@@ -21,7 +23,9 @@ class Arguments(FileOrText, kw_only=True, forbid_unknown_fields=True):
 
 def _run(arguments: Arguments, files: Mapping[str, bytes]) -> dict[str, Any]:
     content = arguments.content(files)
-    text = content.decode(_encoding(content), "replace")
+    text, how, _ = readable_text(content, MAX_DOCUMENT)
+    if not how.startswith("the document"):
+        text = content.decode(_encoding(content), "replace")
     part = text[arguments.offset : arguments.offset + arguments.length]
     return {
         "source": arguments.source,
@@ -44,7 +48,7 @@ def _plan(request: Request) -> list[Call]:
         return []
     return [
         Call("read_text", {"file": each.name}, f"read {subject({'file': each.name})}")
-        for each in request.fitting(lambda each: each.is_text)[:3]
+        for each in request.fitting(lambda each: each.is_text or each.kind.startswith("document/"))[:3]
     ]
 
 

@@ -16,6 +16,7 @@ ABOUT = {  # topic: (pattern of a kind, pattern of the words that ask for it)
         r"\bruns?\b|\bexecutes?\b|\blaunch\w*|\bstarts?\b|\bauto-?(?:exec|open|run)\w*|\bpayload|\bactive content\b|\bopen(?:s|ed|ing)?\b"
         r"|\bdangerous\b|\bharmful\b|\bmalicious\b|\bsafe to\b|\bdo anything\b|\bdoes it do\b",
     ),
+    "verdict": (r"", r"\bmalicious\b|\bmalware\b|\bvirus\w*|\btrojan\b|\binfected\b|\bsafe\b|\bharm(?:ful|less)\b|\bclean\b|\bbenign\b"),
     "macros": (r"document/|text$", r"\bmacros?\b|\bvba\b|\bvisual basic\b"),
     "dde": (r"document/|text$", r"\bdde(?:auto)?\b"),
     "javascript": (r"document/pdf|text$", r"\bjava ?scripts?\b|\bjs\b|\bscripts?\b"),
@@ -73,6 +74,8 @@ def _one_word(result: dict[str, Any]) -> str:
     """Of a question that yes or no answers, that; never a verdict."""
     kinds = {each["kind"] for each in result["findings"]}
     topics = result["about"]
+    if "verdict" in topics:
+        return "Unknown"
     if "packed" in topics:
         return "Yes" if result["facts"].get("packers") else "Unknown"
     if "macros" in topics:
@@ -252,7 +255,18 @@ def _resources(result: dict[str, Any]) -> str:
     )
 
 
+def _verdict(result: dict[str, Any]) -> str:
+    """Never one: what would speak for it, counted."""
+    told = [count(len(_found(result, kind)), what, plural) for kind, what, plural in (
+        ("runs", "thing that runs something", "things that run something"),
+        ("fetches", "thing loaded from elsewhere", "things loaded from elsewhere"),
+        ("hides", "sign of packing or hiding", "signs of packing or hiding"),
+    )]  # fmt: skip
+    return f"**No verdict**: structure alone does not tell whether it is malicious. It has {told[0]}, {told[1]}, {told[2]}."
+
+
 _LEADS: dict[str, Any] = {
+    "verdict": _verdict,
     "runs": _runs,
     "macros": _macros,
     "dde": _listing(("runs",), "DDE", "DDE field or link", "**No DDE** field or link was found."),
