@@ -79,6 +79,9 @@ def is_only_a_wish(text: str) -> bool:
     return bool(text.strip()) and not set(re.findall(r"[^\W_]+", without_wishes(text).lower())) - _FILLERS
 
 
+_DATA = re.compile(r"\S{16,}")
+
+
 def questions(request: Request) -> list[Request]:
     """The questions of a prompt, each as a request of its own; one of them alone where they cannot be told apart.
 
@@ -94,7 +97,9 @@ def questions(request: Request) -> list[Request]:
         return [request]
     parts: list[str] = []
     for part in [part for line in lines for part in _parts(_NUMBERED.sub("", line))] if is_list else _parts(said):
-        if parts and (is_only_a_wish(part) or (_PRONOUN.search(part) and not _SUBJECT.search(part[1:]))):
+        if parts and _DATA.fullmatch(part):
+            parts[-1] += f" {part}"  # "Is it expired? eyJ…": what it is about, no question
+        elif parts and (is_only_a_wish(part) or (_PRONOUN.search(part) and not _SUBJECT.search(part[1:]))):
             parts[-1] += f" {part}"  # "and refang them" is about what the question before is about
         else:
             parts.append(part)

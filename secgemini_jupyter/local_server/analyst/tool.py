@@ -45,6 +45,8 @@ def subject(arguments: Mapping[str, Any]) -> str:
     """What a call is about, for the plan."""
     if "table" in arguments:
         return "the logs table"
+    if urls := arguments.get("urls"):
+        return code(urls[0])
     return code(" › ".join([arguments.get("file") or PASTED, *(arguments.get("member") or ())]))
 
 

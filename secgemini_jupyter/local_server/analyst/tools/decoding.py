@@ -16,11 +16,12 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from secgemini_jupyter import indicators
-from secgemini_jupyter.local_server.analyst import escapes
+from secgemini_jupyter.local_server.analyst import escapes, xor
 from secgemini_jupyter.local_server.analyst.digests.kinds import is_unmistakable
 from secgemini_jupyter.local_server.analyst.jwt import find_tokens
 from secgemini_jupyter.local_server.analyst.text import block, code, count, listed
 from secgemini_jupyter.local_server.analyst.tool import Call, FileOrText, Request, Tool, Wish
+from secgemini_jupyter.local_server.analyst.xor import is_readable
 
 MAX_LAYERS = 16
 MAX_BYTES = 4 * 2**20
@@ -31,9 +32,14 @@ Layer = tuple[str, bytes]
 
 
 class DecodeArguments(FileOrText):
-    """`rot13`: try ROT13 too, which is never tried unasked since every text has one."""
+    """`rot13`: try ROT13 too, which is never tried unasked since every text has one; `xor`: likely one-byte keys too.
+
+    `key`: the one byte of a XOR, 0 to 255.
+    """
 
     rot13: bool = False
+    xor: bool = False
+    key: int | None = None
 
 
 def decode(arguments: DecodeArguments, files: Mapping[str, bytes]) -> dict[str, Any]:
@@ -50,6 +56,9 @@ def decode(arguments: DecodeArguments, files: Mapping[str, bytes]) -> dict[str, 
         # Asked for, so it comes first where nothing else was found, and last otherwise.
         turned = codecs.encode((best[-1][1] if best else start).decode("utf-8", "replace"), "rot13").encode()
         best = [*best, ("ROT13", turned), *_peel(turned)]
+    if (arguments.xor or arguments.key is not None) and not any("XOR" in name for name, _ in best):
+        begun = xor.written(_candidates(content))
+        best = [*begun, *xor.keyed(begun[-1][1] if begun else start, arguments.key)] or best
     return _result(arguments.source, start, best)
 
 
@@ -98,9 +107,9 @@ def _powershell(data: bytes) -> Layer | None:
     match = re.search(rb"(?i)\s[-/]e(?:c|n|nc|nco\w{0,12})?\s+[\"']?([A-Za-z0-9+/]{8,}={0,2})", b" " + data[:MAX_BYTES])
     if not match or not re.search(rb"(?i)pwsh|powershell|^\s*[-/]e", data[:2000]):
         return None
-    raw = _from_base64(match[1])
+    raw = xor.from_base64(match[1])
     text = raw.decode("utf-16-le", "replace") if raw and len(raw) % 2 == 0 else ""
-    return ("PowerShell -EncodedCommand (base64, UTF-16LE)", text.encode()) if _is_readable(text.encode()) else None
+    return ("PowerShell -EncodedCommand (base64, UTF-16LE)", text.encode()) if is_readable(text.encode()) else None
 
 
 def _compressed(data: bytes) -> Layer | None:
@@ -134,7 +143,7 @@ def _utf16(data: bytes) -> Layer | None:
     if order is None:
         return None
     text = data.decode(order, "replace").encode()
-    return ("UTF-16LE", text) if _is_readable(text) else None
+    return ("UTF-16LE", text) if is_readable(text) else None
 
 
 def _percent(data: bytes) -> Layer | None:
@@ -142,7 +151,7 @@ def _percent(data: bytes) -> Layer | None:
     if not escapes or (escapes < 3 and b" " in data):
         return None
     plain = unquote_to_bytes(data)
-    return ("URL encoding", plain) if _is_readable(plain) else None
+    return ("URL encoding", plain) if is_readable(plain) else None
 
 
 def _hex(data: bytes) -> Layer | None:
@@ -152,7 +161,7 @@ def _hex(data: bytes) -> Layer | None:
         return None
     raw = bytes.fromhex(digits.decode())
     # A digest is hex, too: only what leads on is a layer.
-    return ("hex", raw) if _leads_on(raw) or (len(raw) > 64 and _xor(raw)) else None
+    return ("hex", raw) if _leads_on(raw) or (len(raw) > 64 and xor.guessed(raw)) else None
 
 
 def _base32(data: bytes) -> Layer | None:
@@ -167,52 +176,10 @@ def _base32(data: bytes) -> Layer | None:
 
 
 def _base64(data: bytes) -> Layer | None:
-    raw = _from_base64(data)
+    raw = xor.from_base64(data)
     if not raw:
         return None
-    return ("base64", raw) if _leads_on(raw) or (len(raw) >= 16 and _xor(raw)) else None
-
-
-def _from_base64(data: bytes) -> bytes | None:
-    text = b"".join(data.split())
-    if len(text) < 8 or not re.fullmatch(rb"[A-Za-z0-9+/_-]++={0,2}", text):
-        return None
-    text = text.rstrip(b"=").translate(bytes.maketrans(b"-_", b"+/"))
-    if len(text) % 4 == 1:
-        return None
-    return base64.b64decode(text + b"=" * (-len(text) % 4))
-
-
-_COMMON = frozenset(b" etaoinshrdlucmfwypvbgETAOINSRL./:-_0123456789")
-_TELLING = re.compile(
-    rb"(?i)https?:|\bthe\b|\band\b|cmd|\.exe|powershell|\.dll|/bin/|user|pass|this|hello|curl|wget|import|\bis\b"
-)
-
-
-def _commonness(text: bytes) -> float:
-    """The share of the characters that are frequent in text and commands."""
-    return sum(text.count(byte) for byte in _COMMON) / len(text)
-
-
-def _xor(data: bytes) -> Layer | None:
-    """One-byte XOR, only where the data is no plain text and a key makes it one."""
-    sample = data[:4096]
-    if len(sample) < 12 or (_is_readable(sample) and (_commonness(sample) > 0.8 or b" " in sample.strip())):
-        return None
-    best, key = 0.0, 0
-    for candidate in range(1, 256):
-        turned = sample.translate(bytes(byte ^ candidate for byte in range(256)))
-        score = _commonness(turned)
-        if score > best:
-            best, key = score, candidate
-    turned = data.translate(bytes(byte ^ key for byte in range(256)))
-    if (
-        best < max(0.75, _commonness(sample) + 0.1)
-        or not _is_readable(turned[:4096])
-        or not _TELLING.search(turned[:4096])
-    ):
-        return None
-    return f"one-byte XOR (key 0x{key:02x})", turned
+    return ("base64", raw) if _leads_on(raw) or (len(raw) >= 16 and xor.guessed(raw)) else None
 
 
 def _readable(decoder: Callable[[bytes], Layer | None]) -> Callable[[bytes], Layer | None]:
@@ -220,7 +187,7 @@ def _readable(decoder: Callable[[bytes], Layer | None]) -> Callable[[bytes], Lay
 
     def decode(data: bytes) -> Layer | None:
         layer = decoder(data)
-        return layer if layer and (_leads_on(layer[1]) or _xor(layer[1])) else None
+        return layer if layer and (_leads_on(layer[1]) or xor.guessed(layer[1])) else None
 
     return decode
 
@@ -233,31 +200,17 @@ _WRITTEN = (
     escapes.character_codes,
     escapes.encoded_words,
 )
-_DECODERS = (_powershell, _compressed, _utf16, *map(_readable, _WRITTEN), _percent, _hex, _base32, _base64, _xor)
+_DECODERS = (_powershell, _compressed, _utf16, *map(_readable, _WRITTEN), _percent, _hex, _base32, _base64, xor.guessed)
 
 
 def _leads_on(raw: bytes) -> bool:
-    return _is_readable(raw) or _compressed(raw) is not None or _utf16(raw) is not None or raw[:2] == b"MZ"
+    return is_readable(raw) or _compressed(raw) is not None or _utf16(raw) is not None or raw[:2] == b"MZ"
 
 
 def _as_text(data: bytes) -> str | None:
-    if not _is_readable(data):
+    if not is_readable(data):
         return None
     return data.decode("utf-8", "replace")
-
-
-def _is_readable(data: bytes) -> bool:
-    if not data:
-        return False
-    try:
-        text = data[:65536].decode("utf-8")
-    except UnicodeDecodeError as error:
-        if error.start < min(len(data), 65536) - 4:
-            return False
-        text = data[: error.start].decode("utf-8")
-    good = sum(c.isprintable() or c in "\r\n\t" for c in text)
-    letters = sum(c.isascii() for c in text)
-    return bool(text) and good >= 0.97 * len(text) and letters >= 0.5 * len(text)
 
 
 _ENCODED = (
@@ -284,9 +237,17 @@ def _encoded_command(request: Request) -> re.Match[str] | None:
 _LOOKS_ENCODED = re.compile(r"(?=\S*[A-Z])(?=\S*[a-z])(?=\S*[0-9=+/])[A-Za-z0-9+/_-]{16,}={0,2}")
 
 
+_BYTES = re.compile(  # hex, bits, escapes and entities, one after another
+    r"(?i)(?:[0-9a-f]{2} ){4,}[0-9a-f]{2}|(?:0x[0-9a-f]{2}[\s,]{0,3}){4,}|(?:[01]{8}\s?){3,}|(?:\\x[0-9a-f]{2}){4,}"
+    r"|(?:\\u[0-9a-f]{4}){4,}|(?:&#x?[0-9a-f]{1,6};){3,}|(?:%[0-9a-f]{2}){4,}"
+)
+
+
 def _shown_alone(request: Request) -> str:
     """An encoded word that is the whole prompt, or that the user asks the meaning of: no digest, token or address."""
     text = (request.pasted or request.prompt).strip()
+    if _BYTES.fullmatch(text[:20_000]) and len(text) <= 20_000:
+        return text if not request.pasted or request.asks(_CURIOUS + r"|\bthis\b|\bsays?\b|\bmean") else ""
     if request.pasted and not request.asks(_CURIOUS + r"|\b(?:say|mean|read)s?\b"):
         return ""
     words = text[:20_000].split()
@@ -318,7 +279,12 @@ def _plan(request: Request) -> list[Call]:
         return [Call("decode", {"text": alone}, "take the encoded text apart")]
     if not asked and not command:
         return []
-    extra = {"rot13": True} if request.asks(r"\brot-?13\b") else {}
+    extra: dict[str, Any] = {"rot13": True} if request.asks(r"\brot-?13\b") else {}
+    if request.asks(r"\bxor"):
+        key = re.search(
+            r"(?i)\bkey\b[\s:=]{0,3}(?:is |of )?[\s'\"]{0,2}(0x[0-9a-f]{1,2}|\d{1,3})\b", request.prompt[:4_000]
+        )
+        extra |= {"xor": True} | ({"key": int(key[1], 0) % 256} if key else {})
     if files := [each for each in request.named() if each.is_text]:
         return [Call("decode", {"file": each.name} | extra, f"decode {code(each.name)}") for each in files]
     text = request.pasted or (command.group() if command else re.sub(f"(?i){_ENCODED}", " ", request.prompt))

@@ -213,7 +213,7 @@ def _plan(request: Request) -> list[Call]:
     sources = _sources(request)
     if not sources:
         return []
-    focus = [name for name, words in _FOCUS.items() if request.asks(words)]
+    focus = _focus(request)
     is_general = request.asks(_GENERAL)
     if request.asks(r"\b(?:iocs?|indicators?|defang|refang)\b") and not request.asks(
         r"\bphish|\bspoof|\bhops?\b|\banaly[sz]"
@@ -237,6 +237,13 @@ def _plan(request: Request) -> list[Call]:
     ]
 
 
+def _focus(request: Request) -> list[str]:
+    """What is asked for, in the order in which it is said."""
+    said = request.instruction[:4_000].lower()
+    places = {name: re.search(words, said) for name, words in _FOCUS.items() if request.asks(words)}
+    return sorted(places, key=lambda name: found.start() if (found := places[name]) else 0)
+
+
 def _sources(request: Request) -> list[dict[str, Any]]:
     def fits(each: Attached) -> bool:
         return each.kind == "email" or (each.kind == "document/ole" and each.name.lower().endswith(".msg"))
@@ -249,10 +256,12 @@ def _sources(request: Request) -> list[dict[str, Any]]:
     return [{"file": each.name} for each in request.fitting(fits)]
 
 
-def _then(_request: Request, call: Call, result: dict[str, Any]) -> list[Call]:
+def _then(request: Request, call: Call, result: dict[str, Any]) -> list[Call]:
     """Its links, its attachments and messages within, where the whole is asked for or just these."""
     from secgemini_jupyter.local_server.analyst.toolbox import tools
 
+    if request.wish.is_bare:
+        return []
     focus = set(result["focus"])
     calls = []
     urls = [link["url"] for link in sorted(result["links"], key=lambda link: not link["is_notable"]) if link["host"]]

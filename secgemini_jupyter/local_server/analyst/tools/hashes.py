@@ -30,7 +30,7 @@ _WORDS = {  # how people write them
     "ntlm": r"ntlm|nt[- ]hash",
 }
 _DIGEST = re.compile(r"(?<!\w)(?:[0-9a-f]{128}|[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32})(?!\w)", re.IGNORECASE)
-_QUOTED = re.compile(r"[\"'“‘`]([^\"'“”‘’`]{1,4000})[\"'”’`]")
+_QUOTED = re.compile(r"(?<!\w)[\"'“‘`]([^\"'“”‘’`]{1,4000})[\"'”’`]")
 _ASKED = (
     r"\bhash(?:es|ed|ing)?\b|\bmd-?5|\bsha-?\d|\bchecksums?\b|\bdigests?\b"
     r"|\bfingerprint|\bcrc-?32|\bntlm\b|\bblake-?2"
@@ -90,6 +90,8 @@ def _plan(request: Request) -> list[Call]:
     if request.asks(FIND) or request.asks(HASHES_IN):
         return []  # the hashes in a text
     looked_at = request.named() or request.attachments
+    if any(each.kind == "email" for each in looked_at) and request.asks(r"\battachments\b"):
+        return []  # those within a message
     if looked_at and all(each.kind == "x509" for each in looked_at) and not request.asks(r"\bhash|\bfile|\bchecksum"):
         return []  # the fingerprint of a certificate, which is no hash of its file
     if request.asks(r"\bhash\w*\b.{0,40}\b(?:of|for)\b.{0,40}\b(?:in|from)\b") and request.logs():
