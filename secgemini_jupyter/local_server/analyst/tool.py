@@ -257,6 +257,7 @@ class Tool:
         then: further calls that a result asks for: an e-mail → its attachments, an archive → its members.
         items: what a result lists, in the order of the answer, as flat objects of JSON scalars: what "the second one",
             "only the IPs", "as a table", "how many" can mean.
+        again: what a prompt asks of the thing that a result was about: after "What is T1003?" "who uses it?".
         extra: the extra of this package that brings what the tool needs.
         writes: it changes the user's imported data, in a process of its own. Only the user's own words may start it:
             it is offered to no model.
@@ -272,6 +273,7 @@ class Tool:
     payloads: Callable[[dict[str, Any]], list[Payload]] = lambda _result: []
     then: Callable[[Request, Call, dict[str, Any]], list[Call]] = lambda _request, _call, _result: []
     items: Callable[[dict[str, Any]], list[dict[str, Any]]] = lambda _result: []
+    again: Callable[[Request, dict[str, Any]], list[Call]] = lambda _request, _result: []
     extra: str | None = None
     writes: bool = False
 

@@ -215,7 +215,32 @@ def test_a_question_about_what_is_attached_asks_nothing_of_attack() -> None:
     for prompt in ("Who is admin?", "What was detected?", "Phishing?", "which user uses powershell?"):
         assert asked(prompt, log) == []
     assert asked("What is T1110, and is it in auth.log?", log)[0] == ("T1110", "record")
+    assert asked("What is kerberoasting?", log) == [("kerberoasting", "record")]
+    assert asked("What mitigates kerberoasting?", log) == [("kerberoasting", "mitigations")]
 
 
 def test_pasted_lines_are_questions_only_if_all_of_them_are() -> None:
     assert questions(planner.request_of("What is this?\n\nT1059 was seen\nWhat is T1003?", [])) == ["What is this"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("first", "then", "tool", "query", "about"),
+    [
+        ("What is T1003.001?", "how is it detected?", "attack_lookup", "T1003.001", "detection"),
+        ("Who is HIDDEN COBRA?", "what software do they use?", "attack_lookup", "G0032", "software"),
+        ("What is XSS?", "and what is its parent?", "cwe_lookup", "CWE-79", "parents"),
+        ("What is CWE-79?", "which CVEs are examples of it?", "cwe_lookup", "CWE-79", "examples"),
+    ],
+)
+async def test_a_question_goes_on_from_the_thing_that_the_last_answer_was_about(
+    talk: Any, first: str, then: str, tool: str, query: str, about: str
+) -> None:
+    _, turn = await talk(first, then)
+    assert [(call["name"], call["args"]) for call in turn.calls] == [(tool, {"query": query, "about": about})]
+
+
+@pytest.mark.anyio
+async def test_a_question_about_it_without_an_earlier_answer_is_about_nothing(talk: Any) -> None:
+    (turn,) = await talk("how is it detected?")
+    assert turn.calls == []

@@ -140,7 +140,9 @@ def test_what_asks_nothing_of_cwe(prompt: str) -> None:
 
 
 def test_a_question_about_what_is_attached_asks_nothing_of_cwe() -> None:
-    assert asked("SQL injection?", [Attached("access.log", "log/clf", 10)]) == []
+    log = [Attached("access.log", "log/clf", 10)]
+    assert asked("SQL injection?", log) == []
+    assert asked("What is SQL injection?", log) == [{"query": "SQL injection", "about": "record"}]
 
 
 def test_the_data_comes_with_its_terms_and_names_its_source() -> None:

@@ -62,6 +62,10 @@ def test_without_imports_only_the_examples_of_cwe_are_known() -> None:
     for fact in ("CWE-917", "log4shell", "This is no CVE database", "2,032 CVEs", "secgemini-jupyter data import"):
         assert fact in text
     assert "**CVE-2021-44228** (CWE-74, CWE-917)" in ask("cve_lookup", None, cve="log4shell")[1]
+    asked_for = ask("cve_lookup", None, cve=LOG4SHELL, about="epss")[1]
+    assert asked_for.startswith(
+        "**Not known here: how likely it is to be exploited (EPSS)**: no such file is imported."
+    )
     assert "**Nothing is known here of CVE-2019-99999.**" in ask("cve_lookup", None, cve="CVE-2019-99999")[1]
 
 
@@ -108,6 +112,7 @@ def test_what_is_imported_is_told_with_its_date(put: Put, folder: Path) -> None:
         "CWE 4.14", "CISA KEV of 2026-11-20", "EPSS v2025.03.14 of 2026-11-29", "NVD of 2026-11-28",
     ]  # fmt: skip
     assert ask("cve_lookup", folder, Wish(only="epss"), cve=LOG4SHELL)[1] == "0.94358"
+    assert ask("cve_lookup", folder, cve=LOG4SHELL, about="epss")[1].startswith("**EPSS 0.94358**")
     absent = ask("cve_lookup", folder, cve="CVE-1999-0001")[1]
     assert "is **not** in the imported CISA KEV of 2026-11-20" in absent
     assert "0.01239" in absent
@@ -297,7 +302,9 @@ def test_only_the_users_words_import() -> None:
     ("tool", "prompt", "calls"),
     [
         ("cve_lookup", "What do you know about CVE-2021-44228?", [{"cve": LOG4SHELL}]),
-        ("cve_lookup", "Is CVE 2021‑44228 in KEV, and CVE-2020-1472?", [{"cve": LOG4SHELL}, {"cve": "CVE-2020-1472"}]),
+        ("cve_lookup", "Is CVE 2021‑44228 in KEV, and CVE-2020-1472?",
+         [{"cve": LOG4SHELL, "about": "kev"}, {"cve": "CVE-2020-1472", "about": "kev"}]),
+        ("cve_lookup", "EPSS of CVE-2021-44228", [{"cve": LOG4SHELL, "about": "epss"}]),
         ("cve_lookup", "Pull the IOCs out of this report:\nsee CVE-2021-44228", []),
         ("cve_lookup", "Summarise:\n\n2026 scanner: CVE-2021-44228 found\nok", []),
         ("cve_lookup", "Which CVE is log4shell?", [{"cve": "log4shell"}]),
@@ -327,6 +334,8 @@ def test_what_a_prompt_asks(tool: str, prompt: str, calls: list[dict[str, Any]])
 
 def test_questions_about_what_is_attached_are_not_for_the_data() -> None:
     assert asked("ip_lookup", "Where did 8.8.8.8 go?", [LOG]) == []
+    assert asked("ip_lookup", "Where is 8.8.8.8?", [LOG]) == [{"address": "8.8.8.8"}]
+    assert asked("data_info", "how old is your ATT&CK?", [LOG]) == [{}]
     assert asked("data_info", "what version of data is in auth.log?", [LOG]) == []
 
 

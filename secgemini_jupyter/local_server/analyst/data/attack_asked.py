@@ -45,7 +45,8 @@ _ABOUT: Sequence[tuple[str, str, Sequence[str]]] = (
       rf"^(?:(?:who|what)\s+)?(?:{_VERB})\s+(?P<x>.{{2,80}}?)\s+(?:also\s+|otherwise\s+)?(?:known|called|aka)\b",
       r"^is\s+(?P<x>.{2,100})$"]),
     ("groups",
-     rf"\b(?:who|groups?|actors?|apts?|adversar\w+)\s+(?:(?:that|which|can|also|have|has|are|is)\s+){{0,2}}{_USE}\s"
+     rf"\bwhich of (?:them|these|those)\b.{{0,20}}\b{_USE}\s"
+     rf"|\b(?:who|groups?|actors?|apts?|adversar\w+)\s+(?:(?:that|which|can|also|have|has|are|is)\s+){{0,2}}{_USE}\s"
      r"|\bused by (?:which|what|whom)\b",
      [rf"\b{_USE}\s+{_X}", r"^(?:is\s+|are\s+)?(?P<x>.{2,80}?)\s+used by\b"]),
     ("software", rf"\b(?:software|malware|tools?|implants?)\b.{{0,40}}\b(?:{_USE}|of|by)\b",
@@ -178,7 +179,8 @@ def _subjects(question: str, about: str, places: Sequence[str], request: Request
     has_frame = re.search(_FRAME, question, re.IGNORECASE) is not None
     is_strong = about in _STRONG and re.search(_STRONG[about], question, re.IGNORECASE) is not None
     if shows and not has_frame:
-        return  # "what was detected?" is about what is shown
+        yield from _named_surely(question, places if is_strong else ())  # "what was detected?" is about what is shown
+        return
     for place in places:
         if match := re.search(place, question, re.IGNORECASE):
             if _IT.fullmatch(match["x"].strip(_QUOTES)):
@@ -205,6 +207,21 @@ def _subjects(question: str, about: str, places: Sequence[str], request: Request
         found = names().find(subject) if match and not said else []
         if found and all(number[0] in "GCS" for number in found):
             yield subject
+
+
+def _named_surely(question: str, places: Sequence[str]) -> Iterator[str]:
+    """Entries that are named as such in a question that may be about what is shown with it."""
+    matches = [_IS.match(question), *(re.search(place, question, re.IGNORECASE) for place in places)]
+    for phrase in [match["x"] for match in matches if match]:
+        if found := [name for name in _known(phrase, anywhere=False) if len(name) >= 4]:
+            yield from found
+            return
+
+
+def again(question: str, entry: str) -> tuple[str, str] | None:
+    """What a question that goes on from an answer ("how is it detected?") asks of the same entry."""
+    about, _ = _about(question)
+    return (entry, about) if about != "record" and not list(_ids(question)) else None
 
 
 def _ids(question: str) -> Iterator[str]:

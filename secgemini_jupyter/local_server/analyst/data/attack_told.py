@@ -55,7 +55,8 @@ def answer(result: Row, wish: Wish) -> str:
     lists = [_list(result, name, newer, older) for name in result["lists"]]
     if result["about"] not in ("record", "status", "tactics") and not result["lists"]:
         lists = [f"ATT&CK knows no {result['about']} of a {entry['kind']}."]
-    parts = [_head(result, newer, older), *(lists if is_asked else [])]
+    is_list = is_asked and result["about"] not in ("status", "tactics")
+    parts = [*lists, _head(result, newer, older)] if is_list else [_head(result, newer, older)]
     if not is_asked:
         if entry.get("description"):
             parts.append(prose(entry["description"]))

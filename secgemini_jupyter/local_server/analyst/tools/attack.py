@@ -9,7 +9,7 @@ import msgspec
 
 from secgemini_jupyter.local_server.analyst.data import attack_told
 from secgemini_jupyter.local_server.analyst.data.attack import IDS, Attack, attack, names, normal_id
-from secgemini_jupyter.local_server.analyst.data.attack_asked import ALL, asked
+from secgemini_jupyter.local_server.analyst.data.attack_asked import ALL, again, asked
 from secgemini_jupyter.local_server.analyst.text import code
 from secgemini_jupyter.local_server.analyst.tool import Call, Request, Tool, ToolFailure
 
@@ -166,6 +166,13 @@ def _plan(request: Request) -> list[Call]:
     ]
 
 
+def _again(request: Request, result: dict[str, Any]) -> list[Call]:
+    found = again(request.instruction, result["entry"]["id"]) if "entry" in result else None
+    if found is None:
+        return []
+    return [Call("attack_lookup", {"query": found[0], "about": found[1]}, f"look up {code(found[0])} in ATT&CK")]
+
+
 TOOLS = (
     Tool(
         name="attack_lookup",
@@ -179,5 +186,6 @@ TOOLS = (
         answer=attack_told.answer,
         payloads=attack_told.payloads,
         items=attack_told.items,
+        again=_again,
     ),
 )

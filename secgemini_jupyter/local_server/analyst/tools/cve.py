@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -23,6 +23,7 @@ _LACKS = {
     "epss": "how likely it is to be exploited (EPSS)",
     "nvd": "its description, CVSS scores and dates (NVD)",
 }
+_NO_NAME = re.compile(r"\b(?:cwe|it|them|this|examples?)\b", re.IGNORECASE)
 FIRST_YEAR = 1999
 MAX_ASKED = 12
 MAX_WORDS = 60
@@ -33,10 +34,25 @@ _OF = re.compile(
 )
 
 
+About = Literal["all", "kev", "epss", "nvd", "cwe"]
+
+
 class CveArguments(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """`cve`: an id, like CVE-2021-44228; or a word that the examples of CWE are searched for: log4shell."""
+    """`cve`: an id, like CVE-2021-44228; or a word that the examples of CWE are searched for: log4shell.
+
+    `about`: what is told first.
+    """
 
     cve: str
+    about: About = "all"
+
+
+_ABOUT: tuple[tuple[About, str], ...] = (
+    ("epss", r"\bepss\b|\blikel|\bprobab|\bpercentile\b|\bchance\b"),
+    ("kev", r"\bkev\b|\bexploited\b|\bransomware\b|\bin the wild\b|\bcisa\b"),
+    ("nvd", r"\bcvss\b|\bscore\b|\bsever|\bnvd\b|\bvector\b|\bpublished\b"),
+    ("cwe", r"\bcwes?\b|\bweakness"),
+)
 
 
 def cve_lookup(arguments: CveArguments, files: Mapping[str, bytes]) -> dict[str, Any]:
@@ -50,7 +66,13 @@ def cve_lookup(arguments: CveArguments, files: Mapping[str, bytes]) -> dict[str,
     year, digits = match.groups()
     problem = _problem(year, digits)
     read_as = f"CVE-20{year}-{digits}" if len(year) == 2 and len(digits) >= 4 else f"CVE-{year}-{digits}"
-    result: Row = {"asked": arguments.cve.strip(), "cve": read_as, "problem": problem, "sources": []}
+    result: Row = {
+        "asked": arguments.cve.strip(),
+        "cve": read_as,
+        "problem": problem,
+        "about": arguments.about,
+        "sources": [],
+    }
     if problem and read_as == f"CVE-{year}-{digits}":
         return result
     data, imports = cwe(), Imports.of(files)
@@ -82,9 +104,13 @@ def _plan(request: Request) -> list[Call]:
     if not asked and not (request.attachments or request.table or request.pasted):
         named = [match["x"] for question in questions(request) if (match := _OF.search(question))]
         return [Call("cve_lookup", {"cve": each}, f"search the offline data for {code(each)}")
-                for each in named if not re.search(r"\bcwe\b", each, re.IGNORECASE)]  # fmt: skip
+                for each in named if not _NO_NAME.search(each)]  # fmt: skip
     unique = list(dict.fromkeys(re.sub(_DASH, "-", each.strip().upper()) for each in asked))
-    return [Call("cve_lookup", {"cve": cve}, f"look up {code(cve)} in the offline data") for cve in unique[:MAX_ASKED]]
+    about = next(({"about": name} for name, words in _ABOUT if request.asks(words)), {})
+    return [
+        Call("cve_lookup", {"cve": cve} | about, f"look up {code(cve)} in the offline data")
+        for cve in unique[:MAX_ASKED]
+    ]
 
 
 def _answer(result: Row, wish: Wish) -> str:
@@ -94,8 +120,8 @@ def _answer(result: Row, wish: Wish) -> str:
     if "examples" not in result:
         return f"{code(result['asked'])} is no CVE id: {result['problem']}. Nothing was looked up."
     kev, epss, nvd = (result.get(kind) for kind in KINDS)
-    if wish.wants_only("epss", "percentile") and epss:
-        return f"{epss['score']:.5f}"
+    if wish.wants_only("epss", "percentile"):
+        return f"{epss['score']:.5f}" if epss else _absent("epss", result)
     if wish.wants_only("score", "cvss") and nvd and nvd["metrics"]:
         return ", ".join(f"{each['score']:.1f}" for each in nvd["metrics"])
     if wish.wants_only("cwe", "weakness"):
@@ -104,18 +130,20 @@ def _answer(result: Row, wish: Wish) -> str:
     parts = []
     if result["problem"]:
         parts.append(f"{code(result['asked'])} is no CVE id ({result['problem']}); it was read as {cve}.")
-    if nvd:
-        parts.append(_nvd(cve, nvd))
-    if kev:
-        parts.append(_kev(cve, kev))
-    if epss:
-        parts.append(_epss(cve, epss, result["epss_about"]))
-    if told := _examples(result):
-        parts.append(told)
+    told = {
+        "nvd": _nvd(cve, nvd) if nvd else "",
+        "kev": _kev(cve, kev) if kev else "",
+        "epss": _epss(cve, epss, result["epss_about"]) if epss else "",
+        "cwe": _examples(result),
+    }
+    about = result["about"]
+    if about in KINDS and not told[about]:
+        parts.append(_absent(about, result))
+    parts += filter(None, [told.pop(about, ""), *told.values()])
     if not (nvd or kev or epss or result["examples"]):
         parts.append(f"**Nothing is known here of {cve}.** That says nothing about whether it exists or how bad it is.")
-    parts += [_absent(kind, cve, result[f"{kind}_about"]) for kind in KINDS
-              if kind not in result["missing"] and result[kind] is None]  # fmt: skip
+    absent = [kind for kind in KINDS if kind not in result["missing"] and result[kind] is None]
+    parts += [_absent(kind, result) for kind in absent if kind != about]
     parts.append(_limits(result))
     return "\n\n".join(parts)
 
@@ -178,7 +206,10 @@ def _examples(result: Row) -> str:
     return f"CWE {version} gives {result['cve']} as an example of:\n\n" + "\n".join(lines)
 
 
-def _absent(kind: str, cve: str, about: Row) -> str:
+def _absent(kind: str, result: Row) -> str:
+    cve, about = result["cve"], result.get(f"{kind}_about")
+    if about is None:
+        return f"**Not known here: {_LACKS[kind]}**: no such file is imported."
     name = prose(about["name"])
     of = f" of {about['date']}" if about.get("date") else ""
     why = {"kev": "CISA did not list it as exploited then", "epss": "it had no score then",

@@ -129,9 +129,9 @@ def _named(question: str, request: Request) -> list[str]:
             r"(?:this|that|it|the (?:most|top))\b", subject, re.IGNORECASE
         )
         return [subject] if is_name and (names().find(subject) or not match["z"]) else []
-    if request.attachments or request.table or request.pasted:
-        return []
     match = _IS.match(question)
+    if not match and (request.attachments or request.table or request.pasted):
+        return []
     subject = _ARTICLE.sub("", (match["x"] if match else question).strip(_QUOTES))
     if not names().exact(subject) or attack.names().exact(subject) or len(subject) < 3:
         return []
@@ -164,7 +164,7 @@ def _answer(result: Row, wish: Wish) -> str:
         parts.append(f"Source: <{entry['url']}>")
     else:
         told = _part(entry, result["about"], 60)
-        parts.append(told or f"CWE {version} names no {result['about']} of {entry['id']}.")
+        parts.insert(0, told or f"CWE {version} names no {result['about']} of {entry['id']}.")
     return "\n\n".join(parts)
 
 
@@ -294,6 +294,14 @@ def _payloads(result: Row) -> list[Payload]:
     return [Payload("sec-gemini/table", title, content)] if len(rows) > 1 else []
 
 
+def _again(request: Request, result: Row) -> list[Call]:
+    about = next((name for name, words in _ABOUT if request.asks(words)), None)
+    if about is None or "entry" not in result or ID.search(request.prompt):
+        return []
+    number = result["entry"]["id"]
+    return [Call("cwe_lookup", {"query": number, "about": about}, f"look up {code(number)} in CWE")]
+
+
 TOOLS = (
     Tool(
         name="cwe_lookup",
@@ -306,5 +314,6 @@ TOOLS = (
         answer=_answer,
         payloads=_payloads,
         items=_items,
+        again=_again,
     ),
 )

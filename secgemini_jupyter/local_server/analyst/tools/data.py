@@ -109,7 +109,7 @@ def _plan_info(request: Request) -> list[Call]:
         r"|\b(?:do|have) (?:you|we) (?:have|got|know)? ?(?:the |any )?"
         r"(?:kev|epss|nvd|mmdb|geo-?(?:ip|lite)|cwe|att&?ck|mitre)\b"
     )
-    about_files = request.attachments and not asks_list
+    about_files = request.named() and not asks_list
     return (
         [Call("data_info", {}, "list the data that is here")] if (asks_list or asks_version) and not about_files else []
     )

@@ -28,7 +28,7 @@ _WHERE = (
     r"|\bmalicious\b|\breputation\b|\bbad\b|\bsafe\b|\bblock(?:ed|list)|\btor\b|\bvpn\b|\bproxy\b|\bip_lookup\b"
 )
 _WHAT = re.compile(
-    r"^(?:(?:what|who)\s*(?:is|'s)|tell me about|what do you know about|look\s?up|lookup|check|is|ip"
+    r"^(?:(?:what|who|where)\s*(?:is|'s)|tell me about|what do you know about|look\s?up|lookup|check|is|ip"
     r"|info(?:rmation)? (?:on|about))?"
     r"\s*(?:the\s+)?(?:ip\s+)?(?:address\s+)?(?P<ip>[^\s,]+?)(?:\s+(?:a\s+)?(?:private|public|reserved|internal|routable|malicious|bad|evil|safe|clean"
     r"|suspicious|dangerous|known|benign|harmful|legit\w*)(?:\s+(?:ip|address))*)?$",
@@ -93,7 +93,8 @@ def _plan(request: Request) -> list[Call]:
     for question in questions(request):
         found = [_plain(match.group()) for match in _IP.finditer(question)]
         whole = _WHAT.match(question.strip("`'\" "))
-        is_where = re.search(_WHERE, question, re.IGNORECASE) is not None and not request.attachments
+        is_where = re.search(_WHERE, question, re.IGNORECASE) is not None
+        is_where = is_where and not any(each.is_log for each in request.attachments)
         if is_where or (whole and found and _plain(whole["ip"]) == found[0]):
             asked += [each for each in found if _is_address(each)]
     unique = list(dict.fromkeys(asked))[:MAX_ASKED]
