@@ -80,6 +80,8 @@ def answered(outcome: Outcome, wish: Wish) -> str:
     if wish.is_plain:
         return told
     plain = tool.answer(result, Wish())
+    if wish.number and (number := _number(told, plain)):
+        return number
     if told != plain:
         return told  # the tool has heard the wish
     items = items_of(tool, result)
@@ -94,6 +96,14 @@ def answered(outcome: Outcome, wish: Wish) -> str:
     if wish.brief:
         return plain.partition("\n\n")[0]
     return plain
+
+
+def _number(told: str, plain: str) -> str:
+    """How many, as the tool says when asked for nothing else; else the first number printed bold in its answer."""
+    if re.fullmatch(r"\W*[\d,.]+\W*", told):
+        return told
+    found = re.search(r"\*\*([\d,]+)\b", plain)
+    return found[1] if found else ""
 
 
 def first_sentence(text: str) -> str:

@@ -12,6 +12,8 @@ from secgemini_jupyter.local_server.analyst.wishes import wish_of, without_wishe
 MAX_SPLIT = 2_000
 """Characters of an instruction that is searched for several questions."""
 MAX_QUESTIONS = 10
+MAX_FORM, MAX_FORM_WORDS = 120, 8
+"""Characters and words at a prompt's end that may tell of the answer's form."""
 
 _START = (
     r"(?:who|whom|whose|what|which|when|where|how|why|is|are|was|were|does|do|did|has|have|can|could|any"
@@ -32,10 +34,14 @@ _QUOTED = re.compile(
     r"\"[^\"\n]{0,400}\"|(?<!\w)'[^'\n]{1,400}'|`[^`\n]{0,400}`|“[^”\n]{0,400}”|\S{1,200}://\S{1,2000}"
 )
 _NUMBERED = re.compile(r"^\s*(?:\d{1,2}[.)]|[-*•])\s+")
+_FORM = re.compile(
+    r"(?:as|in|only|just|nur|no|without|one|give|show|answer|als|en|json|csv|and nothing|nothing)\b", re.IGNORECASE
+)
 _PRONOUN = re.compile(r"\b(?:it|its|them|they|their|those|these|this|that|one|ones)\b", re.IGNORECASE)
 _SUBJECT = re.compile(r"\w*\d\w*|[\w-]+\.[\w-]+|[\"'`“:/\\=]|(?<=\s)[A-Z]{3,}\b|(?<=[a-z]\s)[A-Z][a-z]+")
 _FILLERS = frozenset(
-    "a again all also an and export list name ahora answer any as back bitte but can convert could display do "
+    "a again all also an and export list name respond use using ahora answer any as back bitte but can convert "
+    "could display do "
     "el en es format "
     "for from "
     "gib give i im in into it its just la las list los make me mir mostrar now of ok okay once only or output "
@@ -64,14 +70,34 @@ def split_prompt(prompt: str) -> tuple[str, str]:
         return first, rest.strip()
     # On one line, data may follow a colon and a space: "Decode: H4sI…"
     if (colon := re.match(r"([^:\n]{3,80}):\s+(\S.*)", text)) and len(colon[2]) >= 8:
-        return colon[1], colon[2]
+        shown, form = _form_at_the_end(colon[2])
+        return f"{colon[1]}. {form}" if form else colon[1], shown
     return text, ""
+
+
+def _form_at_the_end(shown: str) -> tuple[str, str]:
+    """Text on the line of the prompt itself, and what its last words say of the answer's form: "…, only the IPs"."""
+    words = list(re.finditer(r"\S+", shown[-MAX_FORM:]))
+    start = len(shown) - len(shown[-MAX_FORM:])
+    for word in words[-MAX_FORM_WORDS:]:
+        at = start + word.start()
+        tail = shown[at:].rstrip(" .!")
+        if at and _FORM.match(tail) and is_only_a_wish(tail) and not wish_of(tail).is_plain:
+            return shown[:at].rstrip(" ,;.(-–"), tail
+    return shown, ""
 
 
 def request_of(prompt: str, attachments: Sequence[Attached]) -> Request:
     """The prompt, taken apart; whether pasted text is a log is for the caller to fill in."""
     instruction, pasted = split_prompt(prompt)
-    return Request(prompt, instruction, pasted, attachments, wish_of(instruction))
+    wish = wish_of(instruction)
+    is_form = pasted and "\n" not in prompt.strip() and not wish.is_plain and is_only_a_wish(instruction)
+    if is_form and re.match(_START, pasted, re.IGNORECASE):
+        # "As JSON: pull the IOCs out of …": what follows is the prompt.
+        form, prompt = f"{instruction}.", pasted
+        instruction, pasted = split_prompt(pasted)
+        wish = wish_of(f"{form} {instruction}")
+    return Request(prompt, instruction, pasted, attachments, wish)
 
 
 def is_only_a_wish(text: str) -> bool:

@@ -13,6 +13,7 @@ class Wish:
     Attributes:
         only: the part that is wanted alone, in the user's words: "ips", "source addresses", "number".
         brief: without explanations.
+        number: only how many there are.
     """
 
     as_json: bool = False
@@ -23,6 +24,7 @@ class Wish:
     as_list: bool = False
     one_sentence: bool = False
     brief: bool = False
+    number: bool = False
 
     def wants_only(self, *words: str) -> bool:
         return any(re.search(rf"\b(?:{word})", self.only) for word in words)
@@ -121,7 +123,10 @@ def clipped(text: str) -> str:
 def wish_of(instruction: str) -> Wish:
     instruction = clipped(instruction)
     forms = {name: pattern.search(instruction) is not None for name, pattern in _FORMS.items()}
-    return Wish(**forms, only=_only(instruction))
+    only = _only(instruction)
+    asks = re.search(r"\bhow many|\bnumber of|\bcount|\bwie viele|\bcu[aá]nt", instruction, re.IGNORECASE)
+    number = asks is not None and re.match(r"(?:number|count|total|n[uú]mero|zahl|anzahl)\b", only) is not None
+    return Wish(**forms, only=only, number=number)
 
 
 def _only(instruction: str) -> str:

@@ -48,7 +48,8 @@ def answer(result: Row, wish: Wish) -> str:
     if wish.wants_only("tactic") and "tactics" in entry:
         return ", ".join(entry["tactics"])
     if wish.one_word:
-        return prose(entry["name"])
+        is_revoked = result["about"] in ("record", "status") and entry.get("status") == "revoked"
+        return "Revoked" if is_revoked else prose(entry["name"])
     if "other" in result:
         return _together(result, older)
     is_asked = result["about"] != "record"
