@@ -248,3 +248,9 @@ async def test_a_part_that_the_user_names_is_taken_apart(ask: Ask) -> None:
     assert turn.tools == ["file_triage"]
     assert turn.answer.startswith("`mail.zip › invoice.docx` is a Word document")
     assert "DDEAUTO" in turn.answer
+
+
+def test_of_very_many_members_all_are_counted_and_some_are_shown() -> None:
+    result = listed(zipped(*((f"d/{n}.txt", b"1") for n in range(1_700))))
+    assert (result["total"], result["types"], len(result["members"])) == (1_700, {"file": 1_700}, 1_500)
+    assert "**1,700 members** (1,700 files)" in TOOL.answer(result, Wish())

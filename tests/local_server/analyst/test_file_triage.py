@@ -201,6 +201,7 @@ def test_prose_stands_out_in_nothing() -> None:
 def test_entropy() -> None:
     assert entropy(b"") == entropy(b"aaaa") == 0
     assert entropy(bytes(range(256)) * 8) == entropy(bytes(range(256)) * 8192) == 8
+    assert entropy(b"ab" * 2**20) == 1
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,7 @@ def _told(content: bytes, listing: Listing, starts: Mapping[int, bytes]) -> dict
         "size": len(content),
         "total": listing.total,
         "unpacked": sizes,
+        "types": dict(Counter(each.type for each in listing.members)),
         "comment": listing.comment[:2000],
         "notes": notes,
         "members": rows[:1500],

@@ -117,8 +117,10 @@ def _answer(result: dict[str, Any], wish: Wish) -> str:
     name = _NAMES.get(result["format"], f"{result['format']} archive")
     if reason := result.get("unreadable"):
         return f"{code(result['source'])} is a {name}, {count(result['size'], 'byte')}; its members cannot be listed here. {reason}"
-    kinds = [row["type"] for row in members]
-    detail = ", ".join(count(kinds.count(t), t) for t in ("file", "folder", "link", "device") if kinds.count(t))
+    types = result["types"]
+    detail = ", ".join(count(types[t], t) for t in ("file", "folder", "link", "device") if types.get(t))
+    if result["total"] > sum(types.values()):
+        detail = f"of the first {sum(types.values()):,}: {detail}"
     what = (
         f"{code(result['source'])} is a {name} of {count(result['size'], 'byte')} with **{count(result['total'], 'member')}** ({detail or 'empty'}), "
         f"{count(result['unpacked'], 'byte')} unpacked, as it declares."
