@@ -140,6 +140,7 @@ def test_a_pasted_mail_is_taken_apart() -> None:
         calls = [call for call in plan_for(request_of(prompt, ())).calls if call.tool == "email_analyze"]
         (result,) = [email_analyze(MailArguments(**call.arguments), {}) for call in calls]
         assert result["from"]["address"] == "ann@example.org"
+        assert result["focus"] == []
 
 
 @pytest.mark.parametrize(

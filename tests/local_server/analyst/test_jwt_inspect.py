@@ -174,6 +174,7 @@ def test_claims_are_data_and_cannot_break_out_of_the_answer() -> None:
         f"Is this token still valid? {RFC7515_A1}",
         f"Review:\n\nGET /api HTTP/1.1\nHost: a.example\nAuthorization: Bearer {RFC7515_A1}",
         f"decode {RFC7519_UNSECURED}",
+        f"decode this jwt and tell me if I can forge it {RFC7515_A1}",
         f"Who issued this token and when does it expire? {RFC7515_A1}",
         "Check this JWT: abcdefghijkl.mnopqrstuv",
     ],

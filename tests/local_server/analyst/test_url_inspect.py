@@ -167,6 +167,8 @@ def test_addresses_are_found_in_what_is_said(text: str, urls: list[str]) -> None
         (f"Is {COPY} phishing?", (), ["url_inspect"]),
         (COPY, (), ["url_inspect"]),
         ("paypa1.com?", (), ["url_inspect"]),
+        ("Compare https://microsoft.com and https://rnicrosoft.com", (), ["url_inspect"]),
+        ("Whats wrong with this url http://admin:pass@192.168.1.1:8080/%252e", (), ["url_inspect"]),
         (f"and this one: {COPY}", (), ["url_inspect"]),
         (f"Is {COPY} safe?", (LOG,), ["url_inspect"]),
         (f"Check these links:\n\n{COPY}\nhttps://example.org/a", (), ["url_inspect"]),

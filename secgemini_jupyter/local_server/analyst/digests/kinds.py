@@ -93,7 +93,7 @@ _BY_LENGTH = {  # hex digits: most likely first
     8: (("CRC32", "a checksum, no protection"), ("Adler-32", "a checksum")),
     16: (("MySQL before 4.1", ""), ("half of an LM hash", ""), ("CRC-64 or xxHash64", "checksums")),
     32: (("MD5", ""), ("NTLM", "MD4 of the password in UTF-16LE"), ("MD4", ""), ("LM", ""), ("RIPEMD-128", ""),
-         ("imphash or JA3", "which are MD5s of other things than a file")),
+         ("imphash/JA3", "which are MD5s of other things than a file")),
     40: (("SHA-1", ""), ("RIPEMD-160", ""), ("git object id", "a SHA-1")),
     48: (("Tiger-192", ""), ("SHA-1 with a salt of 4 bytes", "")),
     56: (("SHA-224", ""), ("SHA3-224", ""), ("SHA-512/224", "")),

@@ -76,8 +76,9 @@ def _certificate(der: bytes, now: datetime) -> list[dict[str, Any]]:
         "sha1": hashlib.sha1(der, usedforsecurity=False).hexdigest(),
     }
     result["self_signed"] = _verified(der, der) if result["same_names"] else False
-    inner = safe(lambda: tbs["signature"].dump())
-    if inner is not None and inner != cert["signature_algorithm"].dump():
+    if _oid(safe(lambda: tbs["signature"]["algorithm"])) != _oid(
+        safe(lambda: cert["signature_algorithm"]["algorithm"])
+    ):
         _add(result, "The signature's algorithm stands differently inside and outside of the signed part", strong=True)
     _judge(result, now)
     return [result]
@@ -269,6 +270,8 @@ def _judge(result: dict[str, Any], now: datetime) -> None:
         _add(result, "It is not valid yet", f"until {result['not_before']}", strong=True)
     elif result["days_left"] is not None and result["days_left"] < 30:
         _add(result, f"It expires in {result['days_left']} days", strong=True)
+    elif result["status"] == "unknown":
+        _add(result, "Its dates cannot be read")
     if result["hash"] in _WEAK_HASHES:
         root = result["same_names"] and result["self_signed"] is not False
         more = (

@@ -153,7 +153,11 @@ def _findings(each: One) -> str:
     for finding in sorted(each["findings"], key=lambda finding: not finding["strong"]):
         text = f"**{finding['text']}**" if finding["strong"] else finding["text"]
         lines.append(f"- {text}" + (f": {code(finding['value'], 300)}" if finding["value"] else ""))
-    return "What is notable:\n\n" + "\n".join(lines) if lines else "Nothing notable: no weak algorithm, key or date."
+    if lines:
+        return "What is notable:\n\n" + "\n".join(lines)
+    if each["key_algorithm"] == "unknown":
+        return "Nothing notable in what can be read here; its algorithms are not known to the local analyst."
+    return "Nothing notable: no weak algorithm, key or date."
 
 
 def _chain(result: One) -> str:

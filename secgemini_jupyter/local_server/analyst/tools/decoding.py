@@ -263,6 +263,13 @@ def _is_encoded(word: str) -> bool:
     return is_percent or _LOOKS_ENCODED.fullmatch(word) is not None
 
 
+_NAMES_ONLY = re.compile(
+    r"(?i)\W*(?:(?:this|that|these|it|the|a|an|my|please|for|me|following|text|string|token|jwt|url|certificate|cert|message"
+    r"|mail|header|payload|claims?|data|value|can|could|you)\b\W*)*"
+)
+"""What is left of "decode this JWT", where what is meant stands elsewhere."""
+
+
 def _is_for_others(text: str) -> bool:
     """Whether the text is a digest or a JSON Web Token: there are tools that say more."""
     shown = text[:20_000].strip()
@@ -288,7 +295,7 @@ def _plan(request: Request) -> list[Call]:
     if files := [each for each in request.named() if each.is_text]:
         return [Call("decode", {"file": each.name} | extra, f"decode {code(each.name)}") for each in files]
     text = request.pasted or (command.group() if command else re.sub(f"(?i){_ENCODED}", " ", request.prompt))
-    if text.strip() and not _is_for_others(text):
+    if text.strip() and not _is_for_others(text) and not _NAMES_ONLY.fullmatch(text[:400]):
         return [Call("decode", {"text": text.strip()} | extra, "take the encoded text apart")]
     return []
 

@@ -79,7 +79,7 @@ def _source_ip(mail: Mail, way: list[dict[str, Any]], records: list[dict[str, An
     return (
         {
             "ip": public[0]["ip"],
-            "recorded_in": "received (the oldest with a public address)",
+            "recorded_in": "received",
             "by": public[0]["by"] or "",
         }
         if public
@@ -213,7 +213,7 @@ def _plan(request: Request) -> list[Call]:
     sources = _sources(request)
     if not sources:
         return []
-    focus = _focus(request)
+    focus = [] if looks_like_mail(request.prompt) else _focus(request)
     is_general = request.asks(_GENERAL)
     if request.asks(r"\b(?:iocs?|indicators?|defang|refang)\b") and not request.asks(
         r"\bphish|\bspoof|\bhops?\b|\banaly[sz]"

@@ -79,7 +79,7 @@ _LOOK = (
     r"|\bdissect|\bpars(?:e|ing)\b"
     r"|\bexplain|\bassess|\breview|\blook (?:at|into)|\btriage"
     r"|\bwhere (?:does|do|will|would)\b|\bredirect|\bexpand|\bunshorten"
-    r"|\bregistrable|\bregistered domain|\bwhat(?:'s| is| are| about| does| do)\b"
+    r"|\bregistrable|\bregistered domain|\bwhat(?:'?s| is| are| about| does| do)\b|\bwrong\b|\bcompar\w*|\bdiffer\w*"
     r"|\btell me\b|\bopinion|\bthink\b|\bdecode\b|\bvisit"
 )
 _NAMED = (
