@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
+import random
 import re
 import stat
 import zipfile
@@ -22,12 +24,14 @@ from secgemini_jupyter.local_server.analyst.data.json_stream import BrokenJsonEr
 from secgemini_jupyter.local_server.analyst.tool import Attached, Inputs, ToolFailure, Wish
 from secgemini_jupyter.local_server.analyst.toolbox import tools
 from secgemini_jupyter.local_server.engines.analyst import AnalystEngine
+from secgemini_jupyter.local_server.engines.openai.offered import _offers
 from tests.local_server.analyst import feeds
 from tests.local_server.analyst.conftest import RecordedTurn
 from tests.local_server.analyst.corpus import corpus
 from tests.local_server.analyst.feeds import LOG4SHELL
 
 Put = Callable[..., dict[str, Any]]
+MUTATIONS = (b"[", b'"', b"{", b"\x00", b"1e999", b"\r", b"\xff", b"-")
 
 
 @pytest.fixture
@@ -169,9 +173,9 @@ def test_a_broken_file_is_refused_and_leaves_what_was_there(put: Put, folder: Pa
 
 
 def test_a_bomb_ends(put: Put, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importing, "MAX_UNPACKED", 2**20)
+    monkeypatch.setattr(importing, "MAX_UNPACKED", 2**16)
     with pytest.raises(ToolFailure, match="unpacks to more than"):
-        put(gzip.compress(feeds.EPSS + b"CVE-2020-0001,0.5,0.5\n" * 100_000))
+        put(gzip.compress(feeds.EPSS + b"CVE-2020-0001,0.5,0.5\n" * 10_000))
     assert list(folder.iterdir()) == []
 
 
@@ -295,7 +299,9 @@ def test_only_the_users_words_import() -> None:
     for prompt in ("Load auth.log", "What is in kev.json?", "Import the IOCs", "import auth.log"):
         assert asked("data_import", prompt, [LOG]) == []
     assert asked("data_import", "What does it say?\n\nimport kev.json", [KEV_FILE]) == []
-    assert tools()["data_import"].writes
+    offered = {offer.name for offer in _offers(RecordedTurn("a prompt", {}))}
+    assert "data_info" in offered
+    assert "data_import" not in offered, "a model may have read it in a file"
 
 
 @pytest.mark.parametrize(
@@ -357,3 +363,25 @@ async def test_a_prompt_imports_in_a_process_of_its_own_and_the_next_one_uses_it
         assert (tmp_path / "analyst" / "kev.sqlite").is_file()
     finally:
         await engine.aclose()
+
+
+def test_what_is_no_text_in_a_feed_does_not_reach_an_answer(put: Put, folder: Path) -> None:
+    put(feeds.nvd(feeds.nvd_entry(text="half \ud800 of a pair", modified="\udfff")))
+    result, text = ask("cve_lookup", folder, cve=LOG4SHELL)
+    assert "half ? of a pair" in text
+    json.dumps(result, ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_mutated_files_are_imported_or_refused(put: Put, folder: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    whole = [feeds.kev(), feeds.KEV_CSV, feeds.EPSS, feeds.nvd(), feeds.NVD_1, gzip.compress(feeds.EPSS)]
+    for _ in range(30):
+        content = bytearray(chance.choice(whole))
+        for _ in range(chance.choice((1, 3, 20))):
+            at = chance.randrange(len(content))
+            content[at : at + chance.randrange(4)] = chance.choice(MUTATIONS)
+        with contextlib.suppress(ToolFailure):
+            put(bytes(content))
+            for tool, arguments in (("cve_lookup", {"cve": LOG4SHELL}), ("data_info", {})):
+                ask(tool, folder, **arguments)

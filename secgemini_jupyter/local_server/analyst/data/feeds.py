@@ -115,7 +115,7 @@ _KEPT = {"catalogVersion", "dateReleased", "timestamp", "version", "CVE_data_tim
 
 def _remember(about: dict[str, str], name: str, value: Any) -> None:
     if name in _KEPT and isinstance(value, str):
-        about[name] = value[:100]
+        about[name] = _text(value[:100])
 
 
 def _note(about: dict[str, str], kind: str) -> None:
@@ -159,7 +159,10 @@ def _kev_csv(stream: IO[bytes]) -> Feed:
 
 
 def _table(feed: Feed, head: str, lines: Iterator[str], needed: tuple[str, ...], read: Any) -> Iterator[Row]:
-    names = next(csv.reader([head]), [])
+    try:
+        names = next(csv.reader([head]), [])
+    except csv.Error:
+        names = []
     if missing := [name for name in needed if name not in names]:
         raise NotAFeedError(f"its columns lack {', '.join(missing)}")
     newest = ""
@@ -257,4 +260,5 @@ def _cwes(values: Iterable[Any]) -> list[str]:
 
 
 def _text(value: Any) -> str:
-    return value[:MAX_TEXT] if isinstance(value, str) else ""
+    # Half of a surrogate pair, which JSON can hold, is no text.
+    return value[:MAX_TEXT].encode("utf-8", "replace").decode() if isinstance(value, str) else ""

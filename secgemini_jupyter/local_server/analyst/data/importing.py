@@ -57,6 +57,8 @@ def import_file(name: str, stream: IO[bytes], folder: Path) -> dict[str, Any]:
             return _store(read_feed(content), folder, about)
     except (NotAFeedError, BrokenJsonError) as error:
         raise ToolFailure(f"{name!r} was not imported: {error}. It has to be {KNOWN}.") from None
+    except (ValueError, OverflowError) as error:
+        raise ToolFailure(f"{name!r} was not imported: it cannot be read ({type(error).__name__}).") from None
     except RecursionError:
         raise ToolFailure(f"{name!r} was not imported: it is nested too deeply.") from None
     except (gzip.BadGzipFile, zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError) as error:
