@@ -141,6 +141,7 @@ _FORMS: list[tuple[str, Any]] = [
         _FRAME[_FRAME.user.isin(["user1", "user4"]) & _FRAME.ts.str.startswith("2026-03-02")], "port")),
     ("who failed with more than 900 bytes since 2026-03-02 12:00", _groups(
         _FAILED[(_FAILED.bytes > 900) & (_FAILED.ts >= "2026-03-02T12:00")], "user")),
+    ("failled logins per user", _groups(_FAILED[_FAILED.event == "login"], "user")),
     ("which sources did not succeed", _groups(_FRAME[_FRAME.outcome != "success"], "src_ip")),
 ]  # fmt: skip
 
@@ -278,3 +279,30 @@ def test_questions_about_rows_are_asked(prompt: str) -> None:
     plan = [call.tool for call in plan_for(request_of(prompt, LOGS)).calls]
     assert "log_question" in plan
     assert "log_summary" not in plan
+
+
+def test_a_word_that_is_nearly_another_is_read_as_it_and_told() -> None:
+    content = _FRAME.to_json(orient="records", lines=True).encode()
+    tool_arguments = msgspec.convert({"file": "it.log", "question": "failled logins per user"}, TOOL.arguments)
+    told = TOOL.answer(TOOL.run(tool_arguments, {"it.log": content}), Wish())
+    assert "`failled` was read as `failed`" in told
+
+
+def test_who_failed_and_never_succeeded() -> None:
+    answer = ask(_FRAME.to_json(orient="records", lines=True).encode(), "ports that failed but never succeeded")
+    ports = set(_FAILED.port) - set(_FRAME[_FRAME.outcome == "success"].port)
+    assert {row[0] for row in answer["rows"]} == ports
+    both = ask(_FRAME.to_json(orient="records", lines=True).encode(), "which ports both failed and succeeded?")
+    assert {row[0] for row in both["rows"]} == set(_FAILED.port) & set(_FRAME[_FRAME.outcome == "success"].port)
+
+
+def test_a_status_that_no_row_has_is_no_other_error(http: Any) -> None:
+    assert ask(http[0], "Were there any 500 errors?")["rows"] == []
+
+
+def test_addresses_are_rows_of_a_log_unless_indicators_are_asked_for() -> None:
+    asked = {
+        prompt: {call.tool for call in plan_for(request_of(prompt, LOGS[1:])).calls}
+        for prompt in ("Which IPs tried more than 2 times?", "Extract the IPs from conn.log")
+    }
+    assert list(asked.values()) == [{"log_question"}, {"extract_iocs"}]

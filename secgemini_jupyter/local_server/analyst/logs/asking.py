@@ -37,7 +37,7 @@ _WEAK = (
     r"|\bafter\b|\bbefore\b|\bsince\b"
 )
 _OTHER = (
-    r"\bcve-\d|\bcwe-?\d|\bt\d{4}\b|\bcvss\b|\biocs?\b|\bindicators?\b|\bde-?fang|\bre-?fang|\bdecod|\bdeobfus"
+    r"\bextract\b|\bpull\b|\bcve-\d|\bcwe-?\d|\bt\d{4}\b|\bcvss\b|\biocs?\b|\bindicators?\b|\bde-?fang|\bre-?fang|\bdecod|\bdeobfus"
     r"|\bmitigat|\btechniques?\b|\btactics?\b|\bapt\d*\b|\bgroup is\b"
     r"|\bthreat (?:actor|group)|\battack\b.{0,12}\btechnique|\bjwt\b|\bcertificate is\b|\bphish|\byara\b|\bsigma\b"
     r"|\bdata version|\bfields? (?:does|do|are|has|have)\b"

@@ -221,7 +221,7 @@ class Columns:
     def outcome(self, kind: str, *, of_login: bool) -> Condition | None:
         """That a row tells of a "success" or a "failure"."""
         if self.has("login_kind") and (of_login or not self.has("status_code")):
-            return Condition(f"{quoted('login_kind')} = '{kind}'", f"login_kind is {kind}")
+            return Condition(f"{quoted('login_kind')} = '{kind}'", "login_kind is", (kind,))
         if (event := self.has("EventID") or self.has("Event ID") or self.has("event_id")) and {
             4624,
             4625,
@@ -290,7 +290,7 @@ class Columns:
     def about_login(self) -> Condition | None:
         """That a row tells of a login, whatever came of it."""
         if self.has("login_kind"):
-            return Condition("login_kind IN ('success', 'failure')", "login_kind is success or failure")
+            return Condition("login_kind IN ('success', 'failure')", "login_kind is", ("success", "failure"))
         event = self.has("EventID") or self.has("Event ID") or self.has("event_id")
         if event and {4624, 4625, "4624", "4625"} & {*self.values(event)}:
             return Condition(equals(event, ["4624", "4625"]), f"{event} is 4624 or 4625 (logons)")

@@ -13,6 +13,7 @@ from secgemini_jupyter.local_server.analyst.logs.sql import quoted
 from secgemini_jupyter.local_server.analyst.logs.words import MEASURE_OF, Token
 
 _CONTAINING = frozenset("containing contains contain including includes include like matching matches with".split())
+_OF_CODES = frozenset("error errors response responses status code codes".split())
 _LOOSE = frozenset("of to as in".split())
 _EXECUTABLES = frozenset("executable executables exe exes binary binaries program programs dosexec".split())
 
@@ -196,6 +197,10 @@ class Mentions(Scan):
             held = [name for name in addresses if name in holding]
             return [column] if column and (column in holding or not holding) else held or holding[:3]
         if token.kind == "number":
+            status = self.columns.role("status")
+            # A 500 that is nowhere in the log is one all the same: no row has it.
+            if status and self._low(at + 1) in _OF_CODES:
+                return [status]
             roles = ["status", "event", "destination port"]
             if (
                 self._low(at + 1) not in ("error", "errors", "response", "responses", "s", "request", "requests")

@@ -225,7 +225,7 @@ class _Writer:
             order = f"different {q.counted}"
             selected.append(f"count(DISTINCT nullif({quoted(q.counted)}, '')) AS {quoted(order)}")
             what = order
-        having = self._having(selected)
+        having = self._having(selected) or (self._of_outcomes() if q.both_outcomes else "")
         by_time = bool(q.bucket) and not (self.most or self.least)
         direction = "ASC" if self.least else "DESC"
         ordering = "1" if by_time else f"{quoted(order)} {direction}, 1"
@@ -235,6 +235,15 @@ class _Writer:
         sql = f"SELECT {', '.join(selected)} FROM {source} ORDER BY {ordering} LIMIT {limit}"  # noqa: S608
         told = "by time" if by_time else "fewest first" if self.least else "most first"
         return self._query(sql, "groups", what, names, told, limit)
+
+    def _of_outcomes(self) -> str:
+        """ "failed but never succeeded", "both failed and succeeded": which groups are meant."""
+        no, ok, failed = r"\b(?:never|not|without|no|didn't|did not)(?: \w+)? ", "(?:succ|work)", "fail"
+        if re.search(no + ok, self.text):
+            return " HAVING failed > 0 AND succeeded = 0"
+        if re.search(no + failed, self.text):
+            return " HAVING succeeded > 0 AND failed = 0"
+        return " HAVING failed > 0 AND succeeded > 0" if "both" in self.text.split() else ""
 
     def _having(self, selected: list[str]) -> str:
         having = self.q.having

@@ -5,21 +5,56 @@ What could not be read is kept, to be told: it is never guessed at.
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+
 from secgemini_jupyter.local_server.analyst.logs import words as w
 from secgemini_jupyter.local_server.analyst.logs.columns import Columns
 from secgemini_jupyter.local_server.analyst.logs.comparisons import Comparisons
 from secgemini_jupyter.local_server.analyst.logs.mentions import Mentions
 from secgemini_jupyter.local_server.analyst.logs.moments import take_times
 from secgemini_jupyter.local_server.analyst.logs.outcomes import Outcomes
+from secgemini_jupyter.local_server.analyst.logs.roles import ROLES
 from secgemini_jupyter.local_server.analyst.logs.scan import Question
-from secgemini_jupyter.local_server.analyst.logs.words import MEASURE_OF, tokens_of
+from secgemini_jupyter.local_server.analyst.logs.words import MEASURE_OF, Token, singular, tokens_of
 
 
 def read_question(text: str, columns: Columns) -> Question:
     tokens = tokens_of(text)
-    question = Question(tokens, said={token.low for token in tokens if token.kind == "word"})
+    read_as = _mend(tokens, columns)
+    question = Question(tokens, said={token.low for token in tokens if token.kind == "word"}, read_as=read_as)
     _Reader(question, columns).read()
     return question
+
+
+_TOLERANT = sorted(
+    word
+    for word in w.FAILED | w.SUCCEEDED | w.BLOCKED | w.ALLOWED | w.LOGIN_NOUNS | w.ROWS | w.MOST | w.LEAST | w.DISTINCT
+    | {part for said, _ in ROLES.values() for phrase in said for part in phrase.split()}
+    if len(word) > 4
+)  # fmt: skip
+
+
+def _mend(tokens: list[Token], columns: Columns) -> list[tuple[str, str]]:
+    """Words that are nothing as they are written, and are nearly one of the grammar: "failled"."""
+    known = w.ENGLISH | set(MEASURE_OF) | set(w.AGGREGATES) | set(w.BUCKETS) | {*_TOLERANT}
+    found = []
+    for token in tokens:
+        low = singular(token.low)
+        if (
+            token.kind != "word"
+            or len(low) < 5
+            or not low.isalpha()
+            or {low, token.low} & known
+            or token.text.isupper()
+        ):
+            continue
+        if (low,) in columns.phrases or columns.has(token.text):
+            continue
+        near = get_close_matches(token.low, _TOLERANT, 1, 0.86)
+        if near and not any(columns.holding([token.text]).values()):
+            found.append((token.text, near[0]))
+            token.text = near[0]
+    return found
 
 
 class _Reader(Comparisons, Mentions, Outcomes):

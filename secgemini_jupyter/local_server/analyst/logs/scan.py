@@ -56,6 +56,8 @@ class Question:
     both_outcomes: bool = False
     counted: str | None = None
     """The column whose different values are counted per group."""
+    read_as: list[tuple[str, str]] = field(default_factory=list)
+    """Words that were taken for others, which are nearly the same."""
     missing: list[str] = field(default_factory=list)
     """What is said of things for which the log has no column."""
     said: set[str] = field(default_factory=set)

@@ -75,7 +75,7 @@ def tokens_of(question: str) -> list[Token]:
     return found
 
 
-_NO_PLURALS = frozenset("this does was has https dns sometimes always basis access tls".split())
+_NO_PLURALS = frozenset("this does was has its yes us https dns sometimes always basis access tls".split())
 
 
 def singular(word: str) -> str:
@@ -83,7 +83,7 @@ def singular(word: str) -> str:
         return word[:-3] + "y"
     if len(word) > 4 and re.search(r"(?:sses|shes|ches|xes)$", word):
         return word[:-2]
-    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "ysis")) and word not in _NO_PLURALS:
+    if len(word) > 2 and word.endswith("s") and not word.endswith(("ss", "us", "ysis")) and word not in _NO_PLURALS:
         return word[:-1]
     return word
 
@@ -119,7 +119,7 @@ ROWS = frozenset(
 )
 COUNTING = frozenset("count counts number numbers amount total totals tally frequency occurrences".split())
 MOST = frozenset(
-    "most top highest busiest biggest common frequent frequently popular often noisiest loudest active".split()
+    "most top highest worst busiest biggest common frequent frequently popular often noisiest loudest active".split()
 )
 LEAST = frozenset("least rarest fewest lowest rare uncommon seldom bottom rarely quietest".split())
 FIRST = frozenset("first earliest oldest".split())
@@ -146,6 +146,7 @@ NUMBERS = {
 } | {"once": 1, "twice": 2, "twenty": 20, "fifty": 50, "hundred": 100}  # fmt: skip
 
 ENGLISH = frozenset(
+    "anyone anybody someone somebody everyone everybody anything something never both "
     "a an the of in on at to from for with and or is are was were be been being am do does did done has have had "
     "having "
     "this that these those it its there here who whom whose which what when where why how many much me my i you "
@@ -180,8 +181,8 @@ ENGLISH = frozenset(
 
 MEASURES = {
     "bytes": "bytes byte data traffic volume bandwidth size kb mb gb kilobytes megabytes payload transferred".split(),
-    "received": "downloaded download downloads downloading received receive incoming inbound fetched".split(),
-    "sent": "uploaded upload uploads uploading sent send sending outgoing outbound exfiltrated".split(),
+    "received": "downloaded download downloading received receive incoming inbound fetched".split(),
+    "sent": "uploaded upload uploading sent send sending outgoing outbound exfiltrated".split(),
     "duration": "duration durations long longest shortest longer shorter slowest slow fastest lasted elapsed "
     "latency".split(),
 }

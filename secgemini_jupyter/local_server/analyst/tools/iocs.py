@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from secgemini_jupyter import indicators
+from secgemini_jupyter.local_server.analyst.logs.asking import is_question
 from secgemini_jupyter.local_server.analyst.logs.tables import SQL_SECONDS, open_table
 from secgemini_jupyter.local_server.analyst.sniff import readable_text
 from secgemini_jupyter.local_server.analyst.text import Plain, block, code, count, table
@@ -18,7 +19,7 @@ from secgemini_jupyter.local_server.analyst.tool import Call, FileOrText, Payloa
 
 MAX_INDICATORS = 2_000
 MAX_TEXT = 16 * 2**20
-MAX_TABLE_TEXT = 8 * 2**20
+MAX_TABLE_TEXT = 4 * 2**20
 MAX_TOLD = 50
 """Indicators of one type that an answer lists; where there are more, a table beside it holds all."""
 MAX_REWRITTEN = 100_000
@@ -135,6 +136,9 @@ def _plan_extract(request: Request) -> list[Call]:
         return []  # the CVEs of a weakness
     if not request.asks(rf"\biocs?\b|\bindicators?\b|\bobservables?\b|{FIND}") and _has_a_tool_of_its_own(request):
         return []  # "which IP did it come from?"
+    is_named = request.asks(rf"\bioc|indicator|{FIND}|\bobservables?\b")
+    if not is_named and not request.pasted and is_question(request) and _is_about_logs(request):
+        return []  # "which IPs tried more than twice?"
     types = _types(request.wish)
     extra = {"types": types} if types else {}
     named = request.named()
@@ -163,6 +167,12 @@ def _has_a_tool_of_its_own(request: Request) -> bool:
 
 def _shows_indicators(request: Request) -> bool:
     return bool(indicators.extract(request.prompt[:MAX_LOOKED_AT]))
+
+
+def _is_about_logs(request: Request) -> bool:
+    """Whether a question is about logs alone, which `log_question` answers by rows."""
+    looked_at = [*(request.named() or request.attachments), *([request.asked_table] if request.asked_table else [])]
+    return bool(looked_at) and all(each.is_log for each in looked_at)
 
 
 _FLAG_WORDS = {

@@ -96,6 +96,7 @@ def _answers(text: str, db: sqlite3.Connection, columns: Columns, started: float
 def _answer_of(part: str, question: Question, query: Query | None, db: sqlite3.Connection) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "question": part[:300],
+        "read_as": [list(pair) for pair in question.read_as],
         "unused": [word[:100] for word in question.unused][:12],
         "missing": [word[:100] for word in question.missing][:6],
     }
@@ -196,7 +197,7 @@ def _covering(time: dict[str, Any]) -> str:
 
 
 def _one(answer: dict[str, Any], result: dict[str, Any], wish: Wish) -> str:
-    unused = ""
+    unused = "".join(f"{code(written)} was read as {code(read)}. " for written, read in answer["read_as"])
     if answer["missing"]:
         unused += f"The log has no column for {listed(answer['missing'])}. "
     if answer["unused"]:
