@@ -62,9 +62,12 @@ def intent_of(request: Request, plan: Plan) -> Intent | None:
 
     It costs no look at the history: most prompts need none.
     """
-    if plan.literal is not None or request.named() or ("\n" in request.prompt.strip() and request.pasted):
+    if plan.literal is not None or ("\n" in request.prompt.strip() and request.pasted):
         return None
     intent = read_intent(request.prompt)
+    if intent and (named := request.named()):  # "same for http.log"
+        is_file = intent.kind == "swap" and len(named) == 1 and intent.word.lower() == named[0].name.lower()
+        return intent if is_file else None
     if intent is None or (plan.calls and not plan.is_guess and not intent.is_sure):
         return None
     is_new = any(each.is_new for each in request.attachments)

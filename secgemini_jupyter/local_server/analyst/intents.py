@@ -209,7 +209,8 @@ def _read_count(text: str) -> Intent | None:
 
 def _read_swap(text: str) -> Intent | None:
     found = _SWAP.fullmatch(text)
-    if found is None or len(found["value"].split()) > 6 or is_only_a_wish(found["value"]):
+    is_question = found and re.match(r"(?:where|when|who|why|how|what|which)\b", found["value"], re.IGNORECASE)
+    if found is None or is_question or len(found["value"].split()) > 6 or is_only_a_wish(found["value"]):
         return None
     return Intent("swap", is_sure=False, word=found["value"].strip(" ,"))
 

@@ -25,6 +25,9 @@ MAX_BARE = 200
 """Characters of a prompt that is tried again without what it says of the answer's form."""
 
 _INSTEAD = {
+    "auth_timeline": ("log_question",),
+    "hash_file": ("log_question",),
+    "extract_iocs": ("log_question",),
     "log_sql": ("log_summary", "auth_timeline"),
     "jwt_inspect": ("decode",),
     "x509_inspect": ("decode", "file_triage"),

@@ -7,7 +7,7 @@ import re
 import uuid
 from pathlib import Path
 
-from secgemini_jupyter.local_server.analyst import composing, followups, planner
+from secgemini_jupyter.local_server.analyst import composing, followups, going_on, planner
 from secgemini_jupyter.local_server.analyst.calls import Caller
 from secgemini_jupyter.local_server.analyst.earlier import past_turns
 from secgemini_jupyter.local_server.analyst.looking import Looker
@@ -56,6 +56,8 @@ class AnalystEngine:
             followed = followups.go_on(request, past) if goes_on else None
         if followed is None and intent is not None and past is not None:
             followed = followups.follow(request, intent, past)
+        elif going_on.goes_on(request, plan):
+            plan = going_on.narrowed(plan, await asyncio.to_thread(lambda: past_turns(turn.history)))
         if followed is not None:
             request = followed.request
             plan = planner.Plan(followed.calls, followed.why, request.wish)

@@ -105,6 +105,16 @@ async def test_the_same_question_about_another_value_or_file(talk: Any) -> None:
     assert "`mallory`" in other.answer
 
 
+async def test_a_question_that_goes_on_stays_with_the_file_of_the_last(talk: Any) -> None:
+    files = {"a.log": LOG, "b.log": LOG.replace(b"eve", b"mallory")}
+    first, going_on, fresh = await talk(
+        "Who failed to log in, in a.log?", "and who logged in?", "Who logged in?", files=files
+    )
+    assert [call["args"]["file"] for call in first.calls] == ["a.log"]
+    assert {call["args"]["file"] for call in going_on.calls} == {"a.log"}
+    assert {call["args"]["file"] for call in fresh.calls} == {"a.log", "b.log"}
+
+
 @pytest.mark.parametrize(
     "follow_up", ["and the second one?", "only the IPs", "as a table", "why?", "and for root?", "defang them"]
 )
