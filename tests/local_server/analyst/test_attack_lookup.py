@@ -51,11 +51,13 @@ def test_a_technique_is_told_with_parent_tactic_platforms_and_both_versions() ->
 
 def test_a_revoked_technique_leads_to_the_one_that_stands_now() -> None:
     text = told("T1562.001", "status")
-    assert text.startswith("No: **T1562.001 Disable or Modify Tools**")
+    assert text.startswith(
+        "**T1562.001 Disable or Modify Tools** (sub-technique of T1562 Impair Defenses) is **revoked**"
+    )
     assert "**T1685 Disable or Modify Tools** took its place" in text
     assert "by way of T1574.002" in told("T1073", "status")
     assert "nothing took its place" in told("T1026", "status")
-    assert told("T1059", "status").startswith("Yes: ")
+    assert "is current in ATT&CK 19.2" in told("T1059", "status")
 
 
 def test_relations_of_what_is_new_in_the_newer_version_are_those_of_what_it_replaced() -> None:
@@ -99,6 +101,17 @@ def test_a_tactic_lists_its_current_techniques_and_tells_its_older_name() -> Non
     rows = {row["id"] for row in run("Persistence", "techniques")["lists"]["techniques"]}
     assert {"T1053.005", "T1547.001"} <= rows
     assert "ATT&CK 19.2 has no tactic `Defense Evasion` any more. **TA0005 Stealth**" in told("Defense Evasion")
+
+
+def test_a_word_is_enough_where_one_is_wished() -> None:
+    one_word = Wish(one_word=True)
+    assert told("T1562.001", "status", one_word) == "Revoked"
+    assert told("T1059", "status", one_word) == "Active"
+    assert TOOL.answer(run("APT41", "uses", "T1190"), one_word) == "Yes"
+    assert told("T1059.001", wish=one_word) == "PowerShell"
+    assert told("LSASS dumping", "mitigations", Wish(only="ids")).split() == [
+        "M1017", "M1025", "M1026", "M1027", "M1028", "M1040", "M1043",
+    ]  # fmt: skip
 
 
 def test_the_whole_is_counted() -> None:
@@ -170,6 +183,7 @@ def test_a_hostile_name_stays_a_code_span() -> None:
         ("who is lazarus", [("lazarus", "record")]),
         ("map pass the hash to MITRE", [("pass the hash", "record")]),
         ("APT29 techniques", [("APT29", "techniques")]),
+        ("What's G9999?", [("G9999", "record")]),
         ("T1059.001 groups", [("T1059.001", "groups")]),
         ("Show mitigations and detections for T1003.001", [("T1003.001", "mitigations"), ("T1003.001", "detection")]),
         ("difference between T1003 and T1558", [("T1003", "record"), ("T1558", "record")]),

@@ -227,9 +227,11 @@ def again(question: str, entry: str) -> tuple[str, str] | None:
 def _ids(question: str) -> Iterator[str]:
     """Ids of techniques, known or not; of others those that are known, or where the question is about ATT&CK."""
     is_sure = re.search(rf"{_FRAME}|\bgroups?\b|\bsoftware\b|\bmitigat|\bcampaigns?\b", question, re.IGNORECASE)
+    named = _IS.match(question)
+    subject = named["x"].strip(_QUOTES) if named else ""
     for match in IDS.finditer(question):
         number = normal_id(match.group())
-        if number[0] == "T" or is_known(number) or is_sure or match.group() == question:
+        if number[0] == "T" or is_known(number) or is_sure or match.group() in (question, subject):
             yield number
 
 

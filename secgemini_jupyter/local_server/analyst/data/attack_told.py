@@ -48,8 +48,7 @@ def answer(result: Row, wish: Wish) -> str:
     if wish.wants_only("tactic") and "tactics" in entry:
         return ", ".join(entry["tactics"])
     if wish.one_word:
-        is_revoked = result["about"] in ("record", "status") and entry.get("status") == "revoked"
-        return "Revoked" if is_revoked else prose(entry["name"])
+        return _in_a_word(result)
     if "other" in result:
         return _together(result, older)
     is_asked = result["about"] != "record"
@@ -67,6 +66,15 @@ def answer(result: Row, wish: Wish) -> str:
     if entry.get("url") and not is_asked:
         parts.append(f"Source: <{entry['url']}>")
     return "\n\n".join(parts)
+
+
+def _in_a_word(result: Row) -> str:
+    if "related" in result:
+        return "Yes" if result["related"] else "No"
+    status = result["entry"].get("status", "active")
+    if result["about"] == "status" or (result["about"] == "record" and status != "active"):
+        return str(status).capitalize()
+    return prose(result["entry"]["name"])
 
 
 def _whole(result: Row, newer: str, older: str) -> str:
@@ -133,13 +141,11 @@ def _technique(result: Row, it: str, newer: str) -> str:
     tactics = f"tactic{'s' if len(entry['tactics']) > 1 else ''}: {', '.join(entry['tactics'])}"
     platforms = f"; platforms: {', '.join(map(prose, entry['platforms']))}" if entry["platforms"] else ""
     if entry["status"] == "active":
-        yes = "Yes: " if result["about"] == "status" else ""
-        told = f"{yes}{it} is current in ATT&CK {newer}; {tactics}{platforms}."
+        told = f"{it} is current in ATT&CK {newer}; {tactics}{platforms}."
         if entry["replaced"]:
             told += f" It stands in the place of {', '.join(entry['replaced'])} (revoked)."
         return told
-    no = "No: " if result["about"] == "status" else ""
-    told = f"{no}{it} is **{entry['status']}** in ATT&CK {newer}"
+    told = f"{it} is **{entry['status']}** in ATT&CK {newer}"
     if current := entry["current"]:
         told += f": **{current['id']} {prose(current['name'])}** took its place"
         if len(entry["chain"]) > 2:

@@ -127,6 +127,8 @@ def _answer(result: Row, wish: Wish) -> str:
     if wish.wants_only("cwe", "weakness"):
         found = [*(row["id"] for row in result["examples"]), *((nvd or {}).get("cwes") or [])]
         return ", ".join(dict.fromkeys(found)) or "none known here"
+    if wish.one_word and result["about"] == "kev":
+        return "Unknown" if "kev" in result["missing"] else "Yes" if kev else "No"
     parts = []
     if result["problem"]:
         parts.append(f"{code(result['asked'])} is no CVE id ({result['problem']}); it was read as {cve}.")

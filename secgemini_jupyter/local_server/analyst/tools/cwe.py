@@ -145,6 +145,8 @@ def _answer(result: Row, wish: Wish) -> str:
     entry = result["entry"]
     if wish.wants_only("id", "number", "cwe"):
         return str(entry["id"])
+    if wish.one_word and "relation" in result:
+        return "Yes" if result["relation"]["kind"] == "descends" else "No"
     if wish.wants_only("name") or wish.one_word:
         return prose(entry["name"])
     if wish.wants_only("parent") and entry["kind"] == "weakness":
