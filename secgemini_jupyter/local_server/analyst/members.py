@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
-from secgemini_jupyter.local_server.analyst.archives.tar import read_packed, read_tar
-from secgemini_jupyter.local_server.analyst.archives.zip import end_record, read_zip
+from secgemini_jupyter.local_server.analyst.archives.tar import list_tar, read_packed, read_tar
+from secgemini_jupyter.local_server.analyst.archives.zip import end_record, list_zip, read_zip
 from secgemini_jupyter.local_server.analyst.mail.parts import mail_part
 from secgemini_jupyter.local_server.analyst.sniff import PACKED, SAMPLE, sniff
 from secgemini_jupyter.local_server.analyst.tool import ToolFailure
 from secgemini_jupyter.local_server.filetypes import by_signature
 
 MAX_DEPTH = 5
+MAX_SEARCHED = 8
+_ARCHIVE = re.compile(r"\.(?:zip|jar|tar|tgz|tar\.\w+)$", re.IGNORECASE)
 ZIPS = ("zip", "jar", "apk", "whl", "nupkg", "appx", "vsix", "ipa", "xpi")
 READERS: dict[str, Callable[[bytes, str], bytes]] = {
     **{f"archive/{kind}": read_zip for kind in ZIPS},
@@ -32,8 +35,29 @@ def member_content(content: bytes, path: Sequence[str]) -> bytes:
     if len(path) > MAX_DEPTH:
         raise ToolFailure(f"Parts are looked for {MAX_DEPTH} levels deep, no deeper.")
     for name in path:
-        content = _reader(content)(content, name)
+        read = _reader(content)
+        try:
+            content = read(content, name)
+        except ToolFailure as failure:
+            if read not in (read_zip, read_tar) or "has no member" not in str(failure):
+                raise
+            if (found := _deeper(content, name, read)) is None:
+                raise
+            content = found
     return content
+
+
+def _deeper(content: bytes, name: str, read: Callable[[bytes, str], bytes]) -> bytes | None:
+    """The part of this name in one of the archives within: the user may not know in which."""
+    members = (list_zip(content) if read is read_zip else list_tar(content)).members
+    inner = [each for each in members if each.type == "file" and _ARCHIVE.search(each.name)]
+    for each in inner[:MAX_SEARCHED]:
+        try:
+            part = read(content, each.name)
+            return _reader(part)(part, name)
+        except ToolFailure:
+            continue
+    return None
 
 
 def _reader(content: bytes) -> Callable[[bytes, str], bytes]:

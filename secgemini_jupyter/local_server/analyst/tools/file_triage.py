@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from secgemini_jupyter.local_server.analyst.parts import named_parts, whole_of
 from secgemini_jupyter.local_server.analyst.text import Plain, block, code, count, listed, table
 from secgemini_jupyter.local_server.analyst.tool import Attached, Call, FileOrText, Payload, Request, Tool, Wish
 from secgemini_jupyter.local_server.analyst.triage.answers import ABOUT, lead, value_of
@@ -23,7 +24,7 @@ _VAGUE = r"\b(?:malicious|malware|safe|dangerous|harmful|suspicious|infected|wha
 _EXTRACT = (
     r"\b(?:extract|pull|list|find|get|give|show|collect|which|what|only|just)\b[^.\n]{0,40}\b(?:urls|links|domains)\b"
 )
-_PART = re.compile(r"(?<![\w/.-])((?:[\w@()+-]{1,80}[/\\]){0,8}[\w@()+-][\w@()+. -]{0,80}?\.[A-Za-z0-9]{1,5})(?![\w-])")
+_LOOK = r"\b(?:look|check|analy[sz]e|inspect|examine|open|runs?|macros?)\b|\bwhat\b.{0,60}\bdo(?:es)?\b"
 _FACTS = frozenset(
     "sections imports exports imphash signature compiled resources overlay links pages metadata type".split()
 )
@@ -85,25 +86,13 @@ def _call(each: Attached, about: list[str]) -> Call:
 
 def _parts(request: Request) -> list[Call]:
     """Parts that the user names: "triage invoice.exe in mail.zip"."""
-    wholes = request.fitting(lambda each: each.kind.startswith("archive/") or each.kind == "email")
-    if len(wholes) != 1 or not (
-        request.asks(_TRIAGE)
-        or request.asks(_VAGUE)
-        or request.asks(r"\b(?:look|check|analy[sz]e|inspect|examine|open|run|macros?)\b")
-    ):
+    whole = whole_of(request)
+    if whole is None or not (request.asks(_TRIAGE) or request.asks(_VAGUE) or request.asks(_LOOK)):
         return []
-    names = {each.name.lower() for each in request.attachments}
-    found = []
-    for match in _PART.finditer(request.instruction[:2000]):
-        name = match[1].rpartition(" ")[2]
-        if name.lower() not in names and not re.fullmatch(r"[\d.]+|(?:e\.g|i\.e)", name, re.IGNORECASE):
-            found.append(name)
-    where = wholes[0].name
+    where = code(whole.name)
     return [
-        Call(
-            "file_triage", {"file": where, "member": [name]}, f"look at the structure of {code(name)} in {code(where)}"
-        )
-        for name in dict.fromkeys(found[:5])
+        Call("file_triage", {"file": whole.name, "member": [name]}, f"look at the structure of {code(name)} in {where}")
+        for name in named_parts(request)
     ]
 
 
