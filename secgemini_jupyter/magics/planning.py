@@ -110,7 +110,7 @@ def planned(magics: SecGeminiMagics, options: Namespace, question: Question) -> 
         )
     model = options.model or (session.model.model_string if session else magics.preference("model") or "the default")
     facts = {
-        "to": destination(kernel),
+        "to": destination(kernel, session, options.model or magics.preference("model") or ""),
         "session": where,
         "retention": retention,
         "model": model,

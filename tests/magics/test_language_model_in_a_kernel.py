@@ -62,6 +62,16 @@ def test_who_answers_is_said_and_what_nothing_holds_is_shown(kernel: Kernel, end
         assert who in kernel.run(f"%secgemini {line}").text, line
 
 
+def test_a_sessions_own_model_is_named(kernel: Kernel, endpoint: ScriptedEndpoint) -> None:
+    said = kernel.run("%secgemini new tools --model local-analyst-1").text
+    assert "local analyst, not Sec-Gemini" in said
+    assert "local analyst, not Sec-Gemini" in kernel.run("%%secgemini --dry-run\nHello").text
+    planned = kernel.run("%%secgemini --dry-run --new -m local-openai\nHello").text
+    assert f"scripted-7b at {endpoint.host}, not Sec-Gemini" in planned
+    kernel.run("%secgemini use main")
+    assert f"scripted-7b at {endpoint.host}" in kernel.run("%secgemini").text
+
+
 def test_its_key_is_shown_nowhere(kernel: Kernel, endpoint: ScriptedEndpoint) -> None:
     endpoint.play(failure(401, f"Incorrect API key provided: {CANARY}"))
     ran = kernel.run("%xmode Verbose\nget_ipython().run_cell_magic('secgemini', '', 'Hello')")

@@ -83,31 +83,42 @@ def status(magics: SecGeminiMagics, _: Namespace) -> Line:
         return Line(f"No session yet in this kernel ({destination(kernel)}). Ask in a %%secgemini cell.")
     if kernel.is_gone(session):
         gone = f"{label(kernel.current_name, session)} is gone at the service: %secgemini new makes a fresh one"
-        return Line(one_line(f"{gone} · {destination(kernel)}"))
+        return Line(one_line(f"{gone} · {destination(kernel, session)}"))
     retained = "retained" if session.can_log else "not retained"
     running = " · a turn is running" if session.is_running else ""
     size = f"{count(session.turns, 'turn')} · {count(len(session.files), 'file')}"
     size += " · a logs table" if session.logs_table else ""
-    line = f"{label(kernel.current_name, session)} · {size} · {retained} · {destination(kernel)}{running}"
+    line = f"{label(kernel.current_name, session)} · {size} · {retained} · {destination(kernel, session)}{running}"
     return Line(one_line(line))
 
 
-def destination(kernel: KernelSession) -> str:
-    """Where prompts go, without asking anybody."""
+def destination(kernel: KernelSession, session: InteractiveSession | None = None, model: str = "") -> str:
+    """Where prompts go, without asking anybody: those of a session, or of one that is made with this model."""
     from secgemini_jupyter.language_model import answering
     from secgemini_jupyter.settings import Settings, backend, find_key
 
     if kernel.has_client:
         client = kernel.client
         if client.is_local:
-            return f"{client.local_name}, not Sec-Gemini, {client.settings.host}"
+            who = session.local_name if session else _local_name(model) or client.local_name
+            return f"{who}, not Sec-Gemini, {client.settings.host}"
         return f"Sec-Gemini, {client.settings.host}, key {client.key_hint} from {client.key_source}"
     key = find_key() if backend() != "local" else None
     if key:
         return f"Sec-Gemini, {Settings.from_environment().host}, key {key}"
     if backend() == "service":
         return "no key found; %secgemini login, or set SEC_GEMINI_API_KEY"
-    return f"{answering()}, not Sec-Gemini"
+    return f"{_local_name(model) or answering()}, not Sec-Gemini"
+
+
+def _local_name(model: str) -> str:
+    """Who answers by a model of the local service; empty for its default."""
+    from secgemini_jupyter.language_model import LanguageModel
+    from secgemini_jupyter.models import ModelInfo
+
+    if model == "local-openai" and (configured := LanguageModel.from_environment()):
+        return configured.title
+    return ModelInfo(model_string=model).local_name if model.startswith("local-") else ""
 
 
 def label(name: str, session: InteractiveSession) -> str:

@@ -87,11 +87,12 @@ def show(magics: SecGeminiMagics, prompt: str, options: Namespace) -> None:
 def where(magics: SecGeminiMagics, options: Namespace) -> str:
     kernel = magics.kernel
     if options.no_log:
-        return f"{destination(kernel)}, a session of its own without retention"
+        return f"{destination(kernel, None, options.model or '')}, a session of its own without retention"
     name = options.session or kernel.current_name
     session = None if options.new else kernel.get(name)
     retained = "" if session is None else f" ({'retained' if session.can_log else 'not retained'})"
-    return f"{destination(kernel)}, {'a new session' if session is None else f'session {session.name}'}{retained}"
+    which = "a new session" if session is None else f"session {session.name}"
+    return f"{destination(kernel, session, options.model or '')}, {which}{retained}"
 
 
 def confirm() -> None:
