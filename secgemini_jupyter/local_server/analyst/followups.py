@@ -29,6 +29,7 @@ from secgemini_jupyter.local_server.analyst.wishes import Wish, part
 
 MAX_VALUES = 200
 """Values of an earlier answer that a tool is given at once."""
+_VERDICT = r"\b(?:malicious|bad|safe|dangerous|benign|clean|evil|harmful|suspicious|legit\w*|phish\w*|malware)\b"
 _NO_SUBJECTS = ("file", "table", "text", "sql", "of", "asked")
 _NAMES = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth", -1: "last"}
 
@@ -124,6 +125,8 @@ def nothing_earlier(request: Request, past: Sequence[Past]) -> str:
     found = past[0]
     fields = list(dict.fromkeys(name for item in found.items[:200] for name in item))[:12]
     told = f"I listed {count(len(found.items), 'item')} there, with {', '.join(map(code, fields))}." if fields else ""
+    if re.search(_VERDICT, request.prompt, re.IGNORECASE):
+        told = "No tool here tells good from bad, and no reputation of anything is known offline. " + told
     return f"Nothing in the earlier answers of this session fits {asked}. The last was {found.name}. {told}".strip()
 
 

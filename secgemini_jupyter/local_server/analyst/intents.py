@@ -105,7 +105,8 @@ _SWAP = re.compile(
 )
 _PLURAL = re.compile(r"\b(?:them|those|these|all of it|both|all of them)\b", re.IGNORECASE)
 _SINGULAR = re.compile(
-    r"\b(?:it|(?:that|this) one|(?:that|this)(?=\W*$|\s+(?:please|again|too|for|as|to|in|with|is)\b))\b", re.IGNORECASE
+    r"\b(?:its?|(?:that|this) one|(?:that|this)(?=\W*$|\s+(?:please|again|too|for|as|to|in|with|is)\b))\b",
+    re.IGNORECASE,
 )
 _EXACT_SELECT = re.compile(rf"{_LEAD}{_ASK}{_SELECT}", re.IGNORECASE)
 _INNER_SELECT = re.compile(rf"\bthe\s+{_SELECT.removeprefix(f'(?:{_ARTICLE})?')}", re.IGNORECASE)

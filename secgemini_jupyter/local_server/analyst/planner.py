@@ -36,6 +36,11 @@ _INSTEAD = {
     "archive_list": ("file_triage",),
 }
 """Tools that say what others would say of the same thing, and more of what was asked."""
+_PRONOUN = re.compile(
+    r"\W*(?:(?:of|from|for|in|about|what|is)\s+)*(?:its?|that|this|them|they|those|these"
+    r"|their)(?:\s+one)?\W*",
+    re.IGNORECASE,
+)
 _OVERVIEW = r"\bsummar|\boverview|\bwhat happened|\bodd\b"
 
 
@@ -97,7 +102,8 @@ def _without_forms(request: Request) -> Request:
 
 
 def _without_its_form(request: Request) -> list[Call]:
-    """The calls for what is left of a prompt without its wishes: "OceanLotus as JSON", "only the id of OceanLotus"."""
+    """The calls for what is left of a prompt without its wishes: "OceanLotus as "
+    "JSON", "only the id of OceanLotus"."""
     if request.wish.is_plain or request.pasted or len(request.prompt) > MAX_BARE or is_only_a_wish(request.prompt):
         return []
     left = re.sub(r"\s+", " ", without_wishes(request.prompt)).strip(" ,.:;?!-")
@@ -137,11 +143,17 @@ def _stands_alone(question: str) -> bool:
 
 def specific_calls(request: Request) -> list[Call]:
     """What the tools themselves make of one question, less what others say better."""
-    calls = _unique(of_parts(request, [call for tool in tools().values() for call in tool.plan(request)]))
+    planned = [call for tool in tools().values() for call in tool.plan(request) if not _is_about_nothing(call)]
+    calls = _unique(of_parts(request, planned))
     if request.asks(_OVERVIEW):
         return calls
     better = {(other, _about(call)) for call in calls for other in _INSTEAD.get(call.tool, ())}
     return [call for call in calls if (call.tool, _about(call)) not in better]
+
+
+def _is_about_nothing(call: Call) -> bool:
+    """Whether all that a tool found to look at is a pronoun: "what is its CWE?", "base64 of it?"."""
+    return any(isinstance(value, str) and _PRONOUN.fullmatch(value[:40]) for value in call.arguments.values())
 
 
 def _about(call: Call) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping
@@ -139,7 +140,7 @@ def _plan_extract(request: Request) -> list[Call]:
     is_named = request.asks(rf"\bioc|indicator|{FIND}|\bobservables?\b")
     if not is_named and not request.pasted and is_question(request) and _is_about_logs(request):
         return []  # "which IPs tried more than twice?"
-    types = _types(request.wish)
+    types = _types(request.wish) or _types_said(request)
     extra = {"types": types} if types else {}
     named = request.named()
     files = named if named or not request.pasted else []
@@ -163,6 +164,22 @@ def _has_a_tool_of_its_own(request: Request) -> bool:
     """Whether a question is about messages or certificates alone, whose tools answer it better."""
     looked_at = request.named() or request.attachments
     return bool(looked_at) and not request.pasted and all(each.kind in ("email", "x509") for each in looked_at)
+
+
+_WHAT = re.compile(
+    r"\b(?:extract|pull|list|find|get|give|show|collect|which|what)\b(?:\s+(?:me|out|all|of|the|every|any))*\s+"
+    r"([^.:\n]{2,80}?)\s+(?:from|in|out of|of|are|does|mentioned|there)\b",
+    re.IGNORECASE,
+)
+
+
+def _types_said(request: Request) -> list[str]:
+    """The types that alone are asked for: "extract the URLs and domains from …"; none where it is all indicators."""
+    found = _WHAT.search(request.instruction[:2_000])
+    if found is None or request.asks(r"\biocs?\b|\bindicators?\b|\bobservables?\b|\bartifacts\b"):
+        return []
+    said = found[1].lower()
+    return sorted({k for words, kinds in _ASKED_FOR.items() if re.search(rf"\b(?:{words})(?!\w)", said) for k in kinds})
 
 
 def _shows_indicators(request: Request) -> bool:
