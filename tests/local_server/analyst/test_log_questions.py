@@ -141,6 +141,10 @@ _FORMS: list[tuple[str, Any]] = [
         _FRAME[_FRAME.user.isin(["user1", "user4"]) & _FRAME.ts.str.startswith("2026-03-02")], "port")),
     ("who failed with more than 900 bytes since 2026-03-02 12:00", _groups(
         _FAILED[(_FAILED.bytes > 900) & (_FAILED.ts >= "2026-03-02T12:00")], "user")),
+    ("rows of user1 vs user4", _groups(_FRAME[_FRAME.user.isin(["user1", "user4"])], "user")),
+    ("which internal sources failed?", _groups(_FAILED, "src_ip")),
+    ("which external sources failed?", {}),
+    ("top talkers", _groups(_FRAME, "src_ip")),
     ("failled logins per user", _groups(_FAILED[_FAILED.event == "login"], "user")),
     ("which sources did not succeed", _groups(_FRAME[_FRAME.outcome != "success"], "src_ip")),
 ]  # fmt: skip

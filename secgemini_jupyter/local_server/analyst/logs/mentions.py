@@ -133,6 +133,19 @@ class Mentions(Scan):
             sql = f"NOT coalesce({sql}, 0)"
         self.question.conditions.append(Condition(sql, told.strip(), tuple(values)))
 
+    def _internal(self) -> None:
+        """Addresses of a private network, or of none, where the question says so."""
+        inside, outside = frozenset({"internal", "private"}), frozenset({"external", "public"})
+        said = [token for token in self.tokens if token.low in inside | outside and not token.used]
+        named = next((each.column for each in self.question.mentions if each.role in ADDRESSES), None)
+        if said and (column := named or self.columns.role("source")):
+            blocks = ("10.*", "192.168.*", "172.1[6-9].*", "172.2[0-9].*", "172.3[01].*", "f[cd]*:*")
+            sql = " OR ".join(f"{quoted(column)} GLOB '{block}'" for block in blocks)
+            is_out = said[0].low in outside
+            sql = f"NOT coalesce({sql}, 0)" if is_out else f"({sql})"
+            self.question.conditions.append(Condition(sql, f"{column} is {'not ' if is_out else ''}private"))
+            self.question.take(inside | outside)
+
     def _executables(self) -> None:
         """Executables are what their MIME type says is one."""
         free = [token for token in self.tokens if token.low in _EXECUTABLES and not token.used]

@@ -34,7 +34,9 @@ class Outcomes(Scan):
                 "status" in each.sql or "code" in each.sql for each in question.conditions
             )
             found = None if is_code else columns.family(words, stem)
-            if found is None and not is_code and words is not w.ALLOWED:
+            # What an event's number says, and no word of it, is no such outcome.
+            is_numbered = any(each.told.startswith("EventID") for each in question.conditions)
+            if found is None and not (is_code or is_numbered) and words is not w.ALLOWED:
                 found = columns.outcome(kind, of_login=bool(of_login))
             if found:
                 question.conditions.append(self._maybe_not(found, words))

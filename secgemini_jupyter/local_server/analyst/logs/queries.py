@@ -56,14 +56,35 @@ def query_for(question: Question, columns: Columns, inherited: Sequence[Conditio
     return _Writer(question, columns, inherited).query()
 
 
+def _joined(conditions: Sequence[Condition]) -> tuple[list[Condition], str]:
+    """Several values of one column are alternatives ("blocked vs allowed"); and which column has several."""
+    found: list[Condition] = []
+    compared = ""
+    for each in conditions:
+        name = each.told.removesuffix(" is")
+        same = next((n for n, other in enumerate(found) if other.told == each.told and each.told.endswith(" is")), None)
+        if same is not None and " or " not in name:
+            found[same] = Condition(
+                f"({found[same].sql} OR {each.sql})", each.told, (*found[same].values, *each.values)
+            )
+        else:
+            found.append(each)
+        kept = found[same] if same is not None else each
+        if kept.told.endswith(" is") and len(kept.values) > 1 and " or " not in name:
+            compared = name
+    return found, compared
+
+
 class _Writer:
     def __init__(self, question: Question, columns: Columns, inherited: Sequence[Condition]) -> None:
         self.q, self.columns = question, columns
         self.text = " ".join(token.low for token in question.tokens)
-        self.conditions = [*question.conditions, *inherited]
+        self.conditions, compared = _joined([*question.conditions, *inherited])
         self.how_many = _HOW_MANY.search(self.text) is not None
         self.most, self.least = question.has(w.MOST), question.has(w.LEAST) and "at least" not in self.text
         self.groups = [mention for mention in question.mentions if mention.column]
+        if compared and not self.groups and self.text.split() and {"vs", "versus", "compared"} & {*self.text.split()}:
+            self.groups = [Mention(0, 1, compared, compared, compared)]
         self.notes: list[str] = []
         if question.counted and not (self.groups or question.bucket):
             self.groups = [Mention(0, 1, question.counted, question.counted, question.counted)]

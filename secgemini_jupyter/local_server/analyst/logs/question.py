@@ -67,6 +67,7 @@ class _Reader(Comparisons, Mentions, Outcomes):
         self._comparisons()
         self._mentions()
         self._values()
+        self._internal()
         self._executables()
         self._outcomes()
         for token in self.tokens:

@@ -7,7 +7,8 @@ ROLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "source": (
         ("source ip address", "source ip", "source address", "source host", "src ip", "src", "source",
         "client ip", "client address",
-         "client", "origin", "originator", "attacker", "remote address", "remote ip", "remote host", "ip address",
+         "client", "origin", "originator", "attacker", "talker", "remote address", "remote ip", "remote host",
+         "ip address",
          "ip",
          "address", "sender ip", "visitor"),
         ("id.orig_h", "login_source", "src_ip", "source_ip", "source.ip", "src.ip", "sourceip", "srcip", "saddr",
@@ -50,7 +51,8 @@ ROLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         "web site", "website"),
         ("host", "hostname", "host.name", "Computer", "computer", "ComputerName", "computer_name", "device",
         "device_name",
-         "cs-host", "vhost", "server_name", "WorkstationName", "_HOSTNAME", "node", "agent.name", "host_name"),
+         "cs-host", "vhost", "server_name", "WorkstationName", "_HOSTNAME", "node", "agent.name", "host_name",
+         "id.orig_h", "src_ip", "source_ip", "src"),
     ),
     "server name": (("sni", "server name", "tls name"), ("server_name", "sni", "tls.sni")),
     "status": (
