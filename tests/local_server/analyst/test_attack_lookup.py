@@ -140,6 +140,7 @@ def test_nothing_is_invented_and_nothing_guessed() -> None:
     assert "**`T9999` is not** in ATT&CK 19.2, nor was it in 18.1" in told("T9999")
     assert "Did you mean:\n\n- G0032 Lazarus Group" in told("Lazerus")
     assert "fits 2 entries" in told("lsass")
+    assert {row["name"] for row in run("LockBit")["candidates"]} == {"LockBit 2.0", "LockBit 3.0"}
     assert "entry" not in run("no such thing at all")
     assert "These words stand in the descriptions of" in told("living off the land")
 
@@ -184,6 +185,10 @@ def test_a_hostile_name_stays_a_code_span() -> None:
         ("map pass the hash to MITRE", [("pass the hash", "record")]),
         ("APT29 techniques", [("APT29", "techniques")]),
         ("What's G9999?", [("G9999", "record")]),
+        ("Defense Evasion techniques?", [("Defense Evasion", "techniques")]),
+        ("What is Defense Evasion?", [("Defense Evasion", "record")]),
+        ("Is APT29 Russian?", [("apt29", "record")]),
+        ("Where does Lazarus Group come from?", [("lazarus group", "record")]),
         ("T1059.001 groups", [("T1059.001", "groups")]),
         ("Show mitigations and detections for T1003.001", [("T1003.001", "mitigations"), ("T1003.001", "detection")]),
         ("difference between T1003 and T1558", [("T1003", "record"), ("T1558", "record")]),
@@ -214,10 +219,13 @@ def test_what_a_prompt_asks_of_attack(prompt: str, calls: list[tuple[str, ...]])
         "Who is hitting us?",
         "Explain the kill chain",
         "What is a firewall?",
+        "What is ransomware?",
         "Which version of ATT&CK do you use?",
         "how many users are there?",
         "list all groups",
         "stop",
+        "Is silence a sign of compromise?",
+        "Does it play well with Windows?",
     ],
 )
 def test_what_asks_nothing_of_attack(prompt: str) -> None:

@@ -47,6 +47,14 @@ def names() -> Names:
     return Names(named, rank)
 
 
+@cache
+def older_tactics() -> frozenset[str]:
+    """Names of tactics that only revoked techniques have."""
+    current = catalog()
+    shorts = {short for technique in current.techniques.values() for short in technique.tactics}
+    return frozenset(normal(short) for short in shorts - current.tactics.keys())
+
+
 def is_known(number: str) -> bool:
     current = catalog()
     return (

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from secgemini_jupyter.local_server.analyst.data.asking import questions
-from secgemini_jupyter.local_server.analyst.data.attack import IDS, is_known, names, normal_id
+from secgemini_jupyter.local_server.analyst.data.attack import IDS, is_known, names, normal_id, older_tactics
 from secgemini_jupyter.local_server.analyst.data.names import normal
 from secgemini_jupyter.local_server.analyst.tool import Request
 from secgemini_jupyter.local_server.analyst.tools.iocs import FIND
@@ -153,7 +153,8 @@ def _one(phrase: str) -> str | None:
     phrase = _BEFORE.sub("", phrase.strip(_QUOTES)).strip(_QUOTES)
     if IDS.fullmatch(phrase):
         return normal_id(phrase)
-    return phrase if len(phrase) >= 3 and names().find(phrase) else None
+    is_known = names().find(phrase) or normal(phrase) in older_tactics()
+    return phrase if len(phrase) >= 3 and is_known else None
 
 
 def _says(about: str, question: str) -> bool:
@@ -200,13 +201,21 @@ def _subjects(question: str, about: str, places: Sequence[str], request: Request
         yield from known
     elif (name := _NAMING.match(question)) and not shows:
         yield name["x"]
-    elif _GROUP.search(question) or re.match(r"who\s", question, re.IGNORECASE):
+    elif not shows:
         # "is HAFNIUM a Chinese group", "who is lazarus": names of actors alone, since others are words of every day
-        said = [(name, ids) for name, ids in names().mentioned(question, shortest=5) if ids[0][0] in "GC"]
+        is_sure = _GROUP.search(question) or re.match(r"who\s", question, re.IGNORECASE)
+        said = [(name, ids) for name, ids in names().mentioned(question, shortest=5)
+                if ids[0][0] in "GC" and (is_sure or _is_written_as_name(name, question))]  # fmt: skip
         yield from (name for name, _ in said)
-        found = names().find(subject) if match and not said else []
+        found = names().find(subject) if match and is_sure and not said else []
         if found and all(number[0] in "GCS" for number in found):
             yield subject
+
+
+def _is_written_as_name(name: str, question: str) -> bool:
+    """With a digit in it, or a capital letter that does not begin the sentence: APT29, Lazarus Group."""
+    match = re.search(r"[\W_]+".join(map(re.escape, name.split())), question, re.IGNORECASE)
+    return match is not None and match.start() > 0 and any(c.isupper() or c.isdigit() for c in match.group())
 
 
 def _named_surely(question: str, places: Sequence[str]) -> Iterator[str]:
@@ -239,6 +248,8 @@ def _known(phrase: str, *, anywhere: bool) -> list[str]:
     """The phrase, if it names an entry; else, where they may stand anywhere in it, the names in it."""
     phrase = _BEFORE.sub("", phrase.strip(_QUOTES)).strip(_QUOTES)
     index = names()
+    if normal(phrase) in older_tactics():
+        return [phrase]
     if index.exact(phrase) and (len(phrase) >= 3 or phrase.isupper()):
         return [phrase]
     if not anywhere:

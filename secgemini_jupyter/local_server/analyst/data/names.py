@@ -76,7 +76,10 @@ class Names:
         for (number, name), searched in zip(self._named, self._searched, strict=True):
             # The plain search comes first: to take every name apart takes long.
             if all(word in searched for word in wanted) and wanted <= (words := stems(name)):
-                sizes[number] = min(len(words), sizes.get(number, len(words)))
+                size = sum(
+                    not word.isdigit() for word in words
+                )  # of "LockBit 2.0" and "LockBit 3.0" none is meant more
+                sizes[number] = min(size, sizes.get(number, size))
         least = min(sizes.values(), default=0)
         return self._best([number for number, size in sizes.items() if size == least])
 

@@ -51,7 +51,7 @@ _ABOUT: tuple[tuple[About, str], ...] = (
     ("epss", r"\bepss\b|\blikel|\bprobab|\bpercentile\b|\bchance\b"),
     ("kev", r"\bkev\b|\bexploited\b|\bransomware\b|\bin the wild\b|\bcisa\b"),
     ("nvd", r"\bcvss\b|\bscore\b|\bsever|\bnvd\b|\bvector\b|\bpublished\b"),
-    ("cwe", r"\bcwes?\b|\bweakness"),
+    ("cwe", r"\bcwes?\b(?![\s-]*\d)|\bweakness"),
 )
 
 
