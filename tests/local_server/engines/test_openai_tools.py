@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from secgemini_jupyter.local_server.analyst.toolbox import toolsets
+from secgemini_jupyter.local_server.analyst.toolbox import tools, toolsets
 from secgemini_jupyter.local_server.engines.openai.offered import parameters
 from secgemini_jupyter.models import MessageType, ModelInfo
 from tests.local_server.engines.conftest import AskModel, ModelTurn, local_tool
@@ -147,6 +147,17 @@ async def test_tools_that_are_switched_off_are_not_there(ask: AskModel, endpoint
     assert "decode" not in endpoint.received[0].tools
     assert "hash_file" in endpoint.received[0].tools
     assert "There is no tool 'decode'" in told(endpoint.last)[0]["error"]
+
+
+async def test_a_tool_that_leaves_something_behind_is_not_offered(
+    ask: AskModel, endpoint: ScriptedEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(tools(), "data_import", tools()["defang"])
+    endpoint.play(calls(("data_import", {"text": "a.example.com"})), says("I cannot."))
+    turn = await ask("Import it.")
+    assert "data_import" not in endpoint.received[0].tools
+    assert "There is no tool 'data_import'" in told(endpoint.last)[0]["error"]
+    assert turn.calls == []
 
 
 async def test_rounds_have_an_end(ask: AskModel, endpoint: ScriptedEndpoint) -> None:

@@ -23,6 +23,8 @@ from secgemini_jupyter.local_server.engines.openai.dialogue import tokens
 from secgemini_jupyter.models import LocalTool
 
 MAX_LOCAL_TOOLS = 100
+NOT_OFFERED = frozenset({"data_import"})
+"""They leave something behind, which later answers rest on: a file that a model obeys must not bring that about."""
 _SNAKE = {
     "any_of": "anyOf", "ref": "$ref", "defs": "$defs", "additional_properties": "additionalProperties",
     "max_items": "maxItems", "min_items": "minItems", "max_length": "maxLength", "min_length": "minLength",
@@ -108,7 +110,7 @@ def _offers(turn: EngineTurn) -> list[Offer]:
     offers = [
         Offer(name, name, False, _analyst_spec(name))
         for name, tool in tools().items()
-        if name not in off and not tool.writes
+        if name not in off | NOT_OFFERED and not tool.writes
     ]
     taken = set(tools())
     for each in turn.local_tools[:MAX_LOCAL_TOOLS]:
