@@ -203,11 +203,12 @@ def _subjects(question: str, about: str, places: Sequence[str], request: Request
         yield name["x"]
     elif not shows:
         # "is HAFNIUM a Chinese group", "who is lazarus": names of actors alone, since others are words of every day
-        is_sure = _GROUP.search(question) or re.match(r"who\s", question, re.IGNORECASE)
+        is_who = re.search(r"^who\s|\b(?:groups?|actors?|apts?)\b", question, re.IGNORECASE)
+        is_sure = is_who or _GROUP.search(question)
         said = [(name, ids) for name, ids in names().mentioned(question, shortest=5)
                 if ids[0][0] in "GC" and (is_sure or _is_written_as_name(name, question))]  # fmt: skip
         yield from (name for name, _ in said)
-        found = names().find(subject) if match and is_sure and not said else []
+        found = names().find(subject) if match and is_who and not said else []
         if found and all(number[0] in "GCS" for number in found):
             yield subject
 
