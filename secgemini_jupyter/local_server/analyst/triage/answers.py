@@ -202,7 +202,7 @@ def _packed(result: dict[str, Any]) -> str:
     if packers or dense:
         by = f" Its sections are named as {listed(packers, 3)} names them." if packers else ""
         more = " ".join(f"{each['what'].capitalize()}: {code(each['value'])}." for each in dense)
-        return f"**Probably packed.**{by} {more} Packed is not the same as malicious."
+        return f"**Probably packed.**{by}{' ' * bool(more)}{more} Packed is not the same as malicious."
     return f"**No sign of a packer**: no section has a packer's name or an entropy over 7.2 (the whole file has {result['entropy']})."
 
 

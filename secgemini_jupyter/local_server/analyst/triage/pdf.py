@@ -15,7 +15,8 @@ _KEYS = re.compile(rb"/(JavaScript|JS|OpenAction|AA|Launch|EmbeddedFile|URI|Subm
 _NAME = re.compile(rb"#([0-9A-Fa-f]{2})")
 
 
-def look_at_pdf(content: bytes) -> Seen:
+def look_at_pdf(content: bytes, seconds: float = SECONDS) -> Seen:
+    """`seconds`: how long objects are looked at."""
     import pypdf
     from pypdf.errors import PyPdfError
 
@@ -35,7 +36,7 @@ def look_at_pdf(content: bytes) -> Seen:
 
         logging.getLogger("pypdf").setLevel(logging.CRITICAL)
         reader = pypdf.PdfReader(io.BytesIO(content), strict=False)
-        _read(reader, seen)
+        _read(reader, seen, seconds)
     except (PyPdfError, ValueError, TypeError, KeyError, AttributeError, IndexError, OSError, NotImplementedError,
             RecursionError, AssertionError, OverflowError, UnicodeError, ZeroDivisionError) as error:  # fmt: skip
         seen.limits.append(f"The document's structure could not be read to its end ({type(error).__name__}).")
@@ -45,7 +46,7 @@ def look_at_pdf(content: bytes) -> Seen:
     return seen
 
 
-def _read(reader: Any, seen: Seen) -> None:
+def _read(reader: Any, seen: Seen, seconds: float) -> None:
     seen.facts["is_encrypted"] = bool(reader.is_encrypted)
     if reader.is_encrypted:
         is_open = False
@@ -62,14 +63,14 @@ def _read(reader: Any, seen: Seen) -> None:
         str(k).strip("/")[:40]: clean(str(v), 200) for k, v in list((reader.metadata or {}).items())[:20]
     }
     root = reader.trailer["/Root"]
-    _walk(root, seen)
+    _walk(root, seen, seconds)
     seen.facts["attached_files"] = [f["value"] for f in seen.findings if f["what"] == "an embedded file"]
 
 
-def _walk(root: Any, seen: Seen) -> None:
+def _walk(root: Any, seen: Seen, seconds: float) -> None:
     from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject
 
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + seconds
     known: set[Any] = set()
     waiting: list[tuple[Any, str]] = [(root, "the document")]
     looked = 0

@@ -14,7 +14,7 @@ from secgemini_jupyter.local_server.analyst.tool import ToolFailure
 
 MAX_PAGES = 200
 MAX_PART = 16 * 2**20
-SECONDS = 4.0
+SECONDS = 2.0
 LABELS = frozenset("pdf docx xlsx pptx odt ods odp odg rtf".split())
 _PARTS = re.compile(
     r"word/(?:document|header\d*|footer\d*|footnotes|endnotes|comments)\.xml|xl/(?:sharedStrings|worksheets/sheet\d+)\.xml"
@@ -56,7 +56,7 @@ def _of_pdf(content: bytes, limit: int) -> str:
         size += len(parts[-1])
         if size > limit or time.monotonic() > deadline:
             break
-    return "\n".join([*parts, *look_at_pdf(content).links])
+    return "\n".join([*parts, *look_at_pdf(content, SECONDS).links])
 
 
 def _of_rtf(content: bytes) -> str:
