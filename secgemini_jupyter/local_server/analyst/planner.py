@@ -33,6 +33,8 @@ _INSTEAD = {
     "jwt_inspect": ("decode",),
     "x509_inspect": ("decode", "file_triage"),
     "email_analyze": ("file_triage",),
+    "sigma_run": ("log_question", "log_summary", "auth_timeline", "log_sql", "extract_iocs"),
+    "yara_scan": ("log_question", "log_summary", "extract_iocs"),
     "archive_list": ("file_triage",),
 }
 """Tools that say what others would say of the same thing, and more of what was asked."""

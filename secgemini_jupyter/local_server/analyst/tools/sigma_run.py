@@ -19,6 +19,7 @@ from secgemini_jupyter.local_server.analyst.tool import (
     where,
 )
 from secgemini_jupyter.local_server.analyst.tools.log_queries import SqlArguments, log_sql
+from secgemini_jupyter.local_server.analyst.tools.yara_scan import is_rules as is_yara
 from secgemini_jupyter.local_server.analyst.tools.yara_scan import rules_of
 
 EXTRA = "analyst"
@@ -176,6 +177,12 @@ def _plan(request: Request) -> list[Call]:
         given and request.asks(r"\brules?\b|\bdetections?\b|\bhits?\b|\bfires?\b")
     ):
         return []
+    if (
+        not request.asks(r"\bsigma\b")
+        and any(is_yara(e) for e in request.named())
+        and not set(given) & {*request.named()}
+    ):
+        return []  # the rules that are named are others
     given = [each for each in given if each in request.named()] or given
     logs = request.logs()
     if not logs:  # only the rules are named
@@ -203,6 +210,8 @@ def _answer(result: dict[str, Any], wish: Wish) -> str:
     hits = [each for each in results if each.get("hits")]
     if wish.one_word:
         return "Yes" if hits else "No"
+    if wish.wants_only("number", "count", "how many", "hits"):
+        return str(sum(each.get("hits") or 0 for each in results))
     target = where(result)
     total = f"{count(result['loaded_rows'], 'row')} searched{', cut at the limit' if result['is_cut'] else ''}"
     if hits:

@@ -140,6 +140,13 @@ def is_rules(each: Attached) -> bool:
 def _plan(request: Request) -> list[Call]:
     has_word = request.asks(r"\byara\b")
     given = [each for each in request.attachments if is_rules(each)]
+    if (
+        not has_word
+        and request.named()
+        and not any(each in request.named() for each in given)
+        and _names_rules(request)
+    ):
+        return []  # the rules that are named are others
     if not has_word and not (given and request.asks(r"\brules?\b|\bscan\b|\bmatch\w*\b|\bhits?\b")):
         return []
     named_rules = [each for each in given if each in request.named()] or given
@@ -151,10 +158,15 @@ def _plan(request: Request) -> list[Call]:
         rules = {"rules": named_rules[0].name}
     elif texts := [each for each in request.attachments if each.kind == "text" and "rule" in each.name.lower()]:
         rules = {"rules": texts[0].name}
-    targets = [each for each in request.attachments if not is_rules(each) and each.name != rules.get("rules")]
+    others = [each for each in request.attachments if not is_rules(each) and each.name != rules.get("rules")]
+    targets = [e for e in others if not (e.kind == "text" and re.search(r"\.ya?ml$", e.name, re.IGNORECASE))]
     targets = [each for each in targets if each in request.named()] or targets
     reason = "run your YARA rules over"
     return [Call("yara_scan", {"file": each.name} | rules, f"{reason} {code(each.name)}") for each in targets]
+
+
+def _names_rules(request: Request) -> bool:
+    return any(re.search(r"\.ya?ml$", each.name, re.IGNORECASE) for each in request.named())
 
 
 def _without_fence(text: str) -> str:
