@@ -101,14 +101,9 @@ def _body_hash(tags: dict[str, str], body: bytes) -> str:
         return "unknown"
     if tags.get("c", "simple").partition("/")[2].lower() == "relaxed":
         body = re.sub(rb"[ \t]+", b" ", body).replace(b" \r\n", b"\r\n")
-    while body.endswith(b"\r\n\r\n"):
-        body = body[: -len(b"\r\n")] if not body.endswith(b"\r\n" * 64) else body[: -len(b"\r\n" * 32)]
-    if body == b"\r\n" and tags.get("c", "").lower().endswith("/relaxed"):
-        body = b""
-    if body and not body.endswith(b"\r\n"):
-        body += b"\r\n"
-    if not body and not tags.get("c", "").lower().endswith("/relaxed"):
-        body = b"\r\n"
+    is_relaxed = tags.get("c", "").lower().endswith("/relaxed")
+    body = body.rstrip(b"\r\n")
+    body = body + b"\r\n" if body or not is_relaxed else b""
     if tags.get("l", "").isdigit():
         body = body[: int(tags["l"][:12])]
     try:

@@ -17,6 +17,8 @@ _HIDDEN = re.compile(
     r"(?i)display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*[01](?:\.\d+)?(?:px|pt|em)?\s*(?:;|$)|opacity\s*:\s*0\s*(?:;|$)"
     r"|(?:max-)?height\s*:\s*0(?:px)?\s*(?:;|$)|mso-hide\s*:\s*all|text-indent\s*:\s*-\d{3,}"
 )
+_OPENS = re.compile(r"<[a-zA-Z/!?]")
+MAX_TAG = 20_000
 _VOID = frozenset("br img hr input meta link area base col embed source track wbr".split())
 
 
@@ -83,10 +85,31 @@ class Html(HTMLParser):
             self.shown.append(text)
 
 
+def tamed(text: str) -> str:
+    """HTML of which `HTMLParser` needs linear time: it looks for the end of each `<` anew, to the end of the text.
+
+    Of several `<` before a `>` only the first that can begin a tag stays one, as for browsers.
+    """
+    text = text.replace("<![", "&lt;![")
+    last = text.rfind("-->") + 1
+    # A comment that nothing ends is none.
+    text = text[:last] + text[last:].replace("<!--", "&lt;!--")
+    *segments, rest = text.split(">")
+    return ">".join([*map(_one_tag, segments), rest.replace("<", "&lt;")])
+
+
+def _one_tag(segment: str) -> str:
+    opens = _OPENS.search(segment)
+    if opens is None or len(segment) > MAX_TAG:
+        return segment.replace("<", "&lt;")
+    before, behind = segment[: opens.start()], segment[opens.start() + 1 :]
+    return f"{before.replace('<', '&lt;')}<{behind.replace('<', '&lt;')}"
+
+
 def read_html(text: str) -> Html:
     page = Html()
     try:
-        page.feed(text[:MAX_HTML])
+        page.feed(tamed(text[:MAX_HTML]))
         page.close()
     except (ValueError, AssertionError, RecursionError):
         pass  # what was read so far counts
