@@ -200,7 +200,7 @@ def test_kept_key_is_found_by_the_next_kernel(kernel: Kernel, folder: Path) -> N
     assert "key …6789 from keyring" in kernel.run("%secgemini").text
     assert "the keyring's entry is deleted" in kernel.run("%secgemini logout").text
     assert KEY not in (folder / "filering.json").read_text()
-    assert "local analyst" in kernel.run("%secgemini").text
+    assert "local echo, not Sec-Gemini" in kernel.run("%secgemini").text
     assert "Nobody was logged in" in kernel.run("%secgemini logout").text
 
 
