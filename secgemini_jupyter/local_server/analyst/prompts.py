@@ -105,7 +105,7 @@ def is_only_a_wish(text: str) -> bool:
     return bool(text.strip()) and not set(re.findall(r"[^\W_]+", without_wishes(text).lower())) - _FILLERS
 
 
-_DATA = re.compile(r"\S{16,}")
+_DATA = re.compile(r"(?i)(?:(?:authorization: ?)?bearer )?\S{16,}")
 
 
 def questions(request: Request) -> list[Request]:

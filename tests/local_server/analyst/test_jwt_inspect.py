@@ -189,6 +189,14 @@ def test_other_prompts_do_not_ask_for_it(prompt: str) -> None:
     assert "jwt_inspect" not in [call.tool for call in plan_for(request_of(prompt, (log,))).calls]
 
 
+def test_a_token_after_its_question_is_no_question_of_its_own() -> None:
+    for prompt in (
+        f"Has it expired? Bearer {RFC7515_A1}",
+        f"Who issued this token and when does it expire? {RFC7515_A1}",
+    ):
+        assert plan_for(request_of(prompt, ())).unanswered in ([], ())
+
+
 def test_several_tokens_are_told_one_by_one_and_as_items() -> None:
     result = jwt_inspect(TokensArguments(file="h.txt"), {"h.txt": f"{RFC7515_A1}\n{RFC7515_A3}".encode()})
     assert [item["algorithm"] for item in tools()["jwt_inspect"].items(result)] == ["HS256", "ES256"]
