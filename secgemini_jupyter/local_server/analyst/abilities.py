@@ -12,7 +12,8 @@ from secgemini_jupyter.local_server.analyst.toolbox import tools
 from secgemini_jupyter.settings import KEY_PAGE, KEY_VARIABLE
 
 _HELLO = re.compile(
-    r"\W*(?:(?:hi|hello|hey|hallo|hola|thanks|thank you|thx|danke|gracias|please|so|ok|and)\b\W*)*"
+    r"\W*(?:(?:hi|hello|hey|hallo|hola|thanks|thank you|thx|danke|gracias|please|so|ok|okay|great|cool|nice|bye"
+    r"|and)\b\W*)*"
     r"(?:help(?: me)?|hilfe|ayuda|(?:what|which things?) (?:else )?(?:can|could|do) you (?:do"
     r"|know)(?: for me)?(?: here)?|who are you|what are you"
     r"|(?:what|which) (?:are your )?(?:tools|abilities|commands)(?: do you have| are there)?|was kannst du"
@@ -35,7 +36,7 @@ EXTRAS = {"analyst": ("yara", "oletools", "sigma")}
 
 def nothing_fits(request: Request, off: Container[str] = ()) -> str:
     """The answer when no tool can help."""
-    if _HELLO.fullmatch(request.prompt):
+    if is_courtesy(request.prompt):
         lead = "This is the local analyst: security tools on this machine, offline, and no language model.\n"
         return f"{lead}\n{what_it_can(off)}"
     lines = [
@@ -51,6 +52,11 @@ def nothing_fits(request: Request, off: Container[str] = ()) -> str:
     elif request.asks(r"\blogg?(?:ed|ins?|s)?\b|\battach|\bfile\b"):
         lines.append("Nothing is attached: `%secgemini attach PATH` adds a file to this session.\n")
     return "\n".join([*lines, what_it_can(off)])
+
+
+def is_courtesy(prompt: str) -> bool:
+    """Whether it is a greeting, thanks, or the question what can be done: about nothing that is attached."""
+    return _HELLO.fullmatch(prompt) is not None
 
 
 def what_it_can(off: Container[str] = ()) -> str:

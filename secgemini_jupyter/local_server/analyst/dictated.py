@@ -61,6 +61,10 @@ _EXACT = re.compile(
     rf"|phrase|wort|palabra)\s+){_BARE}(?P<tail>{_TAIL})",
     re.IGNORECASE,
 )
+_VERBATIM = re.compile(
+    rf"{_LEAD}{_VERB}\s+(?:exactly|precisely|verbatim|literally){_NOUN}\s*:\s*(?P<bare>\S[^\n]{{0,200}}?)\s*",
+    re.IGNORECASE,
+)
 _ALONE = re.compile(
     rf"{_LEAD}{_VERB}{_EMPHASIS}\s+{_BARE}(?P<tail>[\s.!,;:]*+(?:(?:and|but|und|y)\s+)?"
     r"(?:(?:absolutely\s+)?nothing\s+(?:else|more)|no\s+other\s+(?:text|words?)|only\s+that|sonst\s+nichts"
@@ -90,7 +94,7 @@ def dictated(prompt: str) -> str | None:
     for pattern in (_SURE, _JUST_QUOTED):
         if found := pattern.fullmatch(prompt):
             return next(group for group in found.groups() if group is not None)
-    for pattern in (_EXACT, _ALONE, _ONE):
+    for pattern in (_EXACT, _ALONE, _ONE, _VERBATIM):
         if (found := pattern.fullmatch(prompt)) and (text := _text(found)):
             return text
     return None

@@ -64,7 +64,7 @@ _FILTERS = (
     rf"|any\s+)?{_NOT}{_WORD}",
 )
 _WITHOUT = (
-    rf"{_LEAD}{_ASK}(?:without|except(?: for)?|but not|not|ohne|sin)\s+(?:the\s+|die\s+|los\s+"
+    rf"{_LEAD}{_ASK}(?:without|except(?: for)?|but not|not|remove|exclude|drop|hide|ohne|sin)\s+(?:the\s+|die\s+|los\s+"
     rf"|las\s+)?{_WORD}(?:\s+ones?)?"
 )
 _WHY = (

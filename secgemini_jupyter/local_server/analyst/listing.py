@@ -146,6 +146,9 @@ def picked(items: Sequence[Item], words: str) -> list[Any] | None:
     words = words.strip().lower()
     if not words:
         return None
+    if len(several := [each for each in re.split(r"\s*(?:,|&|\band\b|\bund\b|\by\b)\s*", words) if each]) > 1:
+        found = [value for each in several for value in picked(items, each) or ()]
+        return list(dict.fromkeys(found)) or None
     for pattern, (shapes, fields) in _WORDS.items():
         if re.fullmatch(pattern, words):
             found = _values(items, _shaped(shapes)) if shapes else []

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from secgemini_jupyter.local_server.analyst.abilities import is_courtesy
 from secgemini_jupyter.local_server.analyst.abilities import nothing_fits as nothing_fits
 from secgemini_jupyter.local_server.analyst.dictated import dictated, perhaps_dictated
 from secgemini_jupyter.local_server.analyst.first_look import first_look, rest
@@ -71,6 +72,8 @@ def make_plan(request: Request) -> Plan:
     if not calls and (literal := perhaps_dictated(request.prompt)) is not None:
         return Plan((), "The prompt dictates its answer; no tool is needed.", request.wish, literal)
     is_guess = not calls
+    if is_guess and is_courtesy(request.prompt):
+        return Plan((), why(()), request.wish)
     calls = [*calls, *rest(request, calls)] or first_look(request)
     return Plan(calls[:MAX_CALLS], why(calls), request.wish, unanswered=unanswered, is_guess=is_guess)
 

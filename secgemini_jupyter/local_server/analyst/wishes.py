@@ -104,7 +104,7 @@ _NO_PART = re.compile(
 )
 """What may follow "just" and "only" without naming a part of an answer."""
 _LINKS = re.compile(
-    r"\s+(?:in|of|from|for|on|by|at|please|with|that|and|or|as|out|which|to|now|you|again|bitte|von|de|aus|this"
+    r"\s+(?:in|of|from|for|on|by|at|please|with|that|as|out|which|to|now|you|again|bitte|von|de|aus|this"
     r"|these|those)\b.*"
 )
 MAX_SAID = 4_000
