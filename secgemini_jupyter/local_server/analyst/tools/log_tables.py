@@ -30,6 +30,8 @@ from secgemini_jupyter.local_server.analyst.tool import (
 
 MAX_DISTINCT = 20_000
 """Different values of one field that are counted; a field with more is no telling one."""
+MAX_DRAWN = 500_000
+"""Rows of which it is drawn who talked to whom: counting pairs takes long, and the answer does not need it."""
 _TELLING = (
     "id.orig_h", "id.resp_h", "id.resp_p", "service", "host", "method", "status_code", "status", "query",
     "qtype_name", "rcode_name", "resp_mime_types", "mime_type", "server_name", "client", "user",
@@ -152,7 +154,7 @@ def log_summary(arguments: FileOrText, files: Mapping[str, bytes]) -> dict[str, 
         return _table_summary(table, arguments.source)
     log = load_log(arguments, files)
     head, counted = _counted_head(log, arguments.source)
-    return head | {"top": _top(head, counted)} | _notable(log.db, set(log.names), [])
+    return head | {"top": _top(head, counted)} | _notable(log.db, set(log.names), log.loaded, [])
 
 
 def _counted_head(log: LoadedLog, source: str) -> tuple[dict[str, Any], dict[str, Counted]]:
@@ -160,12 +162,12 @@ def _counted_head(log: LoadedLog, source: str) -> tuple[dict[str, Any], dict[str
     return _head(log, source, counted), counted
 
 
-def _notable(db: sqlite3.Connection, names: set[str], left_out: list[str]) -> dict[str, Any]:
+def _notable(db: sqlite3.Connection, names: set[str], rows: int, left_out: list[str]) -> dict[str, Any]:
     """What is worth a line of its own: ports with their protocol, and programs that were transferred."""
     result: dict[str, Any] = {"ports": [], "executables": [], "pairs": [], "left_out": left_out}
     for name, query, needed in _NOTABLE:
         try:
-            if needed <= names:
+            if needed <= names and (name != "pairs" or rows <= MAX_DRAWN):
                 result[name] = [list(row) for row in db.execute(query)]
         except sqlite3.Error:  # interrupted
             left_out.append(name)
@@ -185,7 +187,7 @@ def _table_summary(table: LogTable, source: str) -> dict[str, Any]:
                 counted[column.name] = table.count(column)
             except sqlite3.Error:  # interrupted
                 left_out.append(column.name)
-        notable = _notable(table.db, {column.name for column in table.columns}, left_out)
+        notable = _notable(table.db, {column.name for column in table.columns}, table.meta.rows, left_out)
     return head | {"top": _top(head, counted)} | notable
 
 
