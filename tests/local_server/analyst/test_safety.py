@@ -52,6 +52,7 @@ async def breaking(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AnalystEngi
     await engine.aclose()
 
 
+@pytest.mark.slow  # starts a worker for each; test_workers.py has the same without a turn
 @pytest.mark.skipif(os.name != "posix", reason="signals and limits of POSIX")
 async def test_a_file_that_breaks_its_parser_costs_the_turn_nothing_and_the_next_one_works(
     breaking: AnalystEngine,
