@@ -54,6 +54,16 @@ def test_a_program_tells_its_packer_and_its_imports(name: str, packers: list[str
     assert ("not the same as malicious" in answer) == bool(packers)
 
 
+@pytest.mark.parametrize("directories", [0, 1, 2, 4, 2**31])
+def test_a_program_with_fewer_directories_than_usual_is_read(directories: int) -> None:
+    content = bytearray(read(CLAM, "clam-upx.exe"))
+    at = int.from_bytes(content[60:64], "little") + 24 + 92
+    content[at : at + 4] = directories.to_bytes(4, "little")
+    result = triaged(bytes(content))
+    assert result["facts"]["packers"] == ["UPX"]
+    assert "UPX" in tools()["file_triage"].answer(result, Wish())
+
+
 @pytest.mark.parametrize(
     ("name", "inside"),
     [

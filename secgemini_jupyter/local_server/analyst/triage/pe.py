@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections import Counter
 from typing import Any
 
@@ -43,6 +44,9 @@ _INSIDE = (  # bytes in what is after the program: what it is
     (b"MZ", "bytes that begin like a program"),
 )  # fmt: skip
 
+BROKEN = (IndexError, KeyError, ValueError, AttributeError, TypeError, OverflowError, struct.error, UnicodeError)
+"""What headers that lie make of reading on."""
+
 
 def look_at_pe(content: bytes) -> Seen:
     import pefile
@@ -69,14 +73,22 @@ def look_at_pe(content: bytes) -> Seen:
     }  # fmt: skip
     seen.limits.append("The compile time is what the header says; it is easily set to anything.")
     seen.sources.append({"name": "pefile", "version": pefile.__version__})
-    _sections(pe, seen)
-    _imports(pe, seen)
+    for read in (_sections, _imports, _exports, _resources):
+        try:
+            read(pe, seen)
+        except BROKEN as error:
+            seen.limits.append(f"Its {read.__name__.strip('_')} could not be read to the end ({type(error).__name__}).")
+    try:
+        _extras(pe, content, seen)
+    except BROKEN as error:
+        seen.limits.append(f"What follows the sections could not be read ({type(error).__name__}).")
+    return seen
+
+
+def _exports(pe: Any, seen: Seen) -> None:
     exports = getattr(getattr(pe, "DIRECTORY_ENTRY_EXPORT", None), "symbols", [])
     seen.facts["exports"] = [_text(each.name) if each.name else f"#{each.ordinal}" for each in exports[:100]]
     seen.facts["exports_total"] = len(exports)
-    _resources(pe, seen)
-    _extras(pe, content, seen)
-    return seen
 
 
 def _name(table: dict[Any, Any], value: int, prefix: str) -> str:
@@ -153,8 +165,6 @@ def _resources(pe: Any, seen: Seen) -> None:
                 if start == b"MZ":
                     seen.find(NOTES, "a resource begins like a program", str(name))
     seen.facts["resources"] = dict(kinds)
-    if pe.OPTIONAL_HEADER.DATA_DIRECTORY[2].Size > 0 and kinds.get("VERSION"):
-        pe.parse_data_directories([pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_RESOURCE"]])
     info: dict[str, str] = {}
     for group in getattr(pe, "FileInfo", None) or []:
         for item in group:
