@@ -48,6 +48,9 @@ class Condition:
     values: tuple[str, ...] = ()
 
 
+EACH_LOGIN = Condition("1", "every row is taken for a login")
+
+
 @dataclass(frozen=True)
 class TimeColumn:
     """How the log writes when a row was: `epoch` in SQL gives Unix seconds, `text` an ISO time, `clock` HH:MM:SS."""
@@ -155,6 +158,14 @@ class Columns:
         if len(chosen) == 1:
             return quoted(chosen[0]), chosen
         return " + ".join(f"coalesce({quoted(name)}, 0)" for name in chosen), chosen
+
+    @cached_property
+    def measured(self) -> frozenset[str]:
+        """The columns of sizes and durations."""
+        kinds = ("bytes", "sent", "received", "duration")
+        return frozenset(
+            name for kind in kinds for name in (self.measure(kind) or ("", []))[1] if self.is_numeric(name)
+        )
 
     def is_numeric(self, name: str) -> bool:
         given = [row[name] for row in self.sample if row[name] not in (None, "")]
@@ -301,7 +312,7 @@ class Columns:
                 told = [value for value in self.values(column) if isinstance(value, str) and _is_login(value)]
                 if told:
                     return Condition(equals(column, told[:40]), f"{column} is", tuple(told[:40]))
-        return None
+        return EACH_LOGIN if self.role("user") and self.outcome("failure", of_login=True) else None
 
     def family(self, said: frozenset[str], stem: str) -> Condition | None:
         """That an outcome, an action or a state of the row is one of these words, or begins with the stem of one."""

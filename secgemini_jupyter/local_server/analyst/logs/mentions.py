@@ -14,6 +14,8 @@ from secgemini_jupyter.local_server.analyst.logs.words import MEASURE_OF, Token
 
 _CONTAINING = frozenset("containing contains contain including includes include like matching matches with".split())
 _OF_CODES = frozenset("error errors response responses status code codes".split())
+_EVERY = w.PER | w.DISTINCT | {"all", "other", "list", "the"}
+"""What stands before a column whose values are asked for, but one: "all ports except 443"."""
 _LOOSE = frozenset("of to as in".split())
 _EXECUTABLES = frozenset("executable executables exe exes binary binaries program programs dosexec".split())
 
@@ -46,7 +48,8 @@ class Mentions(Scan):
                 continue
             values, stop, is_not = self._values_after(mention, end)
             if values and mention.column:
-                if self._low(at - 1) in ("which", "what") or self._low(at) == "who":
+                before = self._low(at - 1)
+                if before in ("which", "what") or self._low(at) == "who" or (is_not and before in _EVERY):
                     self.question.mentions.append(mention)
                 self._use(at, stop - at)
                 by_column.setdefault((mention.column, is_not or self._is_negated(at)), []).extend(values)
@@ -66,6 +69,11 @@ class Mentions(Scan):
 
     def _is_counted(self, at: int, mention: Mention) -> bool:
         """Whether its different values are counted: "which source has the most destinations"."""
+        if mention.column in self.columns.measured:
+            return False  # "the most bytes" is a sum
+        is_distinct = self._low(at - 1) in w.DISTINCT
+        if is_distinct and self.question.has(w.PER) and not {self._low(at - 2), self._low(at - 3)} & w.PER:
+            return True
         while self._low(at - 1) in w.DISTINCT | {"of", "the", "all", "destination", "source"}:
             at -= 1
         before = self._low(at - 1)
@@ -73,7 +81,11 @@ class Mentions(Scan):
             any(each.column != mention.column for each in self.question.mentions) or before == "many"
         ):  # fmt: skip
             return before != "many" or (self.question.has(w.PER | {"which", "what"}) and self._low(at - 2) == "how")
-        return before == "number" and self.question.has(frozenset({"per", "each"})) and self._low(at) not in w.ROWS
+        return (
+            before in ("number", "count")
+            and self.question.has(frozenset({"per", "each"}))
+            and self._low(at) not in w.ROWS
+        )
 
     def _values_after(self, mention: Mention, at: int) -> tuple[list[str], int, bool]:
         """The values that follow a column's name: status 404 or 500, user is not root."""
@@ -96,6 +108,8 @@ class Mentions(Scan):
     def _is_value(self, mention: Mention, at: int) -> bool:
         token = self.tokens[at]
         if mention.column is None or token.kind == "operator" or token.used:
+            return False
+        if token.kind == "address" and self.columns.is_numeric(mention.column):
             return False
         if token.kind == "word" and (self.columns.is_numeric(mention.column) or self._low(at - 1) in _LOOSE):
             return token.low in {str(value).lower() for value in self.columns.values(mention.column)}

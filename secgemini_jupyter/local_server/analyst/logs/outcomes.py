@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from secgemini_jupyter.local_server.analyst.logs import words as w
-from secgemini_jupyter.local_server.analyst.logs.columns import Condition
+from secgemini_jupyter.local_server.analyst.logs.columns import EACH_LOGIN, Condition
 from secgemini_jupyter.local_server.analyst.logs.scan import Scan
 
 _LOGGED = frozenset("logged signed log in on sign authenticated authenticate password passwords logging".split())
@@ -14,15 +14,12 @@ _LOGGED = frozenset("logged signed log in on sign authenticated authenticate pas
 class Outcomes(Scan):
     def _outcomes(self) -> None:
         question, columns = self.question, self.columns
-        text = " ".join(token.low for token in self.tokens)
+        text = " ".join(token.low for token in self.tokens if not (token.used or token.is_literal))
         of_login = question.has(w.LOGIN_NOUNS) or re.search(
             r"\b(?:logg?(?:ed|ing)?|sign(?:ed|ing)?)[ -]?(?:in|on)\b|\bauthenticated?\b|\bpasswords?\b", text
         )
         failed, succeeded = question.has(w.FAILED), question.has(w.SUCCEEDED)
-        past = re.search(
-            r"\b(?:logg?ed|signed)[ -]?(?:in|on)\b|\bauthenticated\b|\blog(?:s)? in\b",
-            " ".join(token.low for token in self.tokens),
-        )
+        past = re.search(r"\b(?:logg?ed|signed)[ -]?(?:in|on)\b|\bauthenticated\b|\blog(?:s)? in\b", text)
         for words, stem, kind in (
             (w.BLOCKED, "block", "failure"),
             (w.ALLOWED, "allow", "success"),
@@ -36,7 +33,8 @@ class Outcomes(Scan):
             found = None if is_code else columns.family(words, stem)
             # What an event's number says, and no word of it, is no such outcome.
             is_numbered = any(each.told.startswith("EventID") for each in question.conditions)
-            if found is None and not (is_code or is_numbered) and words is not w.ALLOWED:
+            is_said = words is not w.ALLOWED or of_login or question.has(frozenset({"accepted", "accept"}))
+            if found is None and not (is_code or is_numbered) and is_said:
                 found = columns.outcome(kind, of_login=bool(of_login))
             if found:
                 question.conditions.append(self._maybe_not(found, words))
@@ -58,10 +56,18 @@ class Outcomes(Scan):
                 question.missing.append("logins")
         if not of_login:
             return
-        about, is_told = columns.about_login(), failed or succeeded or past
+        is_told = (
+            failed
+            or succeeded
+            or past
+            or (
+                columns.has("login_kind") and any(each.told.startswith("login_kind is") for each in question.conditions)
+            )
+        )
+        about = columns.about_login()
         if about is None:
             question.missing += ["logins"] * ("logins" not in question.missing)
-        elif about.sql == "1" or any("logon" in each.told for each in question.conditions):
+        elif about is EACH_LOGIN or about.sql == "1" or any("logon" in each.told for each in question.conditions):
             return
         elif not_login:
             question.conditions.append(_not(about))

@@ -101,10 +101,10 @@ class Scan:
         """The longest name of a column that begins here."""
         if at >= len(self.tokens) or self.tokens[at].used or self.tokens[at].kind not in ("word", "quoted"):
             return None
-        if (exact := self.columns.has(self.tokens[at].text)) and self.tokens[at].low not in SOFT:
-            said = self.columns.phrases.get((singular(self.tokens[at].low),))
-            return Mention(at, 1, self.tokens[at].text, said[0] if said and said[1] == exact else exact, exact)
         for length in (4, 3, 2, 1):
+            if length == 1 and (exact := self.columns.has(self.tokens[at].text)) and self.tokens[at].low not in SOFT:
+                said = self.columns.phrases.get((singular(self.tokens[at].low),))
+                return Mention(at, 1, self.tokens[at].text, said[0] if said and said[1] == exact else exact, exact)
             part = self.tokens[at : at + length]
             if len(part) < length or any(token.used or token.kind != "word" for token in part):
                 continue

@@ -11,8 +11,9 @@ from typing import Any
 from secgemini_jupyter.local_server.analyst.logs.asking import is_about_logins_alone, is_question
 from secgemini_jupyter.local_server.analyst.logs.columns import Columns, Condition
 from secgemini_jupyter.local_server.analyst.logs.loaded import epoch_of, load_log
-from secgemini_jupyter.local_server.analyst.logs.queries import MAX_ROWS, Query, query_for
+from secgemini_jupyter.local_server.analyst.logs.queries import query_for
 from secgemini_jupyter.local_server.analyst.logs.question import read_question
+from secgemini_jupyter.local_server.analyst.logs.row_queries import MAX_ROWS, Query
 from secgemini_jupyter.local_server.analyst.logs.scan import Question
 from secgemini_jupyter.local_server.analyst.logs.tables import SQL_SECONDS, open_table
 from secgemini_jupyter.local_server.analyst.text import Plain, block, code, count, listed, moment, table, utc, visible
@@ -107,7 +108,7 @@ def _answer_of(part: str, question: Question, query: Query | None, db: sqlite3.C
         cursor = db.execute(query.sql)
         columns = [each[0] for each in cursor.description]
         rows = cursor.fetchmany(MAX_ROWS + 1)
-        condition = " AND ".join(f"({each.sql})" for each in query.conditions) or "1"
+        condition = " AND ".join(f"({each})" for each in [*(c.sql for c in query.conditions), *query.filled]) or "1"
         (matched,) = db.execute(f"SELECT count(*) FROM log WHERE {condition}").fetchone()  # noqa: S608  # written here, of quoted names and values
     except sqlite3.Error as error:
         reason = "it took too long" if "interrupted" in str(error) else str(error).rstrip(".")
@@ -122,6 +123,7 @@ def _answer_of(part: str, question: Question, query: Query | None, db: sqlite3.C
         "order": query.order,
         "limit": query.limit,
         "is_ranked": query.is_ranked,
+        "is_one": query.is_one,
         "conditions": [[each.told, list(each.values)[:12]] for each in query.conditions],
         "notes": query.notes,
         "columns": columns,
@@ -201,14 +203,18 @@ def _one(answer: dict[str, Any], result: dict[str, Any], wish: Wish) -> str:
     if answer["missing"]:
         unused += f"The log has no column for {listed(answer['missing'])}. "
     if answer["unused"]:
-        unused += f"Not used from the question: {listed(answer['unused'], 12)}."
+        unused += f"Not understood of the question: {listed(answer['unused'], 12)}."
     if answer["sql"] is None:
         known = "nothing of it names a column, a value or a count of this log"
         return f"{code(answer['question'], 200)} could not be made a query: {known}. {unused}".strip()
     rows = answer["rows"]
-    if wish.only and len(rows) and answer["shape"] != "number":
-        return "\n".join(f"- {code(row[0])}" for row in rows)
-    parts = [_lead(answer, result), *([unused.strip()] if unused else [])]
+    unread = [*answer["missing"], *answer["unused"]]
+    if wish.only and rows and answer["shape"] == "groups" and not unread:
+        return "\n".join(f"- {code(row[0])}" for row in (_first_ones(answer) if answer["is_one"] else rows))
+    lead = _lead(answer, result)
+    if unread:  # what answers only a part of the question is not said as if it answered it
+        lead, unused = f"{unused.strip()} Without that: {_plain(lead)}", ""
+    parts = [lead, *([unused.strip()] if unused else [])]
     if answer["shape"] != "number" and rows:
         shown = [i for i in range(len(answer["columns"])) if any(row[i] not in (None, "") for row in rows)]
         headers = [code(answer["columns"][i], 60).replace("|", "\\|") for i in shown]
@@ -218,6 +224,16 @@ def _one(answer: dict[str, Any], result: dict[str, Any], wish: Wish) -> str:
         parts.append(" ".join(visible(note, 600) for note in answer["notes"]))
     parts.append(block(answer["sql"], 4_000).replace("```\n", "```sql\n", 1))
     return "\n\n".join(parts)
+
+
+def _first_ones(answer: dict[str, Any]) -> list[list[Any]]:
+    """The first of a ranking, with those that have as many."""
+    return [row for row in answer["rows"] if row[-1] == answer["rows"][0][-1]]
+
+
+def _plain(text: str) -> str:
+    """Without what makes it bold, but in code spans."""
+    return re.sub(r"(`+).*?\1|\*\*", lambda match: "" if match[0] == "**" else match[0], text, flags=re.DOTALL)
 
 
 def _cell(value: Any, answer: dict[str, Any], column: int) -> Any:

@@ -1,0 +1,183 @@
+"""Ways in which people ask of logs, against figures of pandas: tables by chance, in the form of four kinds of logs."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pandas as pd
+import pytest
+
+from secgemini_jupyter.local_server.analyst.tool import Wish
+from secgemini_jupyter.local_server.analyst.toolbox import tools
+
+TOOL = tools()["log_question"]
+CHANCE = random.Random(5)
+SOURCES = ["10.0.4.17", "192.168.7.22", "203.0.113.9", "198.51.100.77", "2001:db8::5"]
+PATHS = [
+    "/",
+    "/wp-login.php",
+    "/admin",
+    "/../../etc/passwd",
+    "/login?u=admin' OR 1=1--",
+    "/a.exe",
+    "/search?q=<script>",
+]
+BEGIN = datetime(2026, 11, 28, 20, 0, tzinfo=UTC)
+
+
+def times(number: int) -> list[datetime]:
+    seconds = sorted(CHANCE.randrange(12 * 3600) for _ in range(number))
+    return [BEGIN + timedelta(seconds=each) for each in seconds]
+
+
+LOGINS: Any = pd.DataFrame(
+    {
+        "ts": f"{when:%Y-%m-%dT%H:%M:%SZ}",
+        "user": (user := CHANCE.choice(["alice", "administrator", "bob", "root", "root"])),
+        "src_ip": CHANCE.choice(SOURCES),
+        "host": CHANCE.choice(["web01", "web02", "db01"]),
+        "outcome": "success" if user == "bob" or CHANCE.random() < 0.6 else "failure",
+        "method": CHANCE.choice(["password", "publickey"]),
+        "bytes": CHANCE.randrange(100, 90_000),
+    }
+    for when in times(150)
+)
+WALL: Any = pd.DataFrame(
+    {
+        "time": f"{when:%Y-%m-%d %H:%M:%S}",
+        "src_ip": CHANCE.choice(SOURCES),
+        "dst_ip": CHANCE.choice(["10.0.0.5", "93.184.216.34", "1.1.1.1"]),
+        "dst_port": CHANCE.choice([22, 80, 443, 53]),
+        "proto": CHANCE.choice(["TCP", "UDP"]),
+        "action": CHANCE.choice(["ALLOW", "ALLOW", "DENY"]),
+        "bytes_sent": CHANCE.randrange(40, 500_000),
+    }
+    for when in times(150)
+)
+WEB: Any = pd.DataFrame(
+    {
+        "when": f"{when:%d/%b/%Y:%H:%M:%S +0000}",
+        "client": CHANCE.choice(SOURCES),
+        "user": CHANCE.choice(["-", "-", "alice"]),
+        "method": CHANCE.choice(["GET", "POST", "HEAD"]),
+        "uri": CHANCE.choice(PATHS),
+        "status": CHANCE.choice([200, 200, 404, 403, 500, 302]),
+        "size": CHANCE.randrange(100, 50_000),
+        "agent": CHANCE.choice(["Mozilla/5.0 (X11)", "curl/8.5.0", "sqlmap/1.8#stable"]),
+    }
+    for when in times(200)
+)
+SSH: Any = pd.DataFrame(
+    {
+        "kind": (kind := CHANCE.choice(["Accepted", "Failed", "Failed", "Failed invalid"])),
+        "method": CHANCE.choice(["password", "publickey"]),
+        "user": CHANCE.choice(["oracle", "test"]) if "invalid" in kind else CHANCE.choice(["root", "alice"]),
+        "source": CHANCE.choice(SOURCES[:4]),
+        "when": f"{when:%b %d %H:%M:%S}",
+    }
+    for when in times(100)
+)
+
+
+def _ssh_lines() -> list[str]:
+    lines = [
+        f"{each.when} bastion sshd[{n}]: {each.kind.split()[0]} {each.method} for "
+        f"{'invalid user ' if 'invalid' in each.kind else ''}{each.user} from {each.source} port {40000 + n} ssh2"
+        for n, each in enumerate(SSH.itertuples())
+    ]
+    return [
+        *lines,
+        "Nov 29 09:00:01 bastion useradd[7]: new user: name=helpdesk2, UID=1005, GID=1005, home=/h, shell=/bin/sh",
+        "Nov 29 09:00:09 bastion sudo: helpdesk2 : TTY=pts/1 ; PWD=/h ; USER=root ; COMMAND=/usr/bin/cat /etc/shadow",
+    ]
+
+
+FILES = {
+    "logins": str(LOGINS.to_json(orient="records", lines=True)),
+    "wall": WALL.to_csv(index=False),
+    "web": "".join(
+        f'{r.client} - {r.user} [{r.when}] "{r.method} {r.uri} HTTP/1.1" {r.status} {r.size} "-" "{r.agent}"\n'
+        for r in WEB.itertuples()
+    ),
+    "ssh": "\n".join(_ssh_lines()),
+}
+FAILED, SUCCEEDED = LOGINS[LOGINS.outcome == "failure"], LOGINS[LOGINS.outcome == "success"]
+ACCEPTED, REJECTED = SSH[SSH.kind == "Accepted"], SSH[SSH.kind != "Accepted"]
+DENIED = WALL[WALL.action == "DENY"]
+
+
+def asked(log: str, question: str, wish: Wish | None = None) -> tuple[dict[str, Any], str]:
+    arguments = msgspec.convert({"file": "it.log", "question": question}, TOOL.arguments)
+    result = TOOL.run(arguments, {"it.log": FILES[log].encode()})
+    return result["answers"][-1], TOOL.answer(result, wish or Wish())
+
+
+def sizes(frame: Any, *by: str) -> dict[Any, int]:
+    return {key: int(number) for key, number in frame.groupby(by[0] if len(by) == 1 else list(by)).size().items()}
+
+
+def sums(frame: Any, by: str, of: str) -> dict[Any, int]:
+    return {key: int(number) for key, number in frame.groupby(by)[of].sum().items()}
+
+
+NUMBERS: list[tuple[str, str, Any]] = [
+    ("ssh", "how many accepted logins?", len(ACCEPTED)),
+    ("ssh", "how many authenticated sessions from 10.0.4.17?", int((ACCEPTED.source == "10.0.4.17").sum())),
+    ("wall", "total bytes sent to 93.184.216.34?", int(WALL[WALL.dst_ip == "93.184.216.34"].bytes_sent.sum())),
+    ("logins", "how many failed logins?", len(FAILED)),
+    ("logins", "How many logins failed?", len(FAILED)),
+    ("logins", "number of failed logins for root", int((FAILED.user == "root").sum())),
+    ("logins", "how many successful logins by publickey?", int((SUCCEEDED.method == "publickey").sum())),
+    ("logins", "how many different ips did root fail from", FAILED[FAILED.user == "root"].src_ip.nunique()),
+]
+GROUPS: list[tuple[str, str, dict[Any, int]]] = [
+    ("web", "top user agents", sizes(WEB, "agent")),
+    ("web", "top 5 talkers by bytes", sums(WEB, "client", "size")),
+    ("logins", "which user has the most bytes?", sums(LOGINS, "user", "bytes")),
+    ("logins", "count of distinct users per host", {
+        host: int(n) for host, n in LOGINS.groupby("host").user.nunique().items()}),
+    ("logins", "successful logins per user excluding root", sizes(SUCCEEDED[SUCCEEDED.user != "root"], "user")),
+    ("wall", "top source ips by number of denied connections", sizes(DENIED, "src_ip")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("log", "question", "expected"), NUMBERS, ids=[f"{each[0]} {each[1]}" for each in NUMBERS])
+def test_numbers(log: str, question: str, expected: float) -> None:
+    answer, told = asked(log, question)
+    assert answer["rows"][0][0] == pytest.approx(expected), answer["sql"]
+    assert told.startswith("**")
+
+
+@pytest.mark.parametrize(("log", "question", "expected"), GROUPS, ids=[f"{each[0]} {each[1]}" for each in GROUPS])
+def test_groups(log: str, question: str, expected: dict[Any, int]) -> None:
+    answer, told = asked(log, question)
+    keys = len(answer["names"])
+    found = {row[0] if keys == 1 else tuple(row[:keys]): row[-1] for row in answer["rows"]}
+    assert found == expected, answer["sql"]
+    assert told.startswith("**")
+
+
+@pytest.mark.parametrize(
+    ("log", "question", "untold"),
+    [("logins", "which users failed oddly?", "oddly"), ("wall", "which sources are odious?", "odious")],
+)
+def test_a_figure_that_leaves_out_a_word_is_not_said_as_the_answer(log: str, question: str, untold: str) -> None:
+    answer, told = asked(log, question, Wish(only="rows"))
+    assert told.startswith(f"Not understood of the question: `{untold}`. Without that: ")
+    assert "**" not in told
+    assert answer["sql"]
+
+
+def test_the_rows_that_are_counted_are_those_of_the_groups() -> None:
+    assert f"counted {int((WEB.user != '-').sum())} rows" in asked("web", "requests per user")[1]
+
+
+def test_one_that_is_asked_for_alone_is_one() -> None:
+    to = WALL[WALL.dst_ip == "1.1.1.1"]
+    (best,) = [
+        key for key, n in sums(to, "src_ip", "bytes_sent").items() if n == to.groupby("src_ip").bytes_sent.sum().max()
+    ]
+    assert asked("wall", "which source sent the most to 1.1.1.1?", Wish(only="ips"))[1] == f"- `{best}`"
