@@ -114,6 +114,8 @@ def first_sentence(text: str) -> str:
 def one_word(text: str, items: Sequence[Item]) -> str:
     """What is printed bold in an answer's first sentence, else the first value in it."""
     sentence = first_sentence(text)
+    if found := re.search(r"\*\*`([^`]{1,200})`(?:, `[^`]{1,200}`)*: [\d,.]+\*\*", sentence):
+        return found[1]  # "**`root`: 215**": who has most, not how many
     if found := re.search(r"\*\*([^*]{1,60})\*\*", sentence) or re.search(r"`([^`]{1,200})`", sentence):
         word = found[1].strip()
         return word if " " not in word or not items else word.split()[-1]

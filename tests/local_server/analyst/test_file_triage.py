@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from secgemini_jupyter.local_server.analyst.prompts import request_of
 from secgemini_jupyter.local_server.analyst.tool import Attached
 from secgemini_jupyter.local_server.analyst.toolbox import tools
 from secgemini_jupyter.local_server.analyst.tools.file_triage import TriageArguments
@@ -248,6 +249,23 @@ def test_it_is_not_planned_for_others(name: str, kind: str, asks: str) -> None:
     from secgemini_jupyter.local_server.analyst.planner import make_plan, request_of
 
     assert "file_triage" not in [call.tool for call in make_plan(request_of(asks, [Attached(name, kind, 10)])).calls]
+
+
+def test_safe_is_answered_the_other_way_round() -> None:
+    answer = tools()["file_triage"].answer
+    sheet = b"name,count\n=cmd|'/k calc.exe'!A0,1\n"
+    assert answer(triaged(sheet, "x.csv", "runs"), Wish()).startswith("**Yes**")
+    told = triaged(sheet, "x.csv", "safe", "runs", "verdict")
+    assert answer(told, Wish()).startswith("**No**, it starts something: ")
+    assert answer(told, Wish(one_word=True)) == "No"
+    assert answer(triaged(b"name,count\na,1\n", "x.csv", "safe"), Wish()).startswith("**Nothing was found**")
+
+
+@pytest.mark.parametrize("asked", ["is this csv safe to open in excel", "Is it harmless?", "Can I open it?"])
+def test_who_asks_whether_it_is_safe_is_heard(asked: str) -> None:
+    request = request_of(asked, [Attached("x.csv", "text", 100)])
+    (call,) = tools()["file_triage"].plan(request)
+    assert call.arguments["about"][0] == "safe"
 
 
 @pytest.mark.anyio

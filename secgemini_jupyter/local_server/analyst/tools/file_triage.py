@@ -98,7 +98,7 @@ def _parts(request: Request) -> list[Call]:
 
 def _then(request: Request, call: Call, result: dict[str, Any]) -> list[Call]:
     """What is encoded is decoded; indicators are looked for, of a program in its strings."""
-    if request.wish.is_bare or set(result["about"]) - {"runs", "verdict", "macros"}:
+    if request.wish.is_bare or set(result["about"]) - {"safe", "runs", "verdict", "macros"}:
         return []
     calls = [Call("decode", {"text": text}, "decode what is encoded in it") for text in result["encoded"]]
     told = "\n".join(each["value"] for each in result["findings"] if each["kind"] in ("runs", "fetches"))

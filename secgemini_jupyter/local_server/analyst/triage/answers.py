@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from secgemini_jupyter.local_server.analyst.text import code, count, listed
@@ -11,6 +12,11 @@ from secgemini_jupyter.local_server.analyst.wishes import Wish
 _PROGRAM = r"executable/"
 _DOCUMENT = r"document/|text$"
 ABOUT = {  # topic: (pattern of a kind, pattern of the words that ask for it)
+    "safe": (
+        r"",
+        r"(?<!not )(?<!un)\b(?:safe(?:ly)?|harmless|benign|clean|innocent|innocuous|legit\w*|trustworthy|ok(?:ay)? to (?:open|run|click|use))\b"
+        r"|\b(?:can|should|may) (?:i|we|one|you)\b.{0,20}\b(?:open|run|trust|execute|start|enable)\b",
+    ),
     "runs": (
         r"document/|text$|application/|image/",
         r"\bruns?\b|\bexecutes?\b|\blaunch\w*|\bstarts?\b|\bauto-?(?:exec|open|run)\w*|\bpayload|\bactive content\b|\bopen(?:s|ed|ing)?\b"
@@ -74,6 +80,8 @@ def _one_word(result: dict[str, Any]) -> str:
     """Of a question that yes or no answers, that; never a verdict."""
     kinds = {each["kind"] for each in result["findings"]}
     topics = result["about"]
+    if "safe" in topics:  # of a document that starts something "No": "Yes" would say the opposite
+        return "No" if _starts_something(result) else "Unknown"
     if "verdict" in topics:
         return "Unknown"
     if "packed" in topics:
@@ -93,7 +101,8 @@ def _one_word(result: dict[str, Any]) -> str:
 
 def lead(result: dict[str, Any]) -> str:
     """The sentences before the evidence: to each topic, or what the file is."""
-    told = [_LEADS[topic](result) for topic in result["about"] if topic in _LEADS]
+    topics = [each for each in result["about"] if "safe" not in result["about"] or each not in ("runs", "verdict")]
+    told = [_LEADS[topic](result) for topic in topics if topic in _LEADS]
     told = list(dict.fromkeys(each for each in told if each))
     what = f"{code(result['source'])} is a {result['type']}, {count(result['size'], 'byte')}."
     if result["type"][:1] in "AEIO" and not result["type"].startswith("ELF"):
@@ -111,6 +120,17 @@ def lead(result: dict[str, Any]) -> str:
 
 def _found(result: dict[str, Any], *kinds: str, word: str = "") -> list[dict[str, str]]:
     return [each for each in result["findings"] if each["kind"] in kinds and word.lower() in each["what"].lower()]
+
+
+def _starts_something(result: dict[str, Any]) -> bool:
+    return not result["kind"].startswith("executable/") and bool(_found(result, "runs"))
+
+
+def _safe(result: dict[str, Any]) -> str:
+    """ "Is it safe?" is answered the other way round than "does it run anything?"."""
+    if result["kind"].startswith("executable/"):
+        return _verdict(result)
+    return re.sub(r"^\*\*Yes\*\*", "**No**, it starts something", _runs(result))
 
 
 def _runs(result: dict[str, Any]) -> str:
@@ -266,6 +286,7 @@ def _verdict(result: dict[str, Any]) -> str:
 
 
 _LEADS: dict[str, Any] = {
+    "safe": _safe,
     "verdict": _verdict,
     "runs": _runs,
     "macros": _macros,
