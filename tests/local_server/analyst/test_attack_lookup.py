@@ -62,7 +62,8 @@ def test_a_revoked_technique_leads_to_the_one_that_stands_now() -> None:
 
 def test_relations_of_what_is_new_in_the_newer_version_are_those_of_what_it_replaced() -> None:
     result = run("T1685", "mitigations")
-    assert result["relations_of"].startswith("T1562")
+    assert result["relations_of"] == ["T1562.001", "T1562", "T1562.006"]  # the one of the same name first
+    assert result["counts"]["groups"] >= 30
     assert result["lists"]["mitigations"]
     assert "whose place it took" in told("T1685", "mitigations")
 
@@ -92,6 +93,11 @@ def test_relations_are_told_from_both_ends() -> None:
         f"T1003.00{number}" for number in range(1, 9)
     }
     assert "DET0363" in told("T1003.001", "detection")
+    assert told("DET0157").startswith("Detection of T1558.003 Kerberoasting in ATT&CK 18.1: **DET0157 Detect")
+    parts = run("Execution", "subtechniques")["lists"]["subtechniques"]
+    assert {"T1059.001", "T1204.002"} <= {row["id"] for row in parts}
+    assert all("." in row["id"] for row in parts)
+    assert "knows no" not in told("T1003.001", "techniques")
     graph = TOOL.payloads(run("APT29", "uses"))[-1]
     assert graph.mime_type == "sec-gemini/graph"
     assert len(graph.content["nodes"]) <= 60
@@ -109,6 +115,15 @@ def test_a_word_is_enough_where_one_is_wished() -> None:
     assert told("T1059", "status", one_word) == "Active"
     assert TOOL.answer(run("APT41", "uses", "T1190"), one_word) == "Yes"
     assert told("T1059.001", wish=one_word) == "PowerShell"
+    assert told("T1003", "tactics", one_word) == "Credential Access"
+    assert told("T1055.002", "platforms", one_word) == "Windows"
+    assert told("T1059.001", "parent", one_word) == "Command and Scripting Interpreter"
+    assert told("Kerberoasting", "id", one_word) == "T1558.003"
+    assert told("M1043", "techniques", one_word).isdigit()  # many: how many
+    kinds = [told(query, "kind", one_word) for query in ("T1059", "T1059.001", "TA0002", "S0154")]
+    assert kinds == ["technique", "sub-technique", "tactic", "malware"]
+    assert [TOOL.answer(run("T1059", "kind", kind), one_word) for kind in ("tactic", "technique")] == ["No", "Yes"]
+    assert TOOL.answer(run("S0002", "kind", "software"), Wish()).startswith("**Yes**: S0002 Mimikatz is a **tool**.")
     assert told("LSASS dumping", "mitigations", Wish(only="ids")).split() == [
         "M1017", "M1025", "M1026", "M1027", "M1028", "M1040", "M1043",
     ]  # fmt: skip
@@ -128,6 +143,11 @@ def test_two_entries_are_looked_at_together() -> None:
     no = run("Lazarus Group", "uses", "Mimikatz")
     assert not no["related"]
     assert "knows only what was published" in TOOL.answer(no, Wish())
+    assert run("APT41", "uses", "T1685")["related"]  # by T1562.001, whose place it took
+    within = run("Wizard Spider", "techniques", "TA0006")
+    assert within["of"] == 64
+    assert "T1003.001" in {row["id"] for row in TOOL.items(within)}
+    assert all("Credential" in ", ".join(run(row["id"])["entry"]["tactics"]) for row in TOOL.items(within))
     assert [row["id"] for row in run("APT29", "uses", "T1003")["by_parts"]] == ["T1003.002", "T1003.004"]
     both = run("APT28", "common", "APT29")["lists"]
     assert {"T1059.001", "T1078"} <= {row["id"] for row in both["techniques"]}
@@ -197,6 +217,13 @@ def test_a_hostile_name_stays_a_code_span() -> None:
         ("in one word: name of T1059.001", [("T1059.001", "record")]),
         ("what are the ATT&CK tactics?", [("ATT&CK", "record")]),
         ("How many techniques are there?", [("ATT&CK", "record")]),
+        ("in one word, what tactic is T1003?", [("T1003", "tactics")]),
+        ("in one word: is T1059 a technique or a tactic?", [("T1059", "kind")]),
+        ("is APT29 a group?", [("APT29", "kind", "group")]),
+        ("does APT29 use T1059.001 and T1003?", [("APT29", "uses", "T1059.001"), ("APT29", "uses", "T1003")]),
+        ("techniques of Wizard Spider in credential access", [("wizard spider", "techniques", "credential access")]),
+        ("which initial access techniques does APT28 use?", [("APT28", "techniques", "initial access")]),
+        ("parent of T1059.001", [("T1059.001", "parent")]),
     ],
 )  # fmt: skip
 def test_what_a_prompt_asks_of_attack(prompt: str, calls: list[tuple[str, ...]]) -> None:

@@ -138,11 +138,29 @@ class Attack:
 
     def is_related(self, begin: str, end: str) -> bool:
         """Whether one uses, mitigates, or (a campaign) is attributed to the other."""
-        return (
-            end in self._data["uses"].get(begin, ())
-            or begin in self._data["mitigates"].get(end, ())
-            or end in self._data["attributed_to"].get(begin, ())
+        return any(
+            each in self._data["uses"].get(begin, ())
+            or begin in self._data["mitigates"].get(each, ())
+            or each in self._data["attributed_to"].get(begin, ())
+            for each in self.related_as(end)
         )
+
+    def related_as(self, number: str) -> list[str]:
+        """The ids under which the older version has the relations of an entry.
+
+        It knows a technique that is new since by those whose place it took, one that it revoked itself by the one
+        that it put there. The one of the same name comes first.
+        """
+        technique = self.catalog.techniques.get(number)
+        if technique is None or self._has_relations(number):
+            return [number]
+        current = self.catalog.current(number)
+        ids = self.replaced(number) if technique.status == "active" else [current.id] if current else []
+        found = [each for each in ids if self._has_relations(each)]
+        return sorted(found, key=lambda each: self.catalog.techniques[each].name != technique.name) or [number]
+
+    def _has_relations(self, number: str) -> bool:
+        return bool(number in self._used_by or number in self._data["mitigates"] or number in self._data["detects"])
 
     def mitigations(self, technique: str) -> list[Row]:
         told: dict[str, str] = self._data["mitigates"].get(technique, {})

@@ -110,6 +110,18 @@ _BOTH = re.compile(
     r"|\b(?:shared\s+by|common\s+to|used\s+by\s+both)\s+(?P<p>.{2,60}?)\s+and\s+(?P<q>.{2,60})$",
     re.IGNORECASE,
 )
+_AND = re.compile(r"\s*(?:,\s*(?:and|or)\b|,|\band\b|\bor\b|\bas well as\b)\s*", re.IGNORECASE)
+MAX_TOGETHER = 6
+_KINDS = r"\b(?:sub-?technique|technique|tactic|group|malware|tool|software|campaign|mitigation)\b"
+_IS_A = re.compile(
+    rf"\b(?:is|was)\s+(?P<x>.{{2,60}}?)\s+(?:an?\s+)?(?P<kinds>{_KINDS}(?:\s*(?:,|\bor\b)\s*(?:an?\s+|or\s+an?\s+)?{_KINDS})*)$",
+    re.IGNORECASE,
+)
+_ATTRIBUTES = (
+    ("platforms", r"\bplatforms?\b"),
+    ("parent", r"\bparents?\b"),
+    ("id", r"\b(?:ids?|number)\s+(?:of|for|is)\b|\bwhat(?:'s|\s+is)\s+the\s+id\b|\b(?:id|number)$"),
+)
 _GROUP = re.compile(
     r"\b(?:groups?|actors?|apts?|malware|ransomware|trojan|backdoor|campaigns?|hackers?)\b", re.IGNORECASE
 )
@@ -123,9 +135,9 @@ def asked(request: Request) -> list[tuple[str, str, str | None]]:
     found: list[tuple[str, str, str | None]] = []
     last: list[str] = []
     for question in questions(request):
-        if pair := _pair(question):
-            found.append(pair)
-            last = [pair[0]]
+        if pairs := _kind(question, request) or _pairs(question):
+            found += pairs
+            last = list(dict.fromkeys(one for one, _, _ in pairs))
             continue
         if _WHOLE.search(question):
             found.append((ALL, "record", None))
@@ -135,18 +147,55 @@ def asked(request: Request) -> list[tuple[str, str, str | None]]:
         if not subjects and about != "record" and last and _IT.search(question):
             subjects = last
         last = subjects or last
+        if about == "techniques" and (pair := _of_a_tactic(subjects, question)):
+            found.append(pair)
+            last = [pair[0]]
+            continue
+        if about == "record":
+            about = next((name for name, words in _ATTRIBUTES if re.search(words, question, re.IGNORECASE)), about)
         both = _BOTH_SIDES if about in _BOTH_SIDES and all(_says(each, question) for each in _BOTH_SIDES) else (about,)
         found += [(subject, each, None) for subject in subjects for each in both]
     return list(dict.fromkeys(found))
 
 
-def _pair(question: str) -> tuple[str, str, str] | None:
-    """Whether one uses or mitigates the other; what two have in common."""
+def _pairs(question: str) -> list[tuple[str, str, str]]:
+    """Whether one uses or mitigates the other, of several each by itself; what two have in common."""
     for pattern, about in ((_BOTH, "common"), (_PAIR, "uses")):
         if match := pattern.search(question):
-            one, other = (_one(match["x"] or match["p"]), _one(match["y"] or match["q"]))
-            return (one, about, other) if one and other else None
-    return None
+            ones, others = _each(match["x"] or match["p"]), _each(match["y"] or match["q"])
+            return [(one, about, other) for one in ones for other in others]
+    return []
+
+
+def _each(phrase: str) -> list[str]:
+    """The entry, or the entries, that a phrase names; none if a part of it names none."""
+    if one := _one(phrase):
+        return [one]
+    parts = [_one(part) for part in _AND.split(re.sub(r"^both\s+", "", phrase, flags=re.IGNORECASE))]
+    known = [part for part in parts if part]
+    return known if len(known) == len(parts) <= MAX_TOGETHER else []
+
+
+def _kind(question: str, request: Request) -> list[tuple[str, str, str | None]]:
+    """What kind of entry one is: "is S0154 a tool or malware?", "is T1059 a tactic?"."""
+    match = _IS_A.search(question)
+    one = _one(match["x"]) if match else None
+    shows = request.attachments or request.table or request.pasted
+    if match is None or one is None or (not IDS.fullmatch(one) and (shows or not names().exact(one))):
+        return []
+    kinds = [kind.lower().replace("subtech", "sub-tech") for kind in re.findall(_KINDS, match["kinds"], re.IGNORECASE)]
+    return [(one, "kind", kinds[0] if len(kinds) == 1 else None)]
+
+
+def _of_a_tactic(subjects: Sequence[str], question: str) -> tuple[str, str, str] | None:
+    """Whose techniques are asked for, and of which tactic: "techniques of APT29 in credential access"."""
+    if len(subjects) == 1:
+        said = (name for name, found in names().mentioned(question) if found[0].startswith("TA"))
+        subjects = [*subjects, *said]
+    ids = {each: normal_id(each) if IDS.fullmatch(each) else next(iter(names().find(each)), "") for each in subjects}
+    tactics = [each for each, number in ids.items() if number.startswith("TA")]
+    others = [each for each, number in ids.items() if number[:1] in ("G", "S", "C", "M")]
+    return (others[0], "techniques", tactics[0]) if len(ids) == 2 and len(tactics) == len(others) == 1 else None
 
 
 def _one(phrase: str) -> str | None:

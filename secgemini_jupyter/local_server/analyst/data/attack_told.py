@@ -22,6 +22,8 @@ _HEADS = {
     ("technique", "software"): "Software that does {it}",
     ("technique", "campaigns"): "Campaigns with {it}",
     ("technique", "subtechniques"): "Sub-techniques of {it}",
+    ("technique", "parent"): "Parent of {it}",
+    ("tactic", "subtechniques"): "Sub-techniques of the tactic {it}",
     ("tactic", "techniques"): "Techniques of the tactic {it}",
     ("mitigation", "techniques"): "Techniques that {it} mitigates",
     ("campaign", "groups"): "Groups to which {it} is attributed",
@@ -29,8 +31,11 @@ _HEADS = {
     ("software", "groups"): "Groups that use {it}",
     ("software", "campaigns"): "Campaigns with {it}",
 }
-_NEWER = frozenset({("technique", "subtechniques"), ("tactic", "techniques")})
+_NEWER = frozenset({("technique", "subtechniques"), ("technique", "parent"), ("tactic", "techniques"),
+                    ("tactic", "subtechniques")})  # fmt: skip
 """Lists that the newer version gives."""
+ATTRIBUTES = ("record", "status", "tactics", "kind", "platforms", "id")
+"""What is asked of an entry itself."""
 
 
 def answer(result: Row, wish: Wish) -> str:
@@ -47,16 +52,22 @@ def answer(result: Row, wish: Wish) -> str:
         return "\n".join(prose(row["name"]) for row in rows)
     if wish.wants_only("tactic") and "tactics" in entry:
         return ", ".join(entry["tactics"])
+    if wish.wants_only("platform") and entry.get("platforms"):
+        return ", ".join(map(prose, entry["platforms"]))
     if wish.one_word:
         return _in_a_word(result)
     if "other" in result:
         return _together(result, older)
-    is_asked = result["about"] != "record"
+    if "within" in result:
+        return _within(result, older)
+    is_asked = result["about"] not in ("record", "id")
     lists = [_list(result, name, newer, older) for name in result["lists"]]
-    if result["about"] not in ("record", "status", "tactics") and not result["lists"]:
+    if result["about"] not in ATTRIBUTES and not result["lists"]:
         lists = [f"ATT&CK knows no {result['about']} of a {entry['kind']}."]
-    is_list = is_asked and result["about"] not in ("status", "tactics")
+    is_list = result["about"] not in ATTRIBUTES
     parts = [*lists, _head(result, newer, older)] if is_list else [_head(result, newer, older)]
+    if result["about"] == "kind":
+        parts.insert(0, _kind(result))
     if not is_asked:
         if entry.get("description"):
             parts.append(prose(entry["description"]))
@@ -69,12 +80,48 @@ def answer(result: Row, wish: Wish) -> str:
 
 
 def _in_a_word(result: Row) -> str:
+    """The attribute that is asked for; of a list that is asked for, its only row or how many there are."""
     if "related" in result:
         return "Yes" if result["related"] else "No"
-    status = result["entry"].get("status", "active")
-    if result["about"] == "status" or (result["about"] == "record" and status != "active"):
+    entry, about = result["entry"], result["about"]
+    status = entry.get("status", "active")
+    if about == "status" or (about == "record" and status != "active"):
         return str(status).capitalize()
-    return prose(result["entry"]["name"])
+    if about == "kind":
+        return ("Yes" if _is_of(entry, result["is_a"]) else "No") if "is_a" in result else _kind_of(entry)
+    if about == "id":
+        return str(entry["id"])
+    if about in ("tactics", "platforms") and entry.get(about):
+        return ", ".join(map(prose, entry[about]))
+    if about != "record" and len(result["lists"]) == 1:
+        ((name, rows),) = result["lists"].items()
+        return prose(rows[0]["name"]) if len(rows) == 1 else str(result["counts"].get(name, 0))
+    return prose(entry["name"])
+
+
+def _kind_of(entry: Row) -> str:
+    return "sub-technique" if entry.get("parent") else str(entry["kind"])
+
+
+def _is_of(entry: Row, kind: str) -> bool:
+    """Whether an entry is of a kind; a sub-technique is a technique, malware and tools are software."""
+    kinds = {entry["kind"], _kind_of(entry)} | ({"software"} if entry["kind"] in ("malware", "tool") else set())
+    return kind in kinds
+
+
+def _kind(result: Row) -> str:
+    entry = result["entry"]
+    it, kind = f"{entry['id']} {prose(entry['name'])}", _kind_of(entry)
+    told = f"{it} is **{kind}**." if kind == "malware" else f"{it} is a **{kind}**."
+    return f"**{'Yes' if _is_of(entry, result['is_a']) else 'No'}**: {told}" if "is_a" in result else told
+
+
+def _within(result: Row, older: str) -> str:
+    entry, tactic, rows = result["entry"], result["within"], result["lists"]["techniques"]
+    verb = "mitigates" if entry["kind"] == "mitigation" else "uses"
+    told = f"Techniques of the tactic {tactic['id']} {prose(tactic['name'])} that {entry['id']} {prose(entry['name'])} "
+    told += f"{verb}: **{len(rows)}** of its {result['of']} in ATT&CK {older}."
+    return f"{told}\n\n" + "\n".join(f"- {row['id']} {prose(row['name'])}{_status(row)}" for row in rows)
 
 
 def _whole(result: Row, newer: str, older: str) -> str:
@@ -97,7 +144,7 @@ def _together(result: Row, older: str) -> str:
     parts = [
         f"**Yes**: ATT&CK {older} relates {one} and {two}."
         if result["related"]
-        else f"**No** such relation of {one} and {two} stands in ATT&CK {older}, which knows only what was published."
+        else f"ATT&CK {older} has **no such relation** of {one} and {two}; it knows only what was published."
     ]
     if rows := result["by_parts"]:
         parts.append(
@@ -134,9 +181,7 @@ def _head(result: Row, newer: str, older: str) -> str:
 
 def _technique(result: Row, it: str, newer: str) -> str:
     entry = result["entry"]
-    if "by_detection" in result:
-        it = f"{result['by_detection']} is the detection strategy of {it}"
-    elif entry["parent"]:
+    if entry["parent"]:
         it = f"{it} (sub-technique of {entry['parent']} {prose(entry['label'].partition(':')[0])})"
     tactics = f"tactic{'s' if len(entry['tactics']) > 1 else ''}: {', '.join(entry['tactics'])}"
     platforms = f"; platforms: {', '.join(map(prose, entry['platforms']))}" if entry["platforms"] else ""
@@ -162,7 +207,8 @@ def _list(result: Row, name: str, newer: str, older: str) -> str:
     version = newer if (kind, name) in _NEWER else older
     of = result.get("relations_of")
     if of and version == older:
-        it = f"{it} (as those of {of}, whose place it took)"
+        its_place = "whose place it took" if entry["status"] == "active" else "now in its place"
+        it = f"{it} (as those of {', '.join(of)}, {its_place})"
     total = result["counts"].get(name, 0)
     if name == "detection":
         return _detection(rows, it, older)
@@ -193,8 +239,9 @@ def _status(row: Row) -> str:
 def _detection(rows: Sequence[Row], it: str, older: str) -> str:
     if not rows:
         return f"ATT&CK {older} has no detection strategy for {it}."
-    parts = [f"Detection of {it} in ATT&CK {older}: **{rows[0]['id']} {prose(rows[0]['name'])}**."]
-    for each in rows[0]["analytics"]:
+    named = ", ".join(f"**{row['id']} {prose(row['name'])}**" for row in rows)
+    parts = [f"Detection of {it} in ATT&CK {older}: {named}."]
+    for each in (each for row in rows for each in row["analytics"]):
         where = f" Logged as: {', '.join(map(prose, each['logged']))}." if each["logged"] else ""
         parts.append(f"- {', '.join(map(prose, each['platforms']))}: {prose(each['looks_for'])}{where}")
     return parts[0] + "\n\n" + "\n".join(parts[1:])
@@ -245,8 +292,7 @@ def items(result: Row) -> list[Row]:
         rows = result["candidates"] or result.get("near") or result.get("mentions") or []
     else:
         listed = [row for name, rows in result["lists"].items() if name != "detection" for row in rows]
-        is_asked = result["about"] not in ("record", "status", "tactics")
-        rows = listed if is_asked and listed else [result["entry"]]
+        rows = listed if result["about"] not in ATTRIBUTES and listed else [result["entry"]]
     keys = ("id", "name", "kind", "how", "status", "current", "spelled")
     return [{key: row[key] for key in keys if isinstance(row.get(key), str)} for row in rows]
 
@@ -263,7 +309,7 @@ def payloads(result: Row) -> list[Payload]:
         columns = ["id", "name", "kind"] + (["how"] if name == "mitigations" else [])
         cells = [[row.get(column, "") for column in columns] for row in rows]
         made.append(Payload("sec-gemini/table", title, {"title": title, "columns": columns, "rows": cells}))
-    if result["about"] not in ("record", "status", "tactics") and (graph := _graph(result)):
+    if result["about"] not in ATTRIBUTES and (graph := _graph(result)):
         made.append(graph)
     return made
 

@@ -17,14 +17,15 @@ MAX_LISTED = 400
 MAX_QUERY = 200
 
 About = Literal["record", "status", "mitigations", "detection", "subtechniques", "tactics", "campaigns", "groups",
-                "software", "techniques", "uses", "common"]  # fmt: skip
+                "software", "techniques", "uses", "common", "kind", "platforms", "parent", "id"]  # fmt: skip
 
 
 class AttackArguments(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """`query`: an id (T1059.001, TA0003, G0016, S0154, M1043, C0024), a name, an alias, words of a name, or ATT&CK.
 
     `about`: what to list besides the record: what it uses ("uses"), who uses it ("groups", "software"), …
-    `other`: a second entry: whether the first uses it, or what both use ("common").
+    `other`: a second entry: whether the first uses it, what both use ("common"), of its "techniques" those of a tactic;
+    with "kind" the kind that it may be of.
     """
 
     query: str
@@ -64,14 +65,18 @@ def attack_lookup(arguments: AttackArguments, _files: Mapping[str, bytes]) -> di
         return result
     record = data.record(found[0])
     assert record is not None
-    if arguments.other:
-        others, _ = _resolve(data, arguments.other)
-        if len(others) != 1:
-            raise ToolFailure(f"ATT&CK has no single entry {arguments.other[:MAX_QUERY]!r}.")
-        return (
-            result | {"entry": record, "other": data.brief(others[0])} | _together(data, found[0], others[0], arguments)
-        )
-    return result | _with_relations(data, record, arguments.about)
+    if arguments.about == "techniques" and record["kind"] == "technique":
+        result["about"] = "record"  # "which technique is …?"
+    if arguments.about == "kind" or not arguments.other:
+        is_a = {"is_a": arguments.other} if arguments.other else {}
+        return result | is_a | _with_relations(data, record, result["about"])
+    others, _ = _resolve(data, arguments.other)
+    if len(others) != 1:
+        raise ToolFailure(f"ATT&CK has no single entry {arguments.other[:MAX_QUERY]!r}.")
+    other = data.brief(others[0])
+    if arguments.about == "techniques" and other["kind"] == "tactic":
+        return result | {"entry": record, "within": other} | _within(data, record, others[0])
+    return result | {"entry": record, "other": other} | _together(data, found[0], others[0], arguments)
 
 
 def _resolve(data: Attack, query: str) -> tuple[list[str], dict[str, Any]]:
@@ -80,7 +85,7 @@ def _resolve(data: Attack, query: str) -> tuple[list[str], dict[str, Any]]:
         number = normal_id(query)
         if number.startswith("DET"):
             technique = data.technique_of_detection(number)
-            return ([technique], {"by_detection": number}) if technique else ([], {"is_id": True})
+            return ([technique], {"about": "detection"}) if technique else ([], {"is_id": True})
         return ([number] if data.record(number) else []), {"is_id": True}
     if (tactic := data.older_name_of_tactic(query)) and not names().exact(query):
         return [tactic], {"older_name": query}
@@ -96,15 +101,32 @@ def _resolve(data: Attack, query: str) -> tuple[list[str], dict[str, Any]]:
 
 def _with_relations(data: Attack, record: dict[str, Any], about: str) -> dict[str, Any]:
     kind, number = record["kind"], record["id"]
-    of = number
-    if kind == "technique" and number not in data.older_techniques:
-        # New in the newer version: the older knows what it replaced.
-        of = next((each for each in reversed(record["replaced"]) if each in data.older_techniques), number)
-    lists = {name: _listed(data, kind, of, record, name) for name in _LISTS.get(kind, ())}
+    ids = data.related_as(number)
     wanted = _wanted(kind, about)
+    named = dict.fromkeys([*_LISTS.get(kind, ()), *wanted])
+    lists = {name: _merged([_listed(data, kind, each, record, name) for each in ids]) for name in named}
     counts = {name: len(rows) for name, rows in lists.items() if rows}
     shown = {name: rows[:MAX_LISTED] for name, rows in lists.items() if name in wanted}
-    return {"entry": record, "counts": counts, "lists": shown} | ({"relations_of": of} if of != number else {})
+    return {"entry": record, "counts": counts, "lists": shown} | ({"relations_of": ids} if ids != [number] else {})
+
+
+def _merged(lists: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    if len(lists) == 1:
+        return lists[0]
+    found: dict[str, dict[str, Any]] = {}
+    for row in (row for rows in lists for row in rows):
+        found.setdefault(row["id"], row)
+    return [found[number] for number in sorted(found)]
+
+
+def _within(data: Attack, record: dict[str, Any], tactic: str) -> dict[str, Any]:
+    """Of the techniques of an entry, those of a tactic, as the newer version files them."""
+    used = data.briefs(data.used(record["id"], "T")) or _listed(
+        data, record["kind"], record["id"], record, "techniques"
+    )
+    of_tactic = {*data.of_tactic(data.tactics[tactic][0])}
+    rows = [row for row in used if row["id"] in of_tactic or row.get("current") in of_tactic]
+    return {"counts": {"techniques": len(rows)}, "lists": {"techniques": rows}, "of": len(used)}
 
 
 def _together(data: Attack, one: str, other: str, arguments: AttackArguments) -> dict[str, Any]:
@@ -124,7 +146,7 @@ def _wanted(kind: str, about: str) -> tuple[str, ...]:
         return ("techniques", "software") if kind in ("group", "campaign") else _LISTS[kind][:2]
     if about == "mitigations" and kind == "mitigation":
         return ("techniques",)
-    if about in _LISTS.get(kind, ()):
+    if about in _LISTS.get(kind, ()) or (kind, about) in (("technique", "parent"), ("tactic", "subtechniques")):
         return (about,)
     if about == "record":
         return {"technique": ("mitigations",), "tactic": ("techniques",)}.get(kind, ())
@@ -138,12 +160,15 @@ def _listed(data: Attack, kind: str, number: str, record: dict[str, Any], name: 
                 return data.mitigations(number)
             case "subtechniques":
                 return list(record["subtechniques"])
+            case "parent":
+                return data.briefs([record["parent"]] if record["parent"] else [])
             case "detection":
                 found = data.detection(number)
                 return [found] if found else []
         return data.briefs(data.users(number, name[0].upper()))
     if kind == "tactic":
-        return data.briefs(data.of_tactic(record["short"]))
+        rows = data.briefs(data.of_tactic(record["short"]))
+        return [row for row in rows if "." in row["id"]] if name == "subtechniques" else rows
     if kind == "mitigation":
         return data.briefs(data.mitigated(number))
     if kind == "group" and name == "campaigns":
