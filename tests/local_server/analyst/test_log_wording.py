@@ -131,6 +131,29 @@ NUMBERS: list[tuple[str, str, Any]] = [
     ("logins", "How many logins failed?", len(FAILED)),
     ("logins", "number of failed logins for root", int((FAILED.user == "root").sum())),
     ("logins", "how many successful logins by publickey?", int((SUCCEEDED.method == "publickey").sum())),
+    ("ssh", "how many invalid users", REJECTED[REJECTED.kind == "Failed invalid"].user.nunique()),
+    (
+        "ssh",
+        "how many failed passwords from 203.0.113.9?",
+        int(((REJECTED.method == "password") & (REJECTED.source == "203.0.113.9")).sum()),
+    ),
+    ("web", "how many client errors (4xx)?", int(WEB.status.between(400, 499).sum())),
+    ("web", "how many 5xx responses?", int(WEB.status.between(500, 599).sum())),
+    ("web", "how many non-2xx responses?", int((WEB.status >= 300).sum())),
+    (
+        "web",
+        "how many POSTs to /wp-login.php succeeded?",
+        int(((WEB.method == "POST") & (WEB.uri == "/wp-login.php") & (WEB.status < 400)).sum()),
+    ),
+    ("web", "number of sql injection attempts", int(WEB.uri.str.contains("OR 1=1").sum())),
+    (
+        "web",
+        "how many path traversal attacks got a 200?",
+        int((WEB.uri.str.contains("../", regex=False) & (WEB.status == 200)).sum()),
+    ),
+    ("web", "how many requests by scanners", int(WEB.agent.str.contains("sqlmap").sum())),
+    ("web", "how many requests whose uri starts with /a", int(WEB.uri.str.startswith("/a").sum())),
+    ("web", "how many requests for passwd?", int(WEB.uri.str.contains("passwd").sum())),
     ("logins", "how many different ips did root fail from", FAILED[FAILED.user == "root"].src_ip.nunique()),
 ]
 GROUPS: list[tuple[str, str, dict[Any, int]]] = [
@@ -140,6 +163,12 @@ GROUPS: list[tuple[str, str, dict[Any, int]]] = [
     ("logins", "count of distinct users per host", {
         host: int(n) for host, n in LOGINS.groupby("host").user.nunique().items()}),
     ("logins", "successful logins per user excluding root", sizes(SUCCEEDED[SUCCEEDED.user != "root"], "user")),
+    ("wall", "list all ports except 443", sizes(WALL[WALL.dst_port != 443], "dst_port")),
+    ("web", "any .exe uris?", sizes(WEB[WEB.uri.str.contains(".exe")], "uri")),
+    ("web", "top clients by 4xx errors", sizes(WEB[WEB.status.between(400, 499)], "client")),
+    ("logins", "users whose name starts with a", sizes(LOGINS[LOGINS.user.str.startswith("a")], "user")),
+    ("ssh", "which users don't exist", sizes(REJECTED[REJECTED.kind == "Failed invalid"], "user")),
+    ("ssh", "who used sudo?", {"helpdesk2": 1}),
     ("wall", "top source ips by number of denied connections", sizes(DENIED, "src_ip")),
 ]  # fmt: skip
 
@@ -181,3 +210,14 @@ def test_one_that_is_asked_for_alone_is_one() -> None:
         key for key, n in sums(to, "src_ip", "bytes_sent").items() if n == to.groupby("src_ip").bytes_sent.sum().max()
     ]
     assert asked("wall", "which source sent the most to 1.1.1.1?", Wish(only="ips"))[1] == f"- `{best}`"
+
+
+def test_new_accounts_are_those_that_the_log_tells_of() -> None:
+    answer, _ = asked("ssh", "new accounts?")
+    assert [dict(zip(answer["columns"], row, strict=True))["login_user"] for row in answer["rows"]] == ["helpdesk2"]
+
+
+def test_what_was_searched_for_an_attack_is_said_and_no_verdict() -> None:
+    told = asked("web", "any path traversal?")[1]
+    assert "`../` or" in told
+    assert "may be harmless" in told

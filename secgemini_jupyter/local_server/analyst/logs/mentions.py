@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Sequence
 
 from secgemini_jupyter.local_server.analyst.logs import words as w
@@ -10,7 +11,7 @@ from secgemini_jupyter.local_server.analyst.logs.columns import Condition, equal
 from secgemini_jupyter.local_server.analyst.logs.roles import ADDRESSES
 from secgemini_jupyter.local_server.analyst.logs.scan import COPULA, Mention, Scan
 from secgemini_jupyter.local_server.analyst.logs.sql import quoted
-from secgemini_jupyter.local_server.analyst.logs.words import MEASURE_OF, Token
+from secgemini_jupyter.local_server.analyst.logs.words import MEASURE_OF, Token, singular
 
 _CONTAINING = frozenset("containing contains contain including includes include like matching matches with".split())
 _OF_CODES = frozenset("error errors response responses status code codes".split())
@@ -193,6 +194,9 @@ class Mentions(Scan):
             if not token.used and token.kind != "operator"
             if token.kind == "quoted" or token.low not in known or _is_shouted(token)
         ][:12]
+        for _, token in free:
+            if re.fullmatch(r"[A-Z]{3,8}s", token.text) and singular(token.low) not in known:
+                token.text = token.text[:-1]  # POSTs
         found = self.columns.holding([token.text for _, token in free])
         chosen: dict[tuple[tuple[str, ...], bool], list[str]] = {}
         for at, token in free:

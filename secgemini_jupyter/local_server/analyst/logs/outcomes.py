@@ -15,8 +15,12 @@ class Outcomes(Scan):
     def _outcomes(self) -> None:
         question, columns = self.question, self.columns
         text = " ".join(token.low for token in self.tokens if not (token.used or token.is_literal))
-        of_login = question.has(w.LOGIN_NOUNS) or re.search(
-            r"\b(?:logg?(?:ed|ing)?|sign(?:ed|ing)?)[ -]?(?:in|on)\b|\bauthenticated?\b|\bpasswords?\b", text
+        of_login = (
+            question.is_login
+            or question.has(w.LOGIN_NOUNS)
+            or re.search(
+                r"\b(?:logg?(?:ed|ing)?|sign(?:ed|ing)?)[ -]?(?:in|on)\b|\bauthenticated?\b|\bpasswords?\b", text
+            )
         )
         failed, succeeded = question.has(w.FAILED), question.has(w.SUCCEEDED)
         past = re.search(r"\b(?:logg?ed|signed)[ -]?(?:in|on)\b|\bauthenticated\b|\blog(?:s)? in\b", text)

@@ -51,7 +51,7 @@ class _Writer(RowsWriter):
         self.groups = [mention for mention in question.mentions if mention.column]
         if compared and not self.groups and self.text.split() and {"vs", "versus", "compared"} & {*self.text.split()}:
             self.groups = [Mention(0, 1, compared, compared, compared)]
-        self.notes: list[str] = []
+        self.notes = [*question.notes]
         if question.counted and not (self.groups or question.bucket):
             self.groups = [Mention(0, 1, question.counted, question.counted, question.counted)]
             question.counted = None

@@ -13,6 +13,7 @@ from secgemini_jupyter.local_server.analyst.logs.comparisons import Comparisons
 from secgemini_jupyter.local_server.analyst.logs.mentions import Mentions
 from secgemini_jupyter.local_server.analyst.logs.moments import take_times
 from secgemini_jupyter.local_server.analyst.logs.outcomes import Outcomes
+from secgemini_jupyter.local_server.analyst.logs.phrases import Phrases
 from secgemini_jupyter.local_server.analyst.logs.roles import ROLES
 from secgemini_jupyter.local_server.analyst.logs.scan import Question
 from secgemini_jupyter.local_server.analyst.logs.words import MEASURE_OF, Token, singular, tokens_of
@@ -57,13 +58,14 @@ def _mend(tokens: list[Token], columns: Columns) -> list[tuple[str, str]]:
     return found
 
 
-class _Reader(Comparisons, Mentions, Outcomes):
+class _Reader(Comparisons, Mentions, Outcomes, Phrases):
     def read(self) -> None:
         question = self.question
         self._buckets()
         question.conditions += take_times(self.tokens, self.columns.time)
         question.said = {token.low for token in self.tokens if token.kind == "word" and not token.used}
         self._limit()
+        self._phrases()
         self._comparisons()
         self._mentions()
         self._values()
@@ -93,3 +95,4 @@ class _Reader(Comparisons, Mentions, Outcomes):
             | w.LARGE
             | w.SMALL
         )
+        self._words()

@@ -58,6 +58,9 @@ class Question:
     """The column whose different values are counted per group."""
     read_as: list[tuple[str, str]] = field(default_factory=list)
     """Words that were taken for others, which are nearly the same."""
+    is_login: bool = False
+    """Whether it is said that logins are meant."""
+    notes: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     """What is said of things for which the log has no column."""
     said: set[str] = field(default_factory=set)

@@ -251,6 +251,10 @@ def _number(value: float) -> str:
     )
 
 
+_TOLD = re.compile(
+    r"(.*) (is(?: not)?(?: one of| within)?|(?:contains|does not contain)(?: one of)?"
+    r"|(?:begins|ends|does not begin|does not end) with)"
+)
 _OURS = frozenset({"a field contains", "no field contains"})
 
 
@@ -258,7 +262,7 @@ def _conditions(answer: dict[str, Any]) -> str:
     told = []
     for words, values in answer["conditions"]:
         # A column's name is the log's: a code span, as any value.
-        match = re.fullmatch(r"(.*) (is(?: not)?(?: one of| within)?|contains)", words)
+        match = _TOLD.fullmatch(words)
         name = f"{code(match[1], 100)} {match[2]}" if match else words if words in _OURS else code(words, 200)
         told.append(f"{name} {' or '.join(code(value, 100) for value in values)}".strip())
     return f" where {' and '.join(told)}" if told else ""
