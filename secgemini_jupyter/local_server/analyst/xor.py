@@ -21,8 +21,9 @@ def _commonness(text: bytes) -> float:
 def guessed(data: bytes) -> Layer | None:
     """One-byte XOR, only where the data is no plain text and a key makes it one."""
     sample = data[:4096]
-    if len(sample) < 12 or (is_readable(sample) and (_commonness(sample) > 0.8 or b" " in sample.strip())):
+    if len(sample) < 12 or (is_readable(sample) and _commonness(sample) > 0.8):
         return None
+    is_sentence = is_readable(sample) and b" " in sample.strip()
     best, key = 0.0, 0
     for candidate in range(1, 256):
         turned = sample.translate(bytes(byte ^ candidate for byte in range(256)))
@@ -31,7 +32,7 @@ def guessed(data: bytes) -> Layer | None:
             best, key = score, candidate
     turned = data.translate(bytes(byte ^ key for byte in range(256)))
     if (
-        best < max(0.75, _commonness(sample) + 0.1)
+        best < (max(0.95, _commonness(sample) + 0.2) if is_sentence else max(0.75, _commonness(sample) + 0.1))
         or not is_readable(turned[:4096])
         or not _TELLING.search(turned[:4096])
     ):
@@ -53,9 +54,14 @@ def is_readable(data: bytes) -> bool:
     return bool(text) and good >= 0.97 * len(text) and letters >= 0.5 * len(text)
 
 
-def from_base64(data: bytes) -> bytes | None:
-    text = b"".join(data.split())
-    if len(text) < 8 or not re.fullmatch(rb"[A-Za-z0-9+/_-]++={0,2}", text):
+def from_base64(data: bytes, shortest: int = 8) -> bytes | None:
+    """What base64 stands for, in one piece or broken into lines; the words of a sentence are none."""
+    pieces = data.split()
+    text = b"".join(pieces)
+    sizes = [len(piece) for piece in pieces]
+    if len(pieces) > 1 and (len(set(sizes[:-1])) > 1 or sizes[-1] > sizes[0] or sizes[0] % 4):
+        return None
+    if len(text) < shortest or not re.fullmatch(rb"[A-Za-z0-9+/_-]++={0,2}", text):
         return None
     text = text.rstrip(b"=").translate(bytes.maketrans(b"-_", b"+/"))
     if len(text) % 4 == 1:

@@ -103,6 +103,46 @@ def test_rot13_is_tried_on_request_only() -> None:
 
 
 @pytest.mark.parametrize(
+    ("prompt", "layers", "text"),
+    [
+        ("decode gur cnffjbeq vf uhagre2", ["ROT13"], "the password is hunter2"),
+        ("rot13: gur cnffjbeq vf uhagre2", ["ROT13"], "the password is hunter2"),
+        ("decode uryyb with rot13", ["ROT13"], "hello"),
+        ("base64: aGk=", ["base64"], "hi"),
+        ("aGVsbG8gd29ybGQ=", ["base64"], "hello world"),
+        ("base64 decode: deadbeef", ["base64"], ""),  # it could be hex
+        ("Decode this base64: 48656c6c6f20776f726c64", ["hex"], "Hello world"),  # it is none
+        ("hex decode 6162", ["hex"], "ab"),
+        ("url decode %2e%2e%2fetc", ["URL encoding"], "../etc"),
+        ("decode 2a363632786d6d7072716c726c7373716c74746d3136232527706c202b2c", ["hex", "one-byte XOR (key 0x42)"],
+         "http://203.0.113.66/stage2.bin"),
+    ],
+)  # fmt: skip
+def test_the_encoding_that_is_named_decides_and_no_word_of_a_sentence_is_encoded(
+    prompt: str, layers: list[str], text: str
+) -> None:
+    (call,) = make_plan(request_of(prompt, ())).calls
+    assert decoded(**call.arguments) == (layers, text)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "answer"),
+    [
+        ("base64 encode hello", "`aGVsbG8=`"),
+        ("encode hello world in base64", "`aGVsbG8gd29ybGQ=`"),
+        ("url encode a b/c", "`a%20b%2Fc`"),
+        ("convert hello to hex", "`68656c6c6f`"),
+        ("rot13 encode hello", "`uryyb`"),
+        ("encode hello", "- base64: `aGVsbG8=`\n- hex: `68656c6c6f`\n- URL encoding: `hello`"),
+    ],
+)
+def test_what_is_to_be_encoded_is_encoded(prompt: str, answer: str) -> None:
+    (call,) = make_plan(request_of(prompt, ())).calls
+    assert tools()["decode"].answer(decode(DecodeArguments(**call.arguments), {}), Wish()) == answer
+    assert make_plan(request_of("base64 of the attachment", [Attached("a.bin", "text", 5)])).calls[0].tool != "decode"
+
+
+@pytest.mark.parametrize(
     ("prompt", "layers"),
     [
         ("xor decode {}", ["hex", "one-byte XOR (key 0x42, the likeliest)"]),

@@ -12,11 +12,13 @@ import lzma
 import re
 import zlib
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import unquote_to_bytes
 
+import msgspec
+
 from secgemini_jupyter import indicators
-from secgemini_jupyter.local_server.analyst import escapes, xor
+from secgemini_jupyter.local_server.analyst import encodings, escapes, xor
 from secgemini_jupyter.local_server.analyst.digests.kinds import is_unmistakable
 from secgemini_jupyter.local_server.analyst.jwt import find_tokens
 from secgemini_jupyter.local_server.analyst.text import block, code, count, listed
@@ -29,21 +31,30 @@ MAX_BYTES = 4 * 2**20
 MAX_SHOWN = 64_000
 
 Layer = tuple[str, bytes]
+Encoding = Literal["base64", "base32", "hex", "url", "rot13"]
 
 
 class DecodeArguments(FileOrText):
     """`rot13`: try ROT13 too, which is never tried unasked since every text has one; `xor`: likely one-byte keys too.
 
-    `key`: the one byte of a XOR, 0 to 255.
+    `key`: the one byte of a XOR, 0 to 255. `encoding`: what it is in, where that is known. `encode`: put it into these.
     """
 
     rot13: bool = False
     xor: bool = False
     key: int | None = None
+    encoding: Encoding | None = None
+    encode: list[Encoding] = msgspec.field(default_factory=list)
 
 
 def decode(arguments: DecodeArguments, files: Mapping[str, bytes]) -> dict[str, Any]:
     content = arguments.content(files)[:MAX_BYTES]
+    if arguments.encode:
+        text = content.decode("utf-8", "replace")
+        told = {name: encodings.encoded(name, text)[:MAX_SHOWN] for name in arguments.encode}
+        return {"source": arguments.source, "text": text[:2_000], "encoded": told}
+    if forced := _as_named(arguments.encoding, content):
+        return _result(arguments.source, forced[0], forced[1]) | {"named": arguments.encoding}
     best: list[Layer] = []
     start = content
     for candidate in _candidates(content):
@@ -59,13 +70,31 @@ def decode(arguments: DecodeArguments, files: Mapping[str, bytes]) -> dict[str, 
     if (arguments.xor or arguments.key is not None) and not any("XOR" in name for name, _ in best):
         begun = xor.written(_candidates(content))
         best = [*begun, *xor.keyed(begun[-1][1] if begun else start, arguments.key)] or best
-    return _result(arguments.source, start, best)
+    if not best and not (arguments.xor or arguments.encoding) and (words := encodings.rot13_of_words(content)):
+        best = [("ROT13", words)]
+    return _result(arguments.source, start, best) | ({"unfit": arguments.encoding} if arguments.encoding else {})
 
 
-def _candidates(content: bytes) -> list[bytes]:
-    """The whole input first, then its longest words: somebody wrote "decode aGk… please"."""
+def _as_named(name: Encoding | None, content: bytes) -> tuple[bytes, list[Layer]] | None:
+    """The encoding that the user names decides, unless what it gives is no text and another gives one."""
+    if name is None:
+        return None
+    candidates = [content] if name in ("rot13", "url") else _candidates(content, 2)
+    words = [each for each in candidates if each is content or not encodings.is_word(each)]
+    taken = [(each, raw) for each in words if (raw := encodings.taken_out(name, each))]
+    found = [(each, [(encodings.LABELS[name], raw), *_peel(raw)]) for each, raw in taken]
+    best = next((each for each in found if is_readable(each[1][-1][1])), None)
+    if best or not found:
+        return best
+    others = (_peel(candidate) for candidate in _candidates(content))
+    return None if any(layers and is_readable(layers[-1][1]) for layers in others) else found[0]
+
+
+def _candidates(content: bytes, shortest: int = 8) -> list[bytes]:
+    """The whole input first, then its longest words that are none of a sentence: "decode aGk… please"."""
     whole = content.strip().strip(b"\"'`")
-    words = {word.strip(b"\"'`,;()<>") for word in content.split() if len(word) >= 8}
+    words = {word.strip(b"\"'`,;()<>") for word in content.split() if len(word) >= shortest}
+    words = {word for word in words if not encodings.is_word(word) or re.fullmatch(rb"[0-9a-fA-F]+", word)}
     return [whole, *sorted(words, key=lambda word: (-len(word), word))[:8]]
 
 
@@ -214,8 +243,8 @@ def _as_text(data: bytes) -> str | None:
 
 
 _ENCODED = (
-    r"\b(?:decod|decrypt|de-?obfuscat|decompress|unbase64|unwrap|un-?escap|dekodier|entschl[uü]ssel|decodific"
-    r"|descifr)\w*|\brot-?13\b|\bbase-?(?:32|64)\b|\bxor\b"
+    r"\b(?:(?:url|uri|percent|hex|html)[\s-]{0,3})?(?:decod|decrypt|de-?obfuscat|decompress|unbase64|unwrap|un-?escap|dekodier|entschl[uü]ssel|decodific"
+    r"|descifr)\w*|\brot-?13\b|\bbase-?(?:32|64)\b|\bxor\b|\bfrom hex\b|^\W*hex\W*$|^\W*hex[\s:]+(?=[0-9a-f]{4})"
 )
 
 
@@ -234,7 +263,9 @@ def _encoded_command(request: Request) -> re.Match[str] | None:
     return _COMMAND.search(request.prompt if request.asks(_CURIOUS) else request.instruction)
 
 
-_LOOKS_ENCODED = re.compile(r"(?=\S*[A-Z])(?=\S*[a-z])(?=\S*[0-9=+/])[A-Za-z0-9+/_-]{16,}={0,2}")
+_LOOKS_ENCODED = re.compile(
+    r"(?=\S*[A-Z])(?=\S*[a-z])(?=\S*[0-9=+/])[A-Za-z0-9+/_-]{16,}={0,2}|(?=\S*[A-Z])(?=\S*[a-z])[A-Za-z0-9+/]{7,}={1,2}"
+)
 
 
 _BYTES = re.compile(  # hex, bits, escapes and entities, one after another
@@ -265,7 +296,7 @@ def _is_encoded(word: str) -> bool:
 
 _NAMES_ONLY = re.compile(
     r"(?i)\W*(?:(?:this|that|these|it|the|a|an|my|please|for|me|following|text|string|token|jwt|url|certificate|cert|message"
-    r"|mail|header|payload|claims?|data|value|can|could|you)\b\W*)*"
+    r"|mail|header|payload|files?|attachments?|documents?|attached|claims?|data|value|can|could|you)\b\W*)*"
 )
 """What is left of "decode this JWT", where what is meant stands elsewhere."""
 
@@ -279,6 +310,10 @@ def _is_for_others(text: str) -> bool:
 
 
 def _plan(request: Request) -> list[Call]:
+    if not request.named() and (asked_of := encodings.to_encode(request.prompt.strip())):
+        text, names = asked_of
+        if not _NAMES_ONLY.fullmatch(text[:400]):
+            return [Call("decode", {"text": text, "encode": names or ["base64", "hex", "url"]}, "encode the text")]
     said = re.sub(r"(?i)\bdata:\S{0,4000}", " ", request.instruction[:20_000])
     asked = request.asks(_ENCODED) and re.search(_ENCODED, said, re.IGNORECASE) is not None
     command = _encoded_command(request)
@@ -292,15 +327,26 @@ def _plan(request: Request) -> list[Call]:
             r"(?i)\bkey\b[\s:=]{0,3}(?:is |of )?[\s'\"]{0,2}(0x[0-9a-f]{1,2}|\d{1,3})\b", request.prompt[:4_000]
         )
         extra |= {"xor": True} | ({"key": int(key[1], 0) % 256} if key else {})
+    elif names := encodings.named(said.replace(request.pasted, " ") if request.pasted else said):
+        extra = {"encoding": names[0]} | (extra if names[0] != "rot13" else {})
     if files := [each for each in request.named() if each.is_text]:
         return [Call("decode", {"file": each.name} | extra, f"decode {code(each.name)}") for each in files]
     text = request.pasted or (command.group() if command else re.sub(f"(?i){_ENCODED}", " ", request.prompt))
+    if not request.pasted and extra.get("encoding"):
+        text = encodings.without_fillers(text)
     if text.strip() and not _is_for_others(text) and not _NAMES_ONLY.fullmatch(text[:400]):
         return [Call("decode", {"text": text.strip()} | extra, "take the encoded text apart")]
     return []
 
 
 def _answer(result: dict[str, Any], wish: Wish) -> str:
+    if "encoded" in result:
+        return encodings.told(result["encoded"], bare=wish.is_bare)
+    unfit = f"It is not written in {encodings.LABELS[result['unfit']]}. " if result.get("unfit") else ""
+    return unfit + _decoded(result, wish)
+
+
+def _decoded(result: dict[str, Any], wish: Wish) -> str:
     if not result["layers"]:
         return (
             "No encoding that the local analyst knows was found (base64, base32, hex, URL encoding, escapes, "
@@ -332,6 +378,8 @@ def _answer(result: dict[str, Any], wish: Wish) -> str:
 
 
 def _items(result: dict[str, Any]) -> list[dict[str, Any]]:
+    if "encoded" in result:
+        return [{"type": encodings.LABELS[name], "value": text} for name, text in result["encoded"].items()]
     if not result["layers"]:
         return []
     text = [{"type": "text", "value": result["text"]}] if result["is_text"] else []
@@ -341,7 +389,7 @@ def _items(result: dict[str, Any]) -> list[dict[str, Any]]:
 TOOLS = (
     Tool(
         name="decode",
-        description="Peel an encoded text: base64, base32, hex, URL encoding, compression, UTF-16LE, PowerShell, XOR.",
+        description="Peel an encoded text: base64, hex, URL encoding, gzip, UTF-16LE, PowerShell, XOR, …; or encode.",
         ability='decode layer by layer (base64, hex, gzip, PowerShell -enc, one-byte XOR, …): "Decode: H4sI…"',
         arguments=DecodeArguments,
         run=decode,
