@@ -65,7 +65,16 @@ def _parts(outcomes: Sequence[Outcome], wish: Wish) -> list[str]:
             parts.append(f"**{about}**")
         parts.append(told)
         before = about
-    return parts
+    return _once(parts)
+
+
+def _once(parts: Sequence[str]) -> list[str]:
+    """Parts that end with the same paragraph, on what none of them can tell, say it in the last of them alone."""
+    ends = [part.rpartition("\n\n")[2] for part in parts]
+    return [
+        part.removesuffix(end).rstrip() if part != end and len(end) > 100 and end in ends[place:] else part
+        for place, (part, end) in enumerate(zip(parts, ends, strict=True), 1)
+    ]
 
 
 def answered(outcome: Outcome, wish: Wish) -> str:

@@ -50,12 +50,13 @@ _SELECT = (
     rf"|(?:number|no\.?|nr\.?|item|entry|row|result|#)\s*(?P<number>\d{{1,3}}|one|two|three))\b"
     rf"(?:\s+(?P<word>(?!of\b)[^\W\d][\w-]*(?:\s+(?!of\b)[^\W\d][\w-]*)?))?{_OF_THEM}?"
 )
-_WORD = r"(?P<property>[^\W\d][\w-]*)"
+_WORD = r"(?P<property>(?:[^\W\d]|(?:19|20)\d\d\b)[\w-]*)"
 _NOT = r"(?P<negated>not\s+(?:an?\s+)?|non-?\s*|no\s+)?"
 _FILTERS = (
     rf"{_LEAD}(?:(?:which|what|who|any|list|show(?: me)?|give me|how many|are any|is any|do any"
     rf"|did any)(?:\s+ones?)?){_OF_THEM}\s*"
-    rf"(?:(?:are|is|were|was|have(?: been)?|has(?: been)?|had|did|do|does|got)\s+)?{_NOT}(?:an?\s+)?{_WORD}"
+    rf"(?:(?:are|is|were|was|have(?: been)?|has(?: been)?|had|did|do|does|got)\s+)?{_NOT}"
+    rf"(?:(?:an?|in(?:\s+the)?|from)\s+)?{_WORD}"
     r"(?:\s+(?:addresses|ips?|domains|ones?|ranges?))?",
     rf"{_LEAD}{_ASK}(?:{_ARTICLE}|any\s+|all\s+(?:the\s+)?)?{_NOT}(?!last|first|next|other|second|third|same"
     rf"|right){_WORD}\s+ones",

@@ -151,7 +151,7 @@ def picked(items: Sequence[Item], words: str) -> list[Any] | None:
         return list(dict.fromkeys(found)) or None
     for pattern, (shapes, fields) in _WORDS.items():
         if re.fullmatch(pattern, words):
-            found = _values(items, _shaped(shapes)) if shapes else []
+            found = _values(items, _shaped(shapes)) or _values(_parts(items), _shaped(shapes)) if shapes else []
             if "v4" in words or "v6" in words:
                 found = [each for each in found if (":" in str(each).strip("[]")) is ("v6" in words)]
             for field in fields:
@@ -173,6 +173,12 @@ def picked(items: Sequence[Item], words: str) -> list[Any] | None:
         or _values(items, lambda name, _value: wanted in re.split(r"\W|_", name.lower()))
         or None
     )
+
+
+def _parts(items: Iterable[Item]) -> list[Item]:
+    """What stands together in one field: "CWE-74, CWE-917"."""
+    lists = (value[:4_000] for item in items for value in item.values() if isinstance(value, str) and ", " in value)
+    return [{"value": part} for each in lists for part in each.split(", ")]
 
 
 def _shaped(shapes: Sequence[str]) -> Callable[[str, Any], bool]:

@@ -37,6 +37,22 @@ async def test_a_part_alone_is_all_there_is(talk: Any, follow_up: str, answer: s
 
 
 @pytest.mark.parametrize(
+    ("follow_up", "answer"),
+    [
+        ("how many CVEs?", "**3** of 3 in"),
+        ("how many", "**3** in"),
+        ("only the 2021 ones", "- `CVE-2021-34527`\n- `CVE-2021-44228`"),
+        ("which of them are from 2021?", "**2 of 3** in"),
+        ("only the CWEs", "- `CWE-74`\n- `CWE-917`"),
+    ],
+)
+async def test_of_several_cves_each_is_one_item(talk: Any, follow_up: str, answer: str) -> None:
+    first, turn = await talk("CVE-2021-34527 CVE-2021-44228 CVE-2019-0708", follow_up)
+    assert turn.answer.startswith(answer)
+    assert first.answer.count("This is no CVE database") == 1
+
+
+@pytest.mark.parametrize(
     ("follow_up", "parts", "absent"),
     [
         ("And the first one?", ["The first of 8 in the answer to `Pull", "**`http://bad.example/x`**"], "evil.com"),

@@ -234,8 +234,17 @@ def _limits(result: Row) -> str:
 def _items(result: Row) -> list[Row]:
     if "words" in result:
         return [{"cve": row["cve"], "told": row["told"]} for row in result["found"]]
-    rows = [{"id": row["id"], "name": row["name"], "example": row["example"]} for row in result.get("examples", [])]
-    return rows or [{"id": result["cve"]}]
+    item: Row = {"id": result["cve"]}
+    kev, epss, nvd = (result.get(kind) for kind in KINDS)
+    weaknesses = [*(row["id"] for row in result.get("examples", [])), *((nvd or {}).get("cwes") or [])]
+    item["weaknesses"] = list(dict.fromkeys(weaknesses))
+    if "kev" in result:
+        item["kev"] = kev is not None
+    if epss:
+        item["epss"] = epss["score"]
+    if nvd and nvd["metrics"]:
+        item["cvss"] = nvd["metrics"][0]["score"]
+    return [item]
 
 
 TOOLS = (
