@@ -10,6 +10,7 @@ from typing import Any
 
 from secgemini_jupyter.local_server.analyst.archives.model import MAX_RATIO, SMALL, Listing, Member
 from secgemini_jupyter.local_server.analyst.archives.tar import MAX_STARTS, START, list_packed, list_tar
+from secgemini_jupyter.local_server.analyst.archives.weight import MAX_LEVELS, Scale, Weight
 from secgemini_jupyter.local_server.analyst.archives.zip import end_record, list_zip, read_member
 from secgemini_jupyter.local_server.analyst.members import ZIPS, member_content
 from secgemini_jupyter.local_server.analyst.sniff import PACKED, SAMPLE, sniff
@@ -21,6 +22,19 @@ MAX_DEPTH = 2
 MAX_NESTED = 12
 MAX_NESTED_BYTES = 32 * 2**20
 HUGE = 2**30
+MAX_LISTED = 1500
+TOLD_BY_FLAG = {  # topic: beginnings or parts of the flags that answer it
+    "programs": ("a program", "double extension", "it is no "),
+    "suspicious": (
+        *("a program", "double extension", "it is no ", "path traversal", "leads out", "like a bomb", "invisible"),
+        *("many blanks", "its own header", "there is no header"),
+    ),
+    "traversal": ("path traversal", "leads out"),
+    "bomb": ("like a bomb",),
+    "encrypted": ("encrypted",),
+    "links": ("a link",),
+    "duplicates": ("its name occurs",),
+}
 _PROGRAM_NAME = re.compile(
     r"\.(?:exe|scr|pif|com|dll|cpl|sys|msi|msix|jar|js|jse|vbs|vbe|wsf|wsh|hta|lnk|url|bat|cmd|ps1|psm1|reg|sct|chm|iso|img|vhd"
     r"|application|apk|elf|sh|py|app)$",
@@ -36,6 +50,7 @@ _SHOWN_KINDS = {  # ending of a name: beginnings of the kinds that it may have
     "doc": ("document/", "text"), "xls": ("document/", "text", "log/"), "txt": ("text", "log/", "empty", "email"), "jpg": ("image/jpeg",),
     "jpeg": ("image/jpeg",), "png": ("image/png",), "gif": ("image/gif",), "zip": ("archive/", "document/"),
 }  # fmt: skip
+_BOMB = "a bomb, or made like one"
 _OTHER_TOOLS = "No library for it is installed here; list it with 7-Zip or bsdtar on a machine made for that."
 
 
@@ -61,7 +76,7 @@ def _listing(content: bytes, kind: str, starts: dict[int, bytes]) -> Listing | s
     if kind == "archive/tar":
         return list_tar(content, starts)
     if label in PACKED:
-        return list_packed(content, "bzip2" if label == "bzip" else label)
+        return list_packed(content, "bzip2" if label == "bzip" else label, starts)
     if (group == "archive" and name in ZIPS) or kind in (
         "document/ooxml",
         "document/odf",
@@ -83,17 +98,14 @@ def _told(content: bytes, listing: Listing, starts: Mapping[int, bytes]) -> dict
     rows = []
     for number, member in enumerate(listing.members):
         start = starts.get(member.start)
-        if start is None and listing.format not in ("gzip", "bzip2", "xz") and number < MAX_STARTS:
+        if start is None and number < MAX_STARTS:
             start = _start(content, member)
-        if start is None and listing.format in ("gzip", "bzip2", "xz"):
-            start = member_content(content, [member.name])[:START] if not member.notes else None
         rows.append(_row(member, start, names[member.name]))
     sizes = sum(each.size or 0 for each in listing.members)
     notes = list(listing.notes)
-    if sizes > HUGE and sizes > 50 * len(content):
-        notes.append(
-            f"its members declare {sizes:,} bytes in all, {sizes // max(len(content), 1):,} times the archive: a zip bomb, or made like one"
-        )
+    is_zip = listing.format not in ("gzip", "bzip2", "xz") and not listing.format.startswith("tar")
+    weight = Scale().weigh(content, listing.members) if is_zip else Weight(sizes, 0, True)
+    notes += _weighed(weight, sizes, len(content), is_plain=listing.format == "tar")
     repeated = sum(1 for n in names.values() if n > 1)
     if repeated:
         notes.append(f"{count(repeated, 'name')} occur more than once: programs differ in which one they unpack")
@@ -102,13 +114,42 @@ def _told(content: bytes, listing: Listing, starts: Mapping[int, bytes]) -> dict
         "size": len(content),
         "total": listing.total,
         "unpacked": sizes,
+        "unpacked_within": weight.size,
+        "is_counted": listing.is_counted,
         "types": dict(Counter(each.type for each in listing.members)),
         "comment": listing.comment[:2000],
         "notes": notes,
-        "members": rows[:1500],
-        "omitted": max(0, listing.total - 1500),
+        "members": rows[:MAX_LISTED],
+        "omitted": max(0, listing.total - MAX_LISTED),
+        "read": len(rows),
+        "flag_counts": dict(Counter(flag for row in rows for flag in row["flags"]).most_common(100)),
+        "flagged": {topic: sum(_has(row, marks) for row in rows) for topic, marks in TOLD_BY_FLAG.items()},
         "nested": _nested(content, rows),
     }
+
+
+def _has(row: dict[str, Any], marks: tuple[str, ...]) -> bool:
+    return any(mark in flag for flag in row["flags"] for mark in marks)
+
+
+def _weighed(weight: Weight, sizes: int, size: int, *, is_plain: bool) -> list[str]:
+    """Bombs by their figures, and archives that are nested without end."""
+    notes = []
+    if sizes > HUGE and sizes > 50 * size and not is_plain:  # what is not packed cannot grow: its headers are wrong
+        notes.append(
+            f"its members declare {sizes:,} bytes in all, {sizes // max(size, 1):,} times the archive: {_BOMB}"
+        )
+    elif sizes > SMALL and sizes > MAX_RATIO * size and not is_plain:
+        notes.append(f"{size:,} bytes unpack to {sizes:,}: {_BOMB}")
+    elif weight.levels and weight.size > HUGE and weight.size > 50 * size:
+        more = "" if weight.is_whole else " or more"
+        notes.append(
+            f"with the archives within, {count(weight.levels, 'level')} deep, it declares {weight.size:,} bytes{more}, "
+            f"{weight.size // max(size, 1):,} times the archive: {_BOMB}"
+        )
+    if weight.levels >= MAX_LEVELS:
+        notes.append(f"archives within archives, more than {MAX_LEVELS} levels deep: made to wear out what unpacks it")
+    return notes
 
 
 def _start(content: bytes, member: Member) -> bytes | None:

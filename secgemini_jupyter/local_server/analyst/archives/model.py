@@ -53,6 +53,8 @@ class Listing:
     """How many there are; more than `members` if not all were listed."""
     comment: str = ""
     notes: Sequence[str] = field(default_factory=tuple)
+    is_counted: bool = False
+    """Whether the members' sizes were counted, since no header declares them."""
 
 
 def find(members: Sequence[Member], name: str) -> Member:

@@ -8,6 +8,7 @@ import gzip
 import io
 import lzma
 import tarfile
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,6 +28,11 @@ from secgemini_jupyter.local_server.analyst.tool import ToolFailure
 MAX_STARTS = 400
 START = 2**16
 """Bytes of a member that say what it is."""
+MAX_EMPTY = 4
+"""Reads after the end."""
+MAX_COUNTED = 2**40
+SECONDS = 4.0
+COUNT_SECONDS = 2.0
 BROKEN = (tarfile.TarError, *sniff.BROKEN, RecursionError, MemoryError)
 
 
@@ -47,14 +53,22 @@ class Stream(io.RawIOBase):
                 self.compression = name
                 self._file = kind(fileobj=opened) if kind is gzip.GzipFile else kind(opened)
         self.total = 0
+        self.limit = MAX_STREAM
+        self._deadline = time.monotonic() + SECONDS
+        self._empty = 0
 
     def read(self, size: int | None = -1) -> bytes:
         if size is None or size < 0 or size > MAX_MEMBER:
             raise OSError("a header declares too much")
         data: bytes = self._file.read(size)
         self.total += len(data)
-        if self.total > MAX_STREAM:
-            raise OSError(f"only its first {MAX_STREAM // 2**20} MiB are looked through")
+        self._empty += not data
+        if self._empty > MAX_EMPTY:  # a header may declare terabytes, which would be skipped block by block
+            raise EOFError
+        if self.compression and time.monotonic() > self._deadline:
+            raise OSError(f"only its first {self.total // 2**20} MiB are looked through")
+        if self.total > self.limit:
+            raise OSError(f"only its first {self.limit // 2**20} MiB are looked through")
         return data
 
 
@@ -69,7 +83,7 @@ def list_tar(content: bytes, starts: dict[int, bytes] | None = None) -> Listing:
     notes: list[str] = []
     try:
         for info, start in _infos(stream, 0 if starts is None else MAX_STARTS):
-            members.append(_member(info))
+            members.append(_member(info, None if stream.compression else len(content)))
             if starts is not None and start:
                 starts[info.offset] = start
             if len(members) == MAX_MEMBERS:
@@ -109,18 +123,49 @@ def read_tar(content: bytes, name: str) -> bytes:
     return found
 
 
-def list_packed(content: bytes, kind: str) -> Listing:
-    """A file that is compressed and nothing else: one member, with the name that gzip stores, if any."""
+def list_packed(content: bytes, kind: str, starts: dict[int, bytes] | None = None) -> Listing:
+    """A file that is compressed and nothing else: one member, with the name that gzip stores, if any.
+
+    Args:
+        starts: is filled with its first bytes, under 0.
+    """
     data, is_more = sniff.unpack(content, MAX_MEMBER)
     if data[: len(content)] == content:
         raise ToolFailure(f"The {kind} file is broken: nothing of it can be unpacked.")
-    notes = (f"it unpacks to more than {MAX_MEMBER // 2**20} MiB",) if is_more else ()
+    if starts is not None:
+        starts[0] = data[:START]
+    size, notes = len(data), []
+    is_counted = True
+    if is_more:
+        size, is_end = _counted(content)
+        declared = (
+            int.from_bytes(content[-4:], "little") if kind == "gzip" else 0
+        )  # of the last part, without what is over 4 GiB
+        if not is_end and declared > size:
+            size, is_counted = declared, False
+            notes.append("its size is what its trailer declares")
+        elif not is_end:
+            notes.append(f"it unpacks to more than the {size:,} bytes that were counted")
     modified = None
     if kind == "gzip" and (seconds := int.from_bytes(content[4:8], "little")):
         modified = utc(seconds).removesuffix(" UTC")
     name = gzip_name(content) if kind == "gzip" else ""
-    member = Member(name or "content", len(data), len(content), modified, method=kind, notes=notes)
-    return Listing(kind, [member], 1)
+    member = Member(name or "content", size, len(content), modified, method=kind, notes=tuple(notes))
+    return Listing(kind, [member], 1, is_counted=is_counted)
+
+
+def _counted(content: bytes) -> tuple[int, bool]:
+    """How many bytes come out, as far as some seconds go, and whether that was all."""
+    stream = Stream(content)
+    stream.limit = MAX_COUNTED
+    deadline = time.monotonic() + COUNT_SECONDS
+    try:
+        while time.monotonic() < deadline:
+            if not stream.read(2**20):
+                return stream.total, True
+    except BROKEN:
+        return stream.total, stream.total <= MAX_COUNTED
+    return stream.total, False
 
 
 def read_packed(content: bytes, name: str) -> bytes:
@@ -151,10 +196,17 @@ def _infos(stream: Stream, starts: int) -> Iterator[tuple[tarfile.TarInfo, bytes
             archive.members = []  # type: ignore[attr-defined]  # it would keep every one
 
 
-def _member(info: tarfile.TarInfo) -> Member:
+def _member(info: tarfile.TarInfo, end: int | None) -> Member:
+    """`end`: where the file ends; None if it is packed, so that nobody knows."""
     kind = "folder" if info.isdir() else "link" if info.issym() or info.islnk() else "device"
     kind = "file" if info.isreg() else kind
-    mode = "setuid" if info.mode & 0o4000 and info.isreg() else ""
+    notes = ["setuid"] if info.mode & 0o4000 and info.isreg() else []
+    if kind == "file" and info.issparse():
+        notes.append("a sparse file: most of it may be holes")
+    elif kind == "file" and end is not None and info.offset_data + info.size > end:
+        notes.append(
+            f"its header declares {info.size:,} bytes, the file ends after {max(0, end - info.offset_data):,} of them"
+        )
     return Member(
         info.name,
         info.size,
@@ -162,7 +214,7 @@ def _member(info: tarfile.TarInfo) -> Member:
         utc(info.mtime).removesuffix(" UTC"),
         kind,
         info.linkname if kind == "link" else "",
-        notes=(mode,) if mode else (),
+        notes=tuple(notes),
         start=info.offset,
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from secgemini_jupyter.local_server.analyst.archives.listing import TOLD_BY_FLAG
 from secgemini_jupyter.local_server.analyst.text import Plain, code, count, listed, moment, table
 from secgemini_jupyter.local_server.analyst.tool import Call, FileOrText, Payload, Request, Tool, ToolFailure, Wish
 
@@ -35,10 +36,6 @@ _NAMES = {
     "docx": "Word document (a zip file)", "xlsx": "Excel workbook (a zip file)", "pptx": "PowerPoint presentation (a zip file)",
     "gzip": "gzip file", "bzip2": "bzip2 file", "xz": "xz file", "rar": "RAR archive", "7z": "7z archive", "cab": "cabinet",
 }  # fmt: skip
-_TOLD_BY_FLAG = {"programs": ("a program", "double extension", "it is no "),
-    "suspicious": ("a program", "double extension", "it is no ", "path traversal", "leads out", "like a bomb", "invisible", "many blanks"),
-    "traversal": ("path traversal", "leads out"),
-                 "bomb": ("like a bomb",), "encrypted": ("encrypted",), "links": ("a link",), "duplicates": ("its name occurs",)}  # fmt: skip
 _NONE = {
     "suspicious": "**Nothing stands out** in its members' names, sizes and first bytes",
     "programs": "**No program or script** is in it, by the members' bytes and names",
@@ -123,7 +120,8 @@ def _answer(result: dict[str, Any], wish: Wish) -> str:
         detail = f"of the first {sum(types.values()):,}: {detail}"
     what = (
         f"{code(result['source'])} is a {name} of {count(result['size'], 'byte')} with **{count(result['total'], 'member')}** ({detail or 'empty'}), "
-        f"{count(result['unpacked'], 'byte')} unpacked, as it declares."
+        f"{count(result['unpacked'], 'byte')} unpacked, "
+        f"{'as counted' if result.get('is_counted') else 'as it declares'}."
     )
     leads = [_lead(topic, result) for topic in result["about"]]
     parts = [*dict.fromkeys(each for each in leads if each), what]
@@ -169,7 +167,9 @@ def _findings(result: dict[str, Any]) -> list[str]:
         for flag in row["flags"]:
             if flag not in ("an archive", "a link"):
                 by_flag.setdefault(flag, []).append(path + (f" → {row['target']}" if "leads out" in flag else ""))
-    lines += [f"- {flag}: {listed(paths, 6)}" for flag, paths in list(by_flag.items())[:25]]
+    for flag, paths in list(by_flag.items())[:25]:
+        more = result.get("flag_counts", {}).get(flag, 0) - sum(flag in row["flags"] for row in result["members"])
+        lines.append(f"- {flag}: {_some(paths, len(paths) + max(0, more), 6)}")
     for inner in result["nested"]:
         path = code(" › ".join(inner["path"]))
         if reason := inner.get("unreadable"):
@@ -180,24 +180,71 @@ def _findings(result: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _some(paths: list[str], number: int, limit: int) -> str:
+    """Some of so many."""
+    shown = listed(paths[:limit], limit)
+    return f"{shown} and {number - limit:,} more" if number > limit else shown
+
+
+def _ratio(result: dict[str, Any]) -> str:
+    return f"{result['unpacked_within'] / max(result['size'], 1):,.1f} to 1"
+
+
+def _kind_of_bomb(result: dict[str, Any]) -> str:
+    is_other = result["format"] in ("gzip", "bzip2", "xz") or result["format"].startswith("tar")
+    return "decompression bomb" if is_other else "zip bomb"
+
+
+def _notes(result: dict[str, Any]) -> list[str]:
+    """What is wrong with the whole, and with archives within."""
+    within = [
+        f"in {code(' › '.join(inner['path']))}, {note}"
+        for inner in result["nested"]
+        for note in inner.get("notes") or []
+    ]
+    return [*result["notes"], *within]
+
+
+def _unread(result: dict[str, Any]) -> list[str]:
+    """Archives within that were not looked into."""
+    paths = [" › ".join(inner["path"]) for inner in result["nested"] if inner.get("unreadable")]
+    return [*paths, *(f"{path} (encrypted)" for path, row in _all(result) if row["encrypted"])]
+
+
+def _bomb(result: dict[str, Any]) -> str:
+    notes = [
+        note for note in _notes(result) if any(mark in note for mark in ("overlap", " bomb", "unpack to", "wear out"))
+    ]
+    return (
+        f"**Made like a {_kind_of_bomb(result)}** ({_ratio(result)} in all): {'; '.join(notes[:3])}." if notes else ""
+    )
+
+
 def _lead(topic: str, result: dict[str, Any]) -> str:
     members = result["members"]
-    if marks := _TOLD_BY_FLAG.get(topic):
+    if marks := TOLD_BY_FLAG.get(topic):
         found = [path for path, row in _all(result) if any(mark in flag for flag in row["flags"] for mark in marks)]
-        if topic == "bomb":
-            notes = [note for note in result["notes"] if "overlap" in note or "bomb" in note or "unpack to" in note]
-            ratio = f"{result['unpacked'] / max(result['size'], 1):,.1f} to 1"
-            if found or notes:
-                return (
-                    f"**Made like a zip bomb** ({ratio} in all): "
-                    + "; ".join([*notes, *([listed(found, 5)] if found else [])])
-                    + "."
-                )
-            return f"**Not made like a zip bomb**: it unpacks {ratio} in all, and no members overlap."
-        if not found:
-            more = f", as far as {count(len(members), 'member')} go" if result.get("omitted") else ""
-            return f"{_NONE[topic]}{more}."
-        return f"**{count(len(found), 'member')}**: {listed(found, 12)}."
+        shown = sum(any(mark in flag for flag in row["flags"] for mark in marks) for row in result["members"])
+        number = len(found) + max(0, result.get("flagged", {}).get(topic, 0) - shown)
+        if topic in ("bomb", "suspicious") and (bomb := _bomb(result)):
+            return bomb
+        if topic == "bomb" and found:
+            return f"**Made like a {_kind_of_bomb(result)}** ({_ratio(result)} in all): {_some(found, number, 5)}."
+        part = f", of the first {result['read']:,}" if result["total"] > result.get("read", result["total"]) else ""
+        if found:
+            return f"**{count(number, 'member')}**{part}: {_some(found, number, 12)}."
+        none = (
+            f"**Not made like a {_kind_of_bomb(result)}**: it unpacks {_ratio(result)} in all, and no members overlap"
+            if topic == "bomb"
+            else _NONE[topic]
+        )
+        if topic == "suspicious" and (notes := _notes(result)):
+            return f"**{count(len(notes), 'thing stands', 'things stand')} out** of the archive as a whole: {notes[0]}."
+        if unread := _unread(result):
+            return (
+                f"**Not known**: {listed(unread, 3)} could not be looked into. In the rest: {none.replace('**', '')}."
+            )
+        return f"{none}{part}."
     if topic == "nested":
         paths = [" › ".join(inner["path"]) for inner in result["nested"]]
         return (
