@@ -167,7 +167,7 @@ def test_what_is_broken_is_said_in_a_sentence(content: bytes, problem: str) -> N
         ("what's the key size?", "Its public key is `EC, P-384`"),
         ("fingerprint of ca.pem?", "Its fingerprints are SHA-256 `31ad6648"),
         ("which domains is the cert for?", "It has no subject alternative names"),
-        ("serial number?", "Its serial number is `55556bcf"),
+        ("serial number?", "Its serial number is `055556bcf"),
     ],
 )
 def test_what_is_asked_comes_first(question: str, first: str) -> None:
@@ -231,3 +231,23 @@ def test_a_mutated_certificate_ends_in_a_result_or_one_sentence(name: str) -> No
             continue
         json.dumps(result)
         told(result)
+
+
+def test_one_word_is_that_of_what_is_asked() -> None:
+    words = {
+        "issuer": "`DigiCert Global Root G3`", "key": "`EC, P-384`", "self_signed": "Yes", "weaknesses": "No",
+        "expiry": "current",
+    }  # fmt: skip
+    for focus, word in words.items():
+        assert told(inspected("ecdsa_root.pem", focus), Wish(one_word=True)) == word
+    assert told(inspected("verisign_md2_root.pem", "issuer"), Wish(one_word=True)) == "`VeriSign, Inc.`"
+    (call,) = plan_for(request_of("issuer in one word", [CERT])).calls
+    assert call.arguments["focus"] == ["issuer"]
+
+
+def test_a_question_for_weaknesses_is_answered_with_them_first() -> None:
+    (call,) = plan_for(request_of("anything weak in this cert?", [CERT])).calls
+    text = told(inspected("verisign_md2_root.pem", *call.arguments["focus"]))
+    assert "**Its key is short: 1,024 bits**" in text.split("\n\n")[1]
+    assert "serial number" not in text
+    assert text.count("What is notable") == 1

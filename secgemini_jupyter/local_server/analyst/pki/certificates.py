@@ -146,7 +146,8 @@ def native(value: Any, *path: str | int) -> Any:
 
 
 def _serial(number: int) -> str:
-    return ("-" if number < 0 else "") + f"{abs(number):x}"[:80]
+    digits = f"{abs(number):x}"
+    return ("-" if number < 0 else "") + digits.zfill(len(digits) + len(digits) % 2)[:80]  # in bytes, as it is searched
 
 
 def _time(value: Any) -> str | None:

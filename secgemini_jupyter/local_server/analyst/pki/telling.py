@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,8 @@ One = dict[str, Any]
 def answer(result: One, wish: Wish) -> str:
     found = result["objects"]
     certificates = [each for each in found if each["kind"] == "certificate"]
+    if wish.one_word and certificates and (asked := [name for name in result["focus"] if name in _IN_A_WORD]):
+        return "\n".join(_IN_A_WORD[asked[0]](each) for each in certificates)
     if wish.one_word and certificates:
         return "\n".join(each["status"].replace("not yet valid", "future") for each in certificates)
     if bare := _bare(certificates, wish):
@@ -21,7 +24,7 @@ def answer(result: One, wish: Wish) -> str:
     parts = [_head(result)]
     for number, each in enumerate(found, 1):
         head = f"**{number}.** " if len(found) > 1 else ""
-        focus = [_FOCUS[name](each) for name in result["focus"]] if each["kind"] == "certificate" else []
+        focus = [_FOCUS[name](each) for name in _in_order(result["focus"])] if each["kind"] == "certificate" else []
         if focus and not (wish.is_bare and len(found) == 1):
             parts.append(head + " ".join(focus))
         elif focus:
@@ -30,7 +33,8 @@ def answer(result: One, wish: Wish) -> str:
             parts.append(head + _told(each, is_short=len(found) > 4))
     if result["focus"] and certificates:
         parts[0] = ""
-        parts.append(_findings(certificates[0]) if len(certificates) == 1 else "")
+        is_told = len(certificates) > 1 or "weaknesses" in result["focus"]
+        parts.append("" if is_told else _findings(certificates[0]))
     parts += [_chain(result), _limits(result)]
     return "\n\n".join(filter(None, parts))
 
@@ -218,7 +222,39 @@ _FOCUS: dict[str, Callable[[One], str]] = {
     "usage": _usage,
     "serial": lambda each: f"Its serial number is {code(each['serial'])} (hexadecimal).",
     "self_signed": _self,
+    "weaknesses": lambda each: f"{code(each['subject'], 300)}, {code(each['key'])}: {_findings(each)}",
 }
+
+
+def _in_order(focus: list[str]) -> list[str]:
+    """What is a list comes last."""
+    return sorted(focus, key=lambda name: name == "weaknesses")
+
+
+def _is_weak(each: One) -> bool:
+    """Whether something strong is notable beside its dates."""
+    strong = [finding["text"] for finding in each["findings"] if finding["strong"]]
+    return not all(text.startswith(("It expires", "It has expired", "It is not valid yet")) for text in strong)
+
+
+def _common_name(name: str | None) -> str:
+    """Of a distinguished name the CN, else its organization, else all of it."""
+    parts = dict(part.split("=", 1) for part in re.split(r", (?=[\w.]{1,60}=)", name or "") if "=" in part)
+    return code(parts.get("CN") or parts.get("O") or name or "unknown", 300)
+
+
+_IN_A_WORD: dict[str, Callable[[One], str]] = {
+    "issuer": lambda each: _common_name(each["issuer"]),
+    "subject": lambda each: _common_name(each["subject"]),
+    "names": lambda each: listed((name["value"] for name in each["names"]), 30) if each["names"] else "none",
+    "key": lambda each: code(each["key"] or "unknown"),
+    "signature": lambda each: code(each["signature_algorithm"] or "unknown"),
+    "fingerprint": lambda each: str(each["sha256"]),
+    "serial": lambda each: code(each["serial"]),
+    "self_signed": lambda each: "Yes" if each["same_names"] and each["self_signed"] is not False else "No",
+    "weaknesses": lambda each: "Yes" if _is_weak(each) else "No",
+}
+"""One word of what is asked for; of its dates, the status that stands without it."""
 
 
 def items(result: One) -> list[dict[str, Any]]:

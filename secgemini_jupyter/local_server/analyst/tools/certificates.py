@@ -15,7 +15,7 @@ from secgemini_jupyter.local_server.analyst.pki.certificates import chain, read
 from secgemini_jupyter.local_server.analyst.text import code
 from secgemini_jupyter.local_server.analyst.tool import Attached, Call, FileOrText, Request, Tool, ToolFailure
 
-FOCUSES = tuple("expiry issuer subject names key signature fingerprint usage serial self_signed".split())
+FOCUSES = tuple("expiry issuer subject names key signature fingerprint usage serial self_signed weaknesses".split())
 
 
 class CertificateArguments(FileOrText):
@@ -51,13 +51,16 @@ _FOCUS = {
     "expiry": r"\bexpir\w*|\bvalid(?:ity)?\b|\bhow long\b|\bwhen\b|\bdays?\b|\bstill good\b",
     "issuer": r"\bissuer\b|\bissued by\b|\bwho (?:issued|signed)\b|\bwhich ca\b",
     "subject": r"\bsubject\b|\bwhose\b|\bissued (?:to|for)\b|\bcommon name\b|\bowner\b",
-    "names": r"\bsans?\b|\balternative names?\b|\b(?:which|what) (?:domains?|host ?names?|names?|sites?)\b|\bwildcard",
-    "key": r"\bkey (?:size|length|type|algorithm)\b|\bpublic key\b|\bcurve\b|\bhow many bits\b|\b(?:which|what) key\b",
+    "names": r"^\W*names?\W*$"
+    r"|\bsans?\b|\balternative names?\b|\b(?:which|what) (?:domains?|host ?names?|names?|sites?)\b|\bwildcard",
+    "key": r"(?<!private )\bkey\W*$"
+    r"|\bkey (?:size|length|type|algorithm)\b|\bpublic key\b|\bcurve\b|\bhow many bits\b|\b(?:which|what) key\b",
     "signature": r"\bsignature algorithm|\bsha-?1\b|\bmd5\b|\bhash algorithm|\bsigned with\b",
     "fingerprint": r"\bfingerprints?\b|\bthumbprints?\b",
     "usage": r"\busage\b|\beku\b|\bpurpose\b|\bused for\b|\bis (?:it|this) a ca\b",
     "serial": r"\bserial\b",
     "self_signed": r"\bself-?\s?signed\b",
+    "weaknesses": r"\bweak\w*|\binsecure\b|\bproblems?\b|\bwrong with\b|\bvulnerab\w*",
 }
 _ASKED = (
     r"\bcert(?:ificate)?s?\b|\bx\.?509\b|\bpem\b|\bder\b|\btls\b|\bssl\b|\bcsr\b|\bca\b|\bchain\b"
