@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -63,8 +64,8 @@ WEB: Any = pd.DataFrame(
         "client": CHANCE.choice(SOURCES),
         "user": CHANCE.choice(["-", "-", "alice"]),
         "method": CHANCE.choice(["GET", "POST", "HEAD"]),
-        "uri": CHANCE.choice(PATHS),
-        "status": CHANCE.choice([200, 200, 404, 403, 500, 302]),
+        "uri": (path := CHANCE.choice(PATHS)),
+        "status": CHANCE.choice([200, 200, 404, 403, 500, 302][: 5 if path == "/a.exe" else 6]),
         "size": CHANCE.randrange(100, 50_000),
         "agent": CHANCE.choice(["Mozilla/5.0 (X11)", "curl/8.5.0", "sqlmap/1.8#stable"]),
     }
@@ -79,6 +80,17 @@ SSH: Any = pd.DataFrame(
         "when": f"{when:%b %d %H:%M:%S}",
     }
     for when in times(100)
+)
+
+
+EVENTS: Any = pd.DataFrame(
+    {
+        "action": CHANCE.choice(["dns_query", "process_start", "file_write"]),
+        "severity": CHANCE.randrange(1, 6),
+        "host": CHANCE.choice(["ws1", "ws2", "srv9"]),
+        "kb": CHANCE.randrange(10_000) / 10,
+    }
+    for _ in range(120)
 )
 
 
@@ -103,6 +115,17 @@ FILES = {
         for r in WEB.itertuples()
     ),
     "ssh": "\n".join(_ssh_lines()),
+    "events": "\n".join(
+        json.dumps(
+            {
+                "event": {"action": r.action, "severity": r.severity},
+                "host": {"name": r.host},
+                "process": {"name": "a.exe", "parent": {"name": "b.exe"}},
+                "SizeKB": str(r.kb).replace(".", ","),
+            }
+        )
+        for r in EVENTS.itertuples()
+    ),
 }
 FAILED, SUCCEEDED = LOGINS[LOGINS.outcome == "failure"], LOGINS[LOGINS.outcome == "success"]
 ACCEPTED, REJECTED = SSH[SSH.kind == "Accepted"], SSH[SSH.kind != "Accepted"]
@@ -154,9 +177,38 @@ NUMBERS: list[tuple[str, str, Any]] = [
     ("web", "how many requests by scanners", int(WEB.agent.str.contains("sqlmap").sum())),
     ("web", "how many requests whose uri starts with /a", int(WEB.uri.str.startswith("/a").sum())),
     ("web", "how many requests for passwd?", int(WEB.uri.str.contains("passwd").sum())),
+    (
+        "ssh",
+        "how many failed passwords from 10.0.4.17, and for how many users?",
+        REJECTED[(REJECTED.method == "password") & (REJECTED.source == "10.0.4.17")].user.nunique(),
+    ),
+    ("logins", "how many logins after midnight?", int((LOGINS.ts > "2026-11-29").sum())),
+    (
+        "logins",
+        "how many rows are failures or have more than 80000 bytes",
+        int(((LOGINS.outcome == "failure") | (LOGINS.bytes > 80_000)).sum()),
+    ),
+    ("wall", "how many connections have bytes over 400000", int((WALL.bytes_sent > 400_000).sum())),
+    ("wall", "how many rows with more than 400000 bytes_sent", int((WALL.bytes_sent > 400_000).sum())),
+    ("wall", "median bytes?", float(WALL.bytes_sent.median())),
+    ("wall", "share of denied in percent", round(100 * len(DENIED) / len(WALL), 2)),
+    (
+        "wall",
+        "what percentage of connections from 203.0.113.9 was denied?",
+        round(100 * float((WALL[WALL.src_ip == "203.0.113.9"].action == "DENY").mean()), 2),
+    ),
+    (
+        "wall",
+        "what share of denied connections came from 203.0.113.9?",
+        round(100 * float((DENIED.src_ip == "203.0.113.9").mean()), 2),
+    ),
+    ("wall", "Hi! Could you please tell me how many connections were denied? Thanks", len(DENIED)),
+    ("events", "average severity", float(EVENTS.severity.mean())),
+    ("events", "how many events with severity above 3", int((EVENTS.severity > 3).sum())),
+    ("events", "total SizeKB", float(EVENTS.kb.sum())),
     ("logins", "how many different ips did root fail from", FAILED[FAILED.user == "root"].src_ip.nunique()),
 ]
-GROUPS: list[tuple[str, str, dict[Any, int]]] = [
+GROUPS: list[tuple[str, str, dict[Any, Any]]] = [
     ("web", "top user agents", sizes(WEB, "agent")),
     ("web", "top 5 talkers by bytes", sums(WEB, "client", "size")),
     ("logins", "which user has the most bytes?", sums(LOGINS, "user", "bytes")),
@@ -169,6 +221,17 @@ GROUPS: list[tuple[str, str, dict[Any, int]]] = [
     ("logins", "users whose name starts with a", sizes(LOGINS[LOGINS.user.str.startswith("a")], "user")),
     ("ssh", "which users don't exist", sizes(REJECTED[REJECTED.kind == "Failed invalid"], "user")),
     ("ssh", "who used sudo?", {"helpdesk2": 1}),
+    ("wall", "denied vs allowed per source", sizes(WALL, "src_ip", "action")),
+    ("logins", "who logged in but never failed?", sizes(LOGINS[LOGINS.user == "bob"], "user")),
+    ("logins", "users that never failed", sizes(LOGINS[LOGINS.user == "bob"], "user")),
+    ("web", "which paths got 403 but never 302", {
+        path: int((frame.status == 403).sum()) for path, frame in WEB.groupby("uri")
+        if (frame.status == 403).any() and not (frame.status == 302).any()}),
+    ("web", "who tried sql injection?", sizes(WEB[WEB.uri.str.contains("OR 1=1")], "client")),
+    ("wall", "percentage per protocol", {
+        name: round(100 * n / len(WALL), 2) for name, n in sizes(WALL, "proto").items()}),
+    ("events", "how many dns queries per host", sizes(EVENTS[EVENTS.action == "dns_query"], "host")),
+    ("events", "top hosts by severity 5 events", sizes(EVENTS[EVENTS.severity == 5], "host")),
     ("wall", "top source ips by number of denied connections", sizes(DENIED, "src_ip")),
 ]  # fmt: skip
 
@@ -191,7 +254,11 @@ def test_groups(log: str, question: str, expected: dict[Any, int]) -> None:
 
 @pytest.mark.parametrize(
     ("log", "question", "untold"),
-    [("logins", "which users failed oddly?", "oddly"), ("wall", "which sources are odious?", "odious")],
+    [
+        ("wall", "top 2 dst ports and for each the top source", "for each the top"),
+        ("logins", "which users failed oddly?", "oddly"),
+        ("wall", "which sources are odious?", "odious"),
+    ],
 )
 def test_a_figure_that_leaves_out_a_word_is_not_said_as_the_answer(log: str, question: str, untold: str) -> None:
     answer, told = asked(log, question, Wish(only="rows"))
@@ -221,3 +288,18 @@ def test_what_was_searched_for_an_attack_is_said_and_no_verdict() -> None:
     told = asked("web", "any path traversal?")[1]
     assert "`../` or" in told
     assert "may be harmless" in told
+
+
+def test_a_log_is_not_changed() -> None:
+    answer, told = asked("wall", "drop the table log")
+    assert answer["sql"] is None
+    assert told.startswith("`drop the table log` is not done: a log is only read here")
+
+
+def test_the_host_that_sends_back_is_the_one_that_was_asked() -> None:
+    rows = [("10.0.0.1", "1.1.1.1", 900, 10), ("10.0.0.1", "8.8.8.8", 5, 700), ("10.0.0.2", "8.8.8.8", 5, 1)]
+    names = ("id.orig_h", "id.resp_h", "orig_bytes", "resp_bytes")
+    FILES["conn"] = "\n".join(json.dumps(dict(zip(names, row, strict=True))) for row in rows)
+    answer, _ = asked("conn", "which host sent the most bytes back?")
+    assert answer["rows"][0] == ["8.8.8.8", 2, 701]
+    assert asked("conn", "which host sent the most bytes?")[0]["rows"][0] == ["10.0.0.1", 2, 905]

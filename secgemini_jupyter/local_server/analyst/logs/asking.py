@@ -24,7 +24,8 @@ _STRONG = (
     r"|\bshortest\b|\blargest\b|\bbiggest\b|\bsmallest\b|\bslowest\b|\bhighest\b|\blowest\b|\bfirst\b|\blast\b"
     r"|\blatest\b|\bearliest\b|\boldest\b|\bnewest\b"
     r"|\bmost recent\b|\bbetween .{1,40}\band\b|\b(?:per|by|each|for each|for every|every) (?!_)[\w.]+|\baverage\b"
-    r"|\bmean\b|\bsum\b|\btotal\b|\bmax(?:imum)?\b|\bmin(?:imum)?\b"
+    r"|\bmean\b|\bmedian\b|\bshare of\b|\bpercent(?:age)?\b|\bproportion\b"
+    r"|\bsum\b|\btotal\b|\bmax(?:imum)?\b|\bmin(?:imum)?\b"
     r"|\bdistinct\b|\bunique\b|\b(?:more|less|fewer|longer|larger|greater|bigger|smaller) than\b|\bat least \d"
     r"|\b(?:over|above|under|below) \d|[<>]=? ?\d|\bover time\b"
     r"|\bcontain(?:s|ing)?\b|\bwhen (?:was|were|did|is|has)\b|\bwhat time\b|\bhourly\b|\bdaily\b|\bstatus codes?\b"
@@ -45,6 +46,10 @@ _OTHER = (
     r"|lines)\b"
     r"|\b(?:hash\w*|md5s?|sha\w*)\b.{0,40}\b(?:executables?|programs?|binar(?:y|ies)|downloads?|file|attachment)\b"
 )
+_KNOWLEDGE = (
+    r"^\W*(?:what(?:'?s| is| are)|explain|define) (?:an? )?(?:sql|path|directory|command|code|shell)?[ -]?"
+    r"(?:injections?|traversals?|xss|sqli|log4shell)\W*$"
+)
 SUMMARY = (
     r"\bsummar|\boverview|\bwhat happened|\bodd\b|\bunusual|\banomal|\bstand(?:s|ing)? out|\bstatistics\b|\btriage"
     r"|\banaly[sz]e|\bsuspicious"
@@ -64,26 +69,28 @@ _SPECIFIC = (
     r"\bhow (?:many|much|often)\b|\bnumber of\b|\bcount\b|\btop\b|\bmost\b|\bleast\b|\bfirst\b|\blast\b|\blatest\b"
     r"|\bearliest\b|\bbetween\b|\bper (?!_)|\bfor each\b"
     r"|\b(?:by|each|every) (?:source|ip|host|hour|day|user|minute|address)|\bmore than\b|\bat least\b|\bwhen\b"
-    r"|\bbefore\b|\bsince\b|\buntil\b|\bafter \d|\bbusiest\b|\bdistinct\b|\bunique\b|(?<!\w)\d"
+    r"|\bnever\b|\bbut\b|\bshare\b|\bpercent|\bproportion\b"
+    r"|\bmidnight\b|\bbefore\b|\bsince\b|\buntil\b|\bafter \d|\bbusiest\b|\bdistinct\b|\bunique\b|(?<!\w)\d"
 )
 _NOUNS = frozenset(
     {singular(word) for said, _ in ROLES.values() for phrase in said for word in phrase.split()}
     | {singular(word) for word in ROWS | FAILED | SUCCEEDED | BLOCKED | ERRORS | LOGIN_NOUNS}
     | set("byte traffic data agent get post put delete head options tcp udp icmp dns http https tls ssl ssh smtp "
-    "browser log csv "
+    "browser log csv sudo injection traversal xss sqli scanner log4shell "
           "executable exe nxdomain mb kb gb file download downloaded upload uploaded logged".split())
 ) - {"who"}  # fmt: skip
 
 
 def is_question(request: Request) -> bool:
     """Whether the user asks for rows, counts or values of a log."""
-    if request.asks(_OTHER):
+    if request.asks(_OTHER) or request.asks(_KNOWLEDGE):
         return False
     if request.asks(_STRONG):
         return True
     tokens = tokens_of(request.words)
     named = any(
-        singular(token.low) in _NOUNS or token.kind in ("address", "quoted", "time", "when", "date") for token in tokens
+        singular(token.low) in _NOUNS or token.kind in ("address", "number", "quoted", "time", "when", "date")
+        for token in tokens
     )
     return named and (request.asks(_WEAK) or len(tokens) <= 6) and not _is_summary_alone(request)
 
@@ -99,9 +106,17 @@ LOGINS = (
 )
 
 
+def _asks_for_one_kind(request: Request) -> bool:
+    """Whether only uses of sudo, or only new users, are asked for, of logs whose lines name them."""
+    logs = request.fitting(lambda each: each.is_log)
+    kinds = [request.asks(r"\bsudo\b"), request.asks(r"\b(?:users?|accounts?)\b")]
+    others = request.asks(r"\blog|\bfail|\bssh\b|\bauth|\bsign|\bpassword|\bbrute|\bsucc|\bthen\b|\battack|\bcompromis")
+    return len(logs) > 0 and all(each.kind == "log/syslog" for each in logs) and kinds.count(True) == 1 and not others
+
+
 def is_about_logins_alone(request: Request) -> bool:
     """Whether a prompt about logins asks for all of them: no time, no number, and nobody by name."""
-    if request.asks(_SPECIFIC) or not request.asks(LOGINS):
+    if request.asks(_SPECIFIC) or not request.asks(LOGINS) or _asks_for_one_kind(request):
         return False
     nouns = {singular(word) for said, _ in ROLES.values() for phrase in said for word in phrase.split()}
     known = _LOGIN_WORDS | nouns | {singular(word) for word in FAILED | SUCCEEDED | LOGIN_NOUNS | ROWS} | ENGLISH

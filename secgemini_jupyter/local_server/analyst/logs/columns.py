@@ -13,7 +13,7 @@ from secgemini_jupyter.local_server.analyst.logs.logins import _ABOUT_LOGIN, _FA
 from secgemini_jupyter.local_server.analyst.logs.roles import DURATION, EITHER, RECEIVED, ROLES, SENT
 from secgemini_jupyter.local_server.analyst.logs.sql import quoted
 from secgemini_jupyter.local_server.analyst.logs.times import epoch, time_field
-from secgemini_jupyter.local_server.analyst.logs.words import spellings
+from secgemini_jupyter.local_server.analyst.logs.words import singular, spellings
 
 MAX_VALUES = 400
 SAMPLE = 300
@@ -137,6 +137,25 @@ class Columns:
             for key in spellings(name):
                 if len(key) > 1 or found.get(key, (None, None))[1] is None or key == (name.lower(),):
                     found[key] = (role, name)
+        ends = [name.rpartition(".")[2] for name in self.kinds]
+        for name, end in zip(self.kinds, ends, strict=True):  # "severity" is `event.severity`
+            for key in spellings(end) if "." in name and ends.count(end) == 1 else ():
+                if found.get(key, (None, None))[1] is None:
+                    found[key] = (name, name)
+        return found
+
+    @cached_property
+    def phrased_values(self) -> dict[tuple[str, ...], tuple[str, str]]:
+        """Values of several words in one, `dns_query`, by their words."""
+        found: dict[tuple[str, ...], tuple[str, str]] = {}
+        for row in self.sample:
+            for name, value in row.items():
+                if (
+                    isinstance(value, str)
+                    and len(value) < 60
+                    and re.fullmatch(r"[A-Za-z]+(?:[_-][A-Za-z]+){1,3}", value)
+                ):
+                    found.setdefault(tuple(singular(part) for part in re.split("[_-]", value.lower())), (name, value))
         return found
 
     def first(self, names: Sequence[str]) -> str | None:

@@ -116,6 +116,18 @@ class Comparisons(Scan):
             kind = "duration"
         elif word in ("larger", "bigger", "smaller"):
             kind = "bytes"
+        elif (said := MEASURE_OF.get(self._low(begin - 1))) and self._mention_before(begin) is None:
+            kind = said  # "bytes over 5000"
+            self._use(begin - 1)
+        elif (mention := self._mention_at(at + 1)) and mention.column in self.columns.measured:
+            self._use(mention.at, mention.length)  # "more than 100000 resp_bytes"
+            if self._is_grouped(begin):
+                self.question.having = Having(operator, number, str(mention.column), is_sum=True)
+            else:
+                condition = f"{mention.column} {operator} {number:.15g}"
+                sql = f"{quoted(str(mention.column))} {operator} {number:.15g}"
+                self.question.conditions.append(Condition(sql, condition))
+            return True
         elif (mention := self._mention_before(begin)) and mention.column and self.columns.is_numeric(mention.column):
             self._use(mention.at, mention.length)
             self.question.conditions.append(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from secgemini_jupyter.local_server.analyst.logs import words as w
 from secgemini_jupyter.local_server.analyst.logs.columns import Condition, equals, literal
@@ -160,6 +161,23 @@ class Mentions(Scan):
             sql = f"NOT coalesce({sql}, 0)" if is_out else f"({sql})"
             self.question.conditions.append(Condition(sql, f"{column} is {'not ' if is_out else ''}private"))
             self.question.take(inside | outside)
+
+    def _answers(self) -> None:
+        """What is "sent back" is received by who began; and the one that sends it is the other host."""
+        text = " ".join(token.low for token in self.tokens)
+        if not re.search(
+            r"\b(?:sen[dt]s?|sending|bytes|data|traffic|came|gave|return\w*|repl\w+|respon\w+)\b.*\bback\b"
+            r"|\b(?:replied|responded|answered) (?:with|by)\b",
+            text,
+        ):
+            return
+        measures = self.question.measures
+        if self.columns.measure("received") and (not measures or {*measures} & {"sent", "bytes"}):
+            measures[:] = ["received", *(each for each in measures if each not in ("sent", "bytes"))]
+        for at, mention in enumerate(self.question.mentions):
+            destination = self.columns.role("destination")
+            if mention.role == "host" and destination and mention.column == self.columns.role("source"):
+                self.question.mentions[at] = replace(mention, role="destination", column=destination)
 
     def _executables(self) -> None:
         """Executables are what their MIME type says is one."""

@@ -6,6 +6,7 @@ import calendar
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from secgemini_jupyter.local_server.analyst.logs.columns import Condition, TimeColumn
 from secgemini_jupyter.local_server.analyst.logs.words import NUMBERS, UNITS, Token, singular
@@ -58,6 +59,8 @@ def moment_at(tokens: list[Token], at: int) -> Moment | None:
     if at >= len(tokens) or tokens[at].used:
         return None
     token = tokens[at]
+    if token.kind == "word" and token.low in ("noon", "midday"):
+        return Moment(1, clock="12:00:00", precision=3600)
     try:
         if token.kind == "when":
             return _whole(token.text)
@@ -128,6 +131,8 @@ def take_times(tokens: list[Token], column: TimeColumn | None) -> list[Condition
     found: list[Condition] = []
     if condition := _last_hours(tokens, column):
         found.append(condition)
+    if condition := _midnight(tokens, column):
+        found.append(condition)
     at = 0
     while at < len(tokens):
         first = moment_at(tokens, at)
@@ -155,6 +160,20 @@ def take_times(tokens: list[Token], column: TimeColumn | None) -> list[Condition
                 tokens[at - 1].used = True
         at = end
     return found
+
+
+def _midnight(tokens: list[Token], column: TimeColumn) -> Condition | None:
+    """Before or after the first midnight in the log: a time of day is always after one."""
+    if column.epoch is None:
+        return None
+    for before, token in pairwise(tokens):
+        if token.low == "midnight" and not token.used and before.low in _AFTER | _BEFORE:
+            before.used = token.used = True
+            day = f"CAST(({column.epoch}) / 86400 AS INTEGER)"
+            operator, word = (">", "after") if before.low in _AFTER else ("=", "before")
+            sql = f"{day} {operator} (SELECT min({day}) FROM log)"  # noqa: S608
+            return Condition(sql, f"{word} the first midnight in the log ({_zone(column)})")
+    return None
 
 
 def _bare_hour(tokens: list[Token], at: int) -> Moment | None:

@@ -47,7 +47,9 @@ class Outcomes(Scan):
         not_login = any(token.low in w.LOGIN_NOUNS and self._is_negated(at) for at, token in enumerate(self.tokens))
         if of_login:
             question.take(w.LOGIN_NOUNS | _LOGGED)
-        if failed and succeeded:
+        never = r"\b(?:but|and|yet)\b.{0,12}\bnever\b|\bnever\b.{0,40}\b(?:but|and|yet)\b"
+        then = r"\bfailed\b(?! to\b).*\b(?:and|then|but|before)\b.*\blogged[ -]?(?:in|on)\b"
+        if failed and (succeeded or (past and re.search(rf"{never}|{then}", text))):
             question.both_outcomes = columns.outcome("failure", of_login=bool(of_login)) is not None
             if question.both_outcomes:
                 question.take(w.FAILED | w.SUCCEEDED)

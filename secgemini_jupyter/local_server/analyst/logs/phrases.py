@@ -9,6 +9,7 @@ from secgemini_jupyter.local_server.analyst.logs import words as w
 from secgemini_jupyter.local_server.analyst.logs.columns import Condition, equals, literal
 from secgemini_jupyter.local_server.analyst.logs.scan import Scan
 from secgemini_jupyter.local_server.analyst.logs.sql import quoted
+from secgemini_jupyter.local_server.analyst.logs.words import singular
 
 _SEARCHED = ("message", "URI", "user agent", "reason", "query", "file name", "referrer")
 _ATTACKED = ("URI", "message", "user agent", "referrer", "query")
@@ -60,6 +61,7 @@ class Phrases(Scan):
         self._attacks()
         if self.columns.has("login_kind"):
             self._kinds()
+        self._phrased_values()
         self._passwords()
         self._beginnings()
 
@@ -97,6 +99,23 @@ class Phrases(Scan):
                 self.question.conditions.append(self._holding_one_of(names, patterns, is_not=self._is_negated(at)))
                 self.question.notes = [_NO_VERDICT]
                 self.question.take(_ATTEMPTS)
+
+    def _phrased_values(self) -> None:
+        """ "dns queries": rows whose action is `dns_query`."""
+        known = self.columns.phrased_values
+        for length in (4, 3, 2):
+            for at in range(len(self.tokens) - length + 1):
+                part = self.tokens[at : at + length]
+                key = tuple(singular(token.low) for token in part)
+                if key not in known or any(token.used or token.kind != "word" for token in part):
+                    continue
+                if (self.columns.phrases.get(key) or ("", None))[1]:
+                    continue  # it is a column's name
+                column, value = known[key]
+                is_not = self._is_negated(at)
+                self._use(at, length)
+                sql, told = equals(column, [value]), f"{column} is {'not' if is_not else ''}".strip()
+                self.question.conditions.append(Condition(f"NOT coalesce({sql}, 0)" if is_not else sql, told, (value,)))
 
     def _holding_one_of(self, names: Sequence[str], texts: Sequence[str], *, is_not: bool = False) -> Condition:
         found = " OR ".join(
@@ -167,6 +186,19 @@ class Phrases(Scan):
             if self._low(mention.at - 1) in _WITHIN:
                 self._use(mention.at, mention.length)
 
+    def _alternatives(self, fixed: int) -> None:
+        """ "failures or more than 5 MB": two conditions, one of which is enough; more are not understood."""
+        free = [token for token in self.tokens if token.low == "or" and not token.used]
+        conditions = self.question.conditions
+        chosen = conditions[fixed:]
+        if not free or len({each.told for each in chosen}) < 2:
+            return
+        if len(free) == 1 and len(chosen) == 2:
+            told = " or ".join(f"{each.told} {' or '.join(each.values)}".strip() for each in chosen)
+            conditions[fixed:] = [Condition(" OR ".join(f"({each.sql})" for each in chosen), told)]
+        else:
+            self.question.unread.append("or")
+
     def _words(self) -> None:
         """Words that are nothing else, where the log's texts hold them."""
         free = [
@@ -191,4 +223,4 @@ class Phrases(Scan):
 
 
 def _forms(word: str) -> list[str]:
-    return list(dict.fromkeys([word, w.singular(word)]))
+    return list(dict.fromkeys([word, singular(word)]))

@@ -37,7 +37,7 @@ _TOLERANT = sorted(
 
 def _mend(tokens: list[Token], columns: Columns) -> list[tuple[str, str]]:
     """Words that are nothing as they are written, and are nearly one of the grammar: "failled"."""
-    known = w.ENGLISH | set(MEASURE_OF) | set(w.AGGREGATES) | set(w.BUCKETS) | {*_TOLERANT}
+    known = w.ENGLISH | set(MEASURE_OF) | set(w.AGGREGATES) | set(w.BUCKETS) | {*_TOLERANT} | {"median"}
     found = []
     for token in tokens:
         low = singular(token.low)
@@ -63,6 +63,7 @@ class _Reader(Comparisons, Mentions, Outcomes, Phrases):
         question = self.question
         self._buckets()
         question.conditions += take_times(self.tokens, self.columns.time)
+        times = len(question.conditions)
         question.said = {token.low for token in self.tokens if token.kind == "word" and not token.used}
         self._limit()
         self._phrases()
@@ -72,6 +73,7 @@ class _Reader(Comparisons, Mentions, Outcomes, Phrases):
         self._internal()
         self._executables()
         self._outcomes()
+        self._alternatives(times)
         for token in self.tokens:
             if (
                 not token.used
@@ -81,6 +83,7 @@ class _Reader(Comparisons, Mentions, Outcomes, Phrases):
             ):
                 question.measures.append(kind)
                 token.used = True
+        self._answers()
         question.take(
             w.ROWS
             | {"query", "queries"}

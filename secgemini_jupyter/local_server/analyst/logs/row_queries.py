@@ -48,6 +48,8 @@ class Query:
     """Whether the most or the least was asked for."""
     filled: list[str] = field(default_factory=list)
     """That the columns which are grouped by hold something, in SQL."""
+    share: Condition | None = None
+    """What the rows are of which the share is told."""
     is_one: bool = False
     """Whether one is asked for: "which host …", not "top hosts"."""
 
@@ -164,7 +166,7 @@ class RowsWriter:
             return None
         measure = self.columns.measure(kind) if kind else None
         if kind and measure is None:
-            q.missing.append(kind)
+            q.missing.append("duration" if kind == "duration" else "size")
         if measure is None:
             return None
         q.take(w.LONG | w.SHORT | w.LARGE | w.SMALL)

@@ -40,6 +40,8 @@ class Having:
     number: float
     of: str = ""
     """`bytes`, `sent`, …, or the column whose different values are counted; empty: rows."""
+    is_sum: bool = False
+    """Whether the values of the column are added up instead."""
 
 
 @dataclass
@@ -61,6 +63,8 @@ class Question:
     is_login: bool = False
     """Whether it is said that logins are meant."""
     notes: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+    """Phrases of known words that could not be understood all the same."""
     missing: list[str] = field(default_factory=list)
     """What is said of things for which the log has no column."""
     said: set[str] = field(default_factory=set)
@@ -68,7 +72,7 @@ class Question:
 
     @property
     def unused(self) -> list[str]:
-        return [
+        return [*self.unread] + [
             t.text
             for t in self.tokens
             if not t.used
@@ -144,6 +148,12 @@ class Scan:
         while self._low(before) in _BETWEEN and at - before < 4:
             before -= 1
         if self._low(before) in w.NOT:
+            self._use(before)
+            return True
+        before = at - 1
+        while before > at - 5 and self._low(before) in w.ENGLISH and self._low(before) not in ("never", "but", "and"):
+            before -= 1  # "never logged in from"
+        if self._low(before) == "never":
             self._use(before)
             return True
         return False

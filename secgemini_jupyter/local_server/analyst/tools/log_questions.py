@@ -11,6 +11,7 @@ from typing import Any
 from secgemini_jupyter.local_server.analyst.logs.asking import is_about_logins_alone, is_question
 from secgemini_jupyter.local_server.analyst.logs.columns import Columns, Condition
 from secgemini_jupyter.local_server.analyst.logs.loaded import epoch_of, load_log
+from secgemini_jupyter.local_server.analyst.logs.parts import parts_of, writes
 from secgemini_jupyter.local_server.analyst.logs.queries import query_for
 from secgemini_jupyter.local_server.analyst.logs.question import read_question
 from secgemini_jupyter.local_server.analyst.logs.row_queries import MAX_ROWS, Query
@@ -31,7 +32,6 @@ from secgemini_jupyter.local_server.analyst.tool import (
 from secgemini_jupyter.local_server.analyst.tools.log_queries import authorize, json_value, own_query
 from secgemini_jupyter.local_server.analyst.wishes import clipped
 
-MAX_QUESTIONS = 4
 SHOWN = 20
 
 
@@ -70,21 +70,15 @@ def log_question(arguments: QuestionArguments, files: Mapping[str, bytes]) -> di
     }
 
 
-def parts_of(question: str) -> list[str]:
-    """A prompt's questions, one by one."""
-    parts = re.split(
-        r"[?!]+\s|[?!]+$|;|\n|(?<=[a-z0-9])\.\s+(?=[A-Z])"
-        r"|,?\s+and\s+(?=(?:who|which|what|how many|how much|when|where|show|list)\b)"
-        r"|,\s*(?=(?:who|which|what|when|where)\b)",
-        question,
-    )
-    return [part.strip() for part in parts if re.search(r"\w\W+\w|\w{3}", part)][:MAX_QUESTIONS]
-
-
 def _answers(text: str, db: sqlite3.Connection, columns: Columns, started: float) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     inherited: Sequence[Condition] = ()
     for part in parts_of(text):
+        if writes(part):
+            found.append(
+                {"question": part[:300], "read_as": [], "unused": [], "missing": [], "sql": None, "writes": True}
+            )
+            continue
         question = read_question(part, columns)
         query = query_for(question, columns, inherited if not question.conditions and found else ())
         inherited = question.conditions or inherited
@@ -124,6 +118,7 @@ def _answer_of(part: str, question: Question, query: Query | None, db: sqlite3.C
         "limit": query.limit,
         "is_ranked": query.is_ranked,
         "is_one": query.is_one,
+        "share": [query.share.told, list(query.share.values)[:12]] if query.share else None,
         "conditions": [[each.told, list(each.values)[:12]] for each in query.conditions],
         "notes": query.notes,
         "columns": columns,
@@ -171,7 +166,7 @@ def _plan(request: Request) -> list[Call]:
 
 def _then(_request: Request, call: Call, result: dict[str, Any]) -> list[Call]:
     """What could not be read as a question is answered by a summary, which says at least what the log holds."""
-    if any(each["sql"] for each in result["answers"]):
+    if any(each["sql"] or each.get("writes") for each in result["answers"]):
         return []
     args = {name: value for name, value in call.arguments.items() if name in ("file", "table", "text", "member")}
     return [Call("log_summary", args, f"count what {subject(args)} holds")]
@@ -199,6 +194,8 @@ def _covering(time: dict[str, Any]) -> str:
 
 
 def _one(answer: dict[str, Any], result: dict[str, Any], wish: Wish) -> str:
+    if answer.get("writes"):
+        return f"{code(answer['question'], 200)} is not done: a log is only read here, never changed."
     unused = "".join(f"{code(written)} was read as {code(read)}. " for written, read in answer["read_as"])
     if answer["missing"]:
         unused += f"The log has no column for {listed(answer['missing'])}. "
@@ -259,13 +256,18 @@ _OURS = frozenset({"a field contains", "no field contains"})
 
 
 def _conditions(answer: dict[str, Any]) -> str:
+    told = _told(answer["conditions"])
+    return f" where {' and '.join(told)}" if told else ""
+
+
+def _told(conditions: Sequence[Sequence[Any]]) -> list[str]:
     told = []
-    for words, values in answer["conditions"]:
+    for words, values in conditions:
         # A column's name is the log's: a code span, as any value.
         match = _TOLD.fullmatch(words)
         name = f"{code(match[1], 100)} {match[2]}" if match else words if words in _OURS else code(words, 200)
         told.append(f"{name} {' or '.join(code(value, 100) for value in values)}".strip())
-    return f" where {' and '.join(told)}" if told else ""
+    return told
 
 
 def _lead(answer: dict[str, Any], result: dict[str, Any]) -> str:
@@ -273,12 +275,20 @@ def _lead(answer: dict[str, Any], result: dict[str, Any]) -> str:
     what = answer["what"]
     for name in answer["names"] if answer["shape"] == "number" else ():
         what = what.replace("{}", code(name, 60), 1)
+    if answer["share"]:
+        percent, number, of = rows[0]
+        share = f"{percent or 0:g} %"
+        base = f" of those{_conditions(answer)}" if answer["conditions"] else ""
+        return f"**{share}** ({number or 0:,} of {of:,} rows){base}: where {_told([answer['share']])[0]}."
     if answer["shape"] == "number":
         value = rows[0][0] if rows else None
         told = "none" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
         noun = ("row" if value == 1 else "rows") if what == "rows" else what
         of = "" if what == "rows" else f", over {count(matched, 'row')}"
         return f"**{told}** {noun}{_conditions(answer)}{of}."
+    if not rows and " HAVING " in answer["sql"]:
+        names = ", ".join(code(name, 60) for name in answer["names"])
+        return f"**No {names}** is such{_conditions(answer)} ({result['loaded_rows']:,} rows searched)."
     if not rows:
         return f"**No row** {_conditions(answer).strip() or 'matches'} ({result['loaded_rows']:,} searched)."
     if answer["shape"] == "rows":
