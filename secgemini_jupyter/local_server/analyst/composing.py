@@ -155,10 +155,19 @@ def payloads(request: Request, outcomes: Sequence[Outcome], text: str = "") -> l
 
 
 def _is_told(payload: Payload, text: str) -> bool:
-    rows = payload.content.get("rows") if isinstance(payload.content, dict) else None
+    """Whether the text holds all that would be shown: a column of one value alone, or a star of few, tells no more."""
+    content = payload.content if isinstance(payload.content, dict) else {}
+    if payload.mime_type == "sec-gemini/graph":
+        nodes, edges = content.get("nodes") or [], content.get("edges") or []
+        is_star = edges and any(len({each.get(end) for each in edges}) == 1 for end in ("source", "target"))
+        is_one_relation = len({each.get("label") for each in edges}) == 1
+        return bool(is_star and is_one_relation) and all(str(each.get("label")) in text for each in nodes)
+    rows = content.get("rows")
     if payload.mime_type != "sec-gemini/table" or not isinstance(rows, list) or len(rows) > MAX_IN_TEXT:
         return False
-    return all(_cell(value) in text for row in rows if isinstance(row, list) for value in row)
+    columns = list(zip(*(row for row in rows if isinstance(row, list)), strict=False))
+    telling = [column for column in columns if len(rows) == 1 or len({*map(_cell, column)}) > 1]
+    return all(_cell(value) in text for column in telling for value in column)
 
 
 def _cell(value: Any) -> str:

@@ -65,6 +65,11 @@ def rest(request: Request, calls: Sequence[Call]) -> list[Call]:
     left = [each for each in request.attachments if each.name not in covered]
     if not calls or None in covered or not left or request.named() or not request.asks(_ALL):
         return []
+    if not request.asks(_GENERIC):  # "the IPs in all files": no first look, but the same of each
+        if not request.asks(r"\b(?:ips?|ip addresses|urls?|domains?|iocs?|indicators?)\b"):
+            return []
+        extra = {"types": ["ipv4", "ipv6"]} if request.asks(r"\bips?\b") else {}
+        return [Call("extract_iocs", {"file": e.name} | extra, f"find indicators in {code(e.name)}") for e in left]
     return list(_calls(replace(request, attachments=left, table=None)))
 
 

@@ -4,58 +4,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from secgemini_jupyter.local_server.analyst import composing
-from secgemini_jupyter.local_server.analyst.earlier import MAX_RECALLED, RECALL, Past, tool_named
+from secgemini_jupyter.local_server.analyst.acting import act
+from secgemini_jupyter.local_server.analyst.earlier import Past, tool_named
 from secgemini_jupyter.local_server.analyst.intents import Intent, read_act, read_intent
 from secgemini_jupyter.local_server.analyst.listing import (
     Item,
     as_table,
     described,
     in_form,
-    is_shape,
     main_value,
     picked,
 )
-from secgemini_jupyter.local_server.analyst.planner import Plan, make_plan, specific_calls
+from secgemini_jupyter.local_server.analyst.planner import Plan, specific_calls
 from secgemini_jupyter.local_server.analyst.planner import why as planned
 from secgemini_jupyter.local_server.analyst.prompts import request_of
+from secgemini_jupyter.local_server.analyst.recalled import FollowUp, recall
 from secgemini_jupyter.local_server.analyst.taking import by_words, mentions, of_kind, told_items
 from secgemini_jupyter.local_server.analyst.text import code, count
-from secgemini_jupyter.local_server.analyst.tool import Call, Request
+from secgemini_jupyter.local_server.analyst.tool import Request
 from secgemini_jupyter.local_server.analyst.wishes import Wish, part
 
-MAX_VALUES = 200
-"""Values of an earlier answer that a tool is given at once."""
 _VERDICT = r"\b(?:malicious|bad|safe|dangerous|benign|clean|evil|harmful|suspicious|legit\w*|phish\w*|malware)\b"
-_NO_SUBJECTS = ("file", "table", "text", "sql", "of", "asked")
 _NAMES = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth", -1: "last"}
-
-
-@dataclass(frozen=True)
-class Recalled:
-    """An answer out of an earlier one: the step that the turn shows, and what is said."""
-
-    call: Call
-    result: dict[str, Any]
-    text: str
-
-
-@dataclass(frozen=True)
-class FollowUp:
-    """What to do: run `calls` of `request`, or say what was recalled.
-
-    Attributes:
-        lead: which earlier answer it is about, before what the calls give.
-    """
-
-    why: str
-    request: Request
-    calls: Sequence[Call] = ()
-    lead: str = ""
-    recalled: Recalled | None = None
 
 
 def intent_of(request: Request, plan: Plan) -> Intent | None:
@@ -80,11 +54,32 @@ def follow(request: Request, intent: Intent, past: Sequence[Past]) -> FollowUp |
     for way in filter(None, (intent, read_act(request.prompt) if intent.kind != "act" else None)):
         for each in past:
             if found := _HOW[way.kind](request, way, each, past):
-                return found
+                return _of_an_earlier_one(request, found, each, past)
     if intent.kind == "select" and intent.first > 0 and past and (items := past[0].items):
         told = f"There is no {_NAMES.get(intent.first) or f'{intent.first}.'} one: {past[0].name} listed "
-        return _recall(request, past[0], f"{intent.first}", items, f"{told}{count(len(items), 'item')}.")
+        return recall(request, past[0], f"{intent.first}", items, f"{told}{count(len(items), 'item')}.")
     return None
+
+
+def _of_an_earlier_one(request: Request, found: FollowUp, each: Past, past: Sequence[Past]) -> FollowUp:
+    """What was taken of an answer before the last one says so: who asks means the last."""
+    newer = past[: list(past).index(each)]
+    if found.recalled is None or all(_root(other) == _root(each) for other in newer):
+        return found
+    if (
+        request.wish.as_json
+        or request.wish.as_csv
+        or found.recalled.text.startswith((each.name, each.name.capitalize()))
+    ):
+        return found
+    told = f"Nothing of that is in {newer[0].name}; this is of {each.name}:"
+    return replace(found, recalled=replace(found.recalled, text=f"{told}\n\n{found.recalled.text}"))
+
+
+def _root(past: Past) -> str:
+    """The prompt that tools answered."""
+    result = past.outcomes[0].result if past.is_recollection else None
+    return str((result or {}).get("of") or past.prompt[:400])
 
 
 _IT = re.compile(r"\b(?:it|its|they|their|them|that|this)\b", re.IGNORECASE)
@@ -144,11 +139,11 @@ def _form(request: Request, _intent: Intent, past: Past, _all: Sequence[Past]) -
             single = len(values) == 1 and not (wish.as_json or wish.as_csv or wish.as_table or wish.as_list)
             kept = [{"value": value} for value in values]
             shown = code(values[0], 2_000) if single else text
-            return _recall(request, past, f"only {words}", kept, shown, part_=words)
+            return recall(request, past, f"only {words}", kept, shown, part_=words)
         kept = by_words(past.items, words) or []
         if not kept:
             return None
-        return _recall(request, past, f"only {words}", kept, told_items(kept, wish), part_=words)
+        return recall(request, past, f"only {words}", kept, told_items(kept, wish), part_=words)
     if wish.as_table or wish.as_csv or wish.as_list or past.is_recollection:
         text = in_form(past.items, (), json=wish.as_json, csv_=wish.as_csv, table_=wish.as_table)
         if past.is_recollection and not (wish.as_json or wish.as_csv or wish.as_table):
@@ -156,10 +151,10 @@ def _form(request: Request, _intent: Intent, past: Past, _all: Sequence[Past]) -
         if not wish.is_bare:
             form = "as a table" if wish.as_table else "as a list"
             text = f"{past.name[0].upper()}{past.name[1:]}, {form}:\n\n{text}"
-        return _recall(request, past, "in another form", past.items, text)
+        return recall(request, past, "in another form", past.items, text)
     text = composing.compose(request, past.outcomes)
     lead = "" if wish.is_bare else f"{past.name[0].upper()}{past.name[1:]}, again:\n\n"
-    return _recall(request, past, "in another form", past.items, lead + text)
+    return recall(request, past, "in another form", past.items, lead + text)
 
 
 def _why(request: Request, _intent: Intent, past: Past, _all: Sequence[Past]) -> FollowUp | None:
@@ -177,7 +172,7 @@ def _why(request: Request, _intent: Intent, past: Past, _all: Sequence[Past]) ->
         + "\n\nThe tools follow fixed rules, offline: no model wrote it, and nothing in it is guessed. What it "
         "said, in full:\n\n" + "\n\n".join(composing.first_sentence(told) for told in past.answer(Wish()))
     )
-    return _recall(request, past, "why", past.items, text)
+    return recall(request, past, "why", past.items, text)
 
 
 def _more(request: Request, _intent: Intent, past: Past, _all: Sequence[Past]) -> FollowUp | None:
@@ -185,7 +180,7 @@ def _more(request: Request, _intent: Intent, past: Past, _all: Sequence[Past]) -
     if not items:
         return None
     shown = described(items[0]) if len(items) == 1 else as_table(items)
-    return _recall(
+    return recall(
         request, past, "all of it", items, f"All that {past.name} listed ({count(len(items), 'item')}):\n\n{shown}"
     )
 
@@ -205,7 +200,7 @@ def _count(request: Request, intent: Intent, past: Past, _all: Sequence[Past]) -
         told = f"**{len(kept):,}** of {len(items):,} in {past.name}: {kind}."
     else:
         kept, told = items, f"**{len(items):,}** in {past.name}."
-    return _recall(request, past, "how many", kept, f"{len(kept)}" if request.wish.is_bare else told)
+    return recall(request, past, "how many", kept, f"{len(kept)}" if request.wish.is_bare else told)
 
 
 def _filter(request: Request, intent: Intent, past: Past, _all: Sequence[Past]) -> FollowUp | None:
@@ -216,10 +211,10 @@ def _filter(request: Request, intent: Intent, past: Past, _all: Sequence[Past]) 
     word = f"{'not ' if intent.negated else ''}{intent.word}"
     told = f"**{len(kept):,} of {len(items):,}** in {past.name} {'is' if len(kept) == 1 else 'are'} {word}"
     if not kept:
-        return _recall(request, past, word, kept, f"None of the {len(items):,} in {past.name} is {word}.")
+        return recall(request, past, word, kept, f"None of the {len(items):,} in {past.name} is {word}.")
     shown = told_items(kept, request.wish)
     text = shown if request.wish.is_bare else f"{told}:\n\n{shown}"
-    return _recall(request, past, word, kept, text, part_=word)
+    return recall(request, past, word, kept, text, part_=word)
 
 
 def _select(request: Request, intent: Intent, past: Past, all_: Sequence[Past]) -> FollowUp | None:
@@ -233,7 +228,7 @@ def _select(request: Request, intent: Intent, past: Past, all_: Sequence[Past]) 
     kept = kept[: intent.number]
     if not kept and past.is_recollection and not past.is_selection:
         told = f"There is no {_NAMES.get(first) or f'{first}.'} one: {past.name} has {count(len(items), 'item')}."
-        return _recall(request, past, f"{first}", items, told)
+        return recall(request, past, f"{first}", items, told)
     if not kept or (len(items) < 2 and (past.is_recollection or first > 1)):
         return None
     if len(kept) > 1 or intent.number > 1:
@@ -247,7 +242,25 @@ def _select(request: Request, intent: Intent, past: Past, all_: Sequence[Past]) 
             shown = told_items(kept, request.wish)
     text = shown if request.wish.is_bare else f"{told}\n\n{shown}".strip()
     position = len(items) if first == -1 else first
-    return _recall(request, past, f"{first}", kept, text, position=position)
+    return recall(request, past, f"{first}", kept, text, position=position)
+
+
+def _extreme(request: Request, intent: Intent, past: Past, _all: Sequence[Past]) -> FollowUp | None:
+    """ "The most common one?": of what was listed with a number."""
+    rated = [(value, item) for item in past.items if (value := _measure(item)) is not None]
+    if len(rated) < 2 or past.is_selection:
+        return None
+    least = bool(re.match(r"least|fewest|lowest|smallest|rarest|bottom", intent.word, re.IGNORECASE))
+    value, item = (min if least else max)(rated, key=lambda pair: pair[0])
+    name = code(main_value(item), 2_000)
+    text = name if request.wish.is_bare else f"The {intent.word} in {past.name}: **{name}** ({value:,})."
+    return recall(request, past, intent.word, [item], text, part_=intent.word)
+
+
+def _measure(item: Item) -> int | float | None:
+    """The last number of an item: of a group what was counted or summed."""
+    found = [v for v in item.values() if isinstance(v, int | float) and not isinstance(v, bool)]
+    return found[-1] if found else None
 
 
 def _swap(request: Request, intent: Intent, past: Past, _all: Sequence[Past]) -> FollowUp | None:
@@ -281,47 +294,7 @@ def _swap(request: Request, intent: Intent, past: Past, _all: Sequence[Past]) ->
         return None
     told = f"{count(len(kept), 'item')} in {past.name} with {code(value)}:\n\n"
     shown = described(kept[0]) if len(kept) == 1 else as_table(kept)
-    return _recall(request, past, f"with {value}", kept, told + shown, part_=value)
-
-
-def _act(request: Request, intent: Intent, past: Past, _all: Sequence[Past]) -> FollowUp | None:
-    """A tool on what was listed: the values are shown to it, as pasted text would be, and said in no prompt."""
-    items, _ = of_kind(past.items, intent.word)
-    first = intent.first
-    kept = items[first:] if first < 0 else items[first - 1 :]
-    values = list(dict.fromkeys(main_value(item) for item in kept[: min(intent.number, MAX_VALUES)]))
-    lead = f"On {past.name}:"
-    why = f"It is about {past.name}."
-    for prompt, shown, files in _ways(request.prompt, intent, past, values):
-        attached = [each for each in request.attachments if each.name in files]
-        asked = replace(request_of(prompt, attached), table=None, wish=request.wish)
-        if shown:
-            asked = replace(asked, prompt=f"{request.prompt}\n\n{shown}", instruction=request.prompt, pasted=shown)
-        if calls := specific_calls(asked) or (list(make_plan(asked).calls) if files else []):
-            return FollowUp(f"{why} {planned(calls)}", asked, calls, lead)
-    return None
-
-
-def _ways(prompt: str, intent: Intent, past: Past, values: Sequence[str]) -> list[tuple[str, str, list[str]]]:
-    """How the values can be put to a tool: a prompt, text that is shown with it, files that are meant."""
-    ways: list[tuple[str, str, list[str]]] = []
-    if intent.number > 1 and not intent.is_sure:  # "it": the thing that was looked at, not what was listed
-        texts = [str(o.result["text"]) for o in past.outcomes if o.result and isinstance(o.result.get("text"), str)]
-        ways += [("", text, []) for text in texts[:1] if text]
-        ways += [(f"{prompt} ({name})", "", [name]) for name in past.files[:1]]
-        named = [v for o in past.outcomes for k, v in o.call.arguments.items() if k not in _NO_SUBJECTS and _is_name(v)]
-        ways += [(prompt.replace(intent.phrase, value, 1), "", []) for value in named[:1]]
-        values = values if len(values) == 1 else ()
-    if len(values) == 1 and is_shape(values[0], "id", "ip", "url", "domain", "email"):
-        ways.append((prompt.replace(intent.phrase, values[0], 1), "", []))
-    if values:
-        ways.append(("", "\n".join(values), []))
-    return ways
-
-
-def _is_name(value: object) -> bool:
-    """An id or a name that a call was given, of which nothing in a prompt can be taken for another wish."""
-    return isinstance(value, str) and (is_shape(value, "id", "ip", "url", "domain") or value.istitle())
+    return recall(request, past, f"with {value}", kept, told + shown, part_=value)
 
 
 _HOW: dict[str, Callable[[Request, Intent, Past, Sequence[Past]], FollowUp | None]] = {
@@ -332,34 +305,9 @@ _HOW: dict[str, Callable[[Request, Intent, Past, Sequence[Past]], FollowUp | Non
     "filter": _filter,
     "select": _select,
     "swap": _swap,
-    "act": _act,
+    "extreme": _extreme,
+    "act": act,
 }
-
-
-def _recall(
-    request: Request, past: Past, asked: str, items: Sequence[Item], text: str, *, position: int = 0, part_: str = ""
-) -> FollowUp:
-    """
-    Args:
-        position: place of the items in the earlier answer.
-        part_: what the items have in common, which tells them from all of that answer.
-    """
-    result: dict[str, Any] = {"of": past.prompt[:400], "total": len(past.items), "items": list(items[:MAX_RECALLED])}
-    before = past.outcomes[0].result if past.is_recollection else None
-    if before:
-        result["of"] = before.get("of", result["of"])
-        part_ = part_ or str(before.get("part") or "")
-    if part_:
-        result["part"] = part_
-    if position:
-        result["position"] = position
-    if used := [s for o in past.outcomes for s in (o.result or {}).get("sources") or () if isinstance(s, dict)]:
-        result["sources"] = used
-        told = composing.data_used(past.outcomes)
-        text = text if request.wish.is_bare or not told or told in text else f"{text}\n\n{told}"
-    call = Call(RECALL.name, {"of": result["of"], "asked": asked}, "")
-    why = f"It goes on from {past.name}: I take it from that answer, and run no tool anew."
-    return FollowUp(why, request, recalled=Recalled(call, result, text))
 
 
 def _after(all_: Sequence[Past], past: Past) -> int:

@@ -9,7 +9,7 @@ from typing import Literal
 from secgemini_jupyter.local_server.analyst.prompts import is_only_a_wish
 from secgemini_jupyter.local_server.analyst.wishes import wish_of
 
-Kind = Literal["form", "why", "more", "count", "filter", "select", "swap", "act"]
+Kind = Literal["form", "why", "more", "count", "filter", "select", "swap", "extreme", "act"]
 MAX_LENGTH = 300
 
 _ORDINALS = {
@@ -111,6 +111,12 @@ _SINGULAR = re.compile(
 )
 _EXACT_SELECT = re.compile(rf"{_LEAD}{_ASK}{_SELECT}", re.IGNORECASE)
 _INNER_SELECT = re.compile(rf"\bthe\s+{_SELECT.removeprefix(f'(?:{_ARTICLE})?')}", re.IGNORECASE)
+_EXTREME = (
+    rf"(?:in (?:one|a single) word\W*|one word\W*)?{_LEAD}{_ASK}(?:which (?:one )?(?:is|was) )?(?:the )?"
+    r"(?P<word>most|least|highest|lowest|biggest|largest|smallest|greatest|fewest|rarest"
+    r"|(?:most|least) (?:common|frequent|active|often|used))(?: (?:one|of (?:them|those|these)|value))?"
+    r"(?:[,:]? (?:in )?(?:one|a single) word|,? please)?"
+)
 _END = r"[\s?.!]*"
 
 
@@ -157,6 +163,8 @@ def _read_whole(text: str) -> Intent | None:
         return Intent("why")
     if _full(_MORE, text):
         return Intent("more")
+    if found := _full(_EXTREME, text):
+        return Intent("extreme", word=found["word"])
     if found := _full(_WITHOUT, text):
         return Intent("filter", word=found["property"], negated=True)
     for pattern in _FILTERS:

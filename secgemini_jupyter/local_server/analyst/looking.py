@@ -9,6 +9,7 @@ from typing import Any
 from secgemini_jupyter.local_server.analyst import planner
 from secgemini_jupyter.local_server.analyst.calls import table_source
 from secgemini_jupyter.local_server.analyst.tool import Attached, Request, ToolFailure
+from secgemini_jupyter.local_server.analyst.within import archive_of, members_of
 from secgemini_jupyter.local_server.analyst.workers import Workers
 from secgemini_jupyter.local_server.engines.base import EngineTurn, StoredAttachment
 
@@ -30,7 +31,25 @@ class Looker:
         if "\n" in request.pasted or request.pasted.startswith("{"):
             kind = await self._sniff(request.pasted.encode())
             request = replace(request, pasted_kind=kind["kind"], pasted_has_logins=kind["has_logins"])
-        return request
+        return await self._with_members(turn, request)
+
+    async def _with_members(self, turn: EngineTurn, request: Request) -> Request:
+        """The request; if it may be about a member of an archive, with what is in that one."""
+        whole = archive_of(request)
+        if whole is None:
+            return request
+        (file,) = [each for each in turn.attachments if each.info.name == whole.name][-1:]
+        key = f"members {file.info.sha256}"
+        if not file.info.sha256 or key not in self._kinds:
+            try:
+                self._kinds[key] = await self._workers.run(
+                    "archive_list", {"file": whole.name}, {whole.name: file.content}
+                )
+            except ToolFailure:
+                return request
+            self._forget()
+        parts = members_of(self._kinds[key])
+        return replace(request, attachments=[replace(e, parts=parts) if e is whole else e for e in request.attachments])
 
     async def attached(self, turn: EngineTurn) -> list[Attached]:
         latest = {each.info.name: each for each in turn.attachments}  # of two files with one name the last counts

@@ -17,10 +17,12 @@ from secgemini_jupyter.local_server.analyst.parts import of_parts
 from secgemini_jupyter.local_server.analyst.prompts import is_only_a_wish, questions
 from secgemini_jupyter.local_server.analyst.prompts import request_of as request_of
 from secgemini_jupyter.local_server.analyst.prompts import split_prompt as split_prompt
+from secgemini_jupyter.local_server.analyst.subjects import inventory, misfit, narrowed
 from secgemini_jupyter.local_server.analyst.text import code
 from secgemini_jupyter.local_server.analyst.tool import Call, Request, Wish
 from secgemini_jupyter.local_server.analyst.toolbox import tools
 from secgemini_jupyter.local_server.analyst.wishes import MAX_SAID, without_forms, without_wishes
+from secgemini_jupyter.local_server.analyst.within import put_to_members, within
 
 MAX_CALLS = 12
 MAX_BARE = 200
@@ -54,6 +56,7 @@ class Plan:
     Attributes:
         unanswered: questions of the prompt that no tool fits, beside those that are answered.
         is_guess: no tool takes the prompt for its own; what is attached is looked at.
+        told: the answer where it takes no tool: what is attached, or that the question does not fit it.
     """
 
     calls: Sequence[Call]
@@ -62,11 +65,17 @@ class Plan:
     literal: str | None = None
     unanswered: Sequence[str] = ()
     is_guess: bool = False
+    told: str = ""
 
 
 def make_plan(request: Request) -> Plan:
     if (literal := dictated(request.prompt)) is not None:
         return Plan((), "The prompt dictates its answer; no tool is needed.", request.wish, literal)
+    if told := inventory(request):
+        return Plan(
+            (), "The kinds of the attachments are known; no tool is needed.", request.wish, is_guess=True, told=told
+        )
+    request = narrowed(request)
     calls, unanswered = _calls_for(request)
     calls = calls or _without_its_form(request)
     if not calls and (literal := perhaps_dictated(request.prompt)) is not None:
@@ -74,6 +83,8 @@ def make_plan(request: Request) -> Plan:
     is_guess = not calls
     if is_guess and is_courtesy(request.prompt):
         return Plan((), why(()), request.wish)
+    if is_guess and (told := misfit(request)):
+        return Plan((), why(()), request.wish, is_guess=True, told=told)
     calls = [*calls, *rest(request, calls)] or first_look(request)
     return Plan(calls[:MAX_CALLS], why(calls), request.wish, unanswered=unanswered, is_guess=is_guess)
 
@@ -148,6 +159,16 @@ def _stands_alone(question: str) -> bool:
 
 def specific_calls(request: Request) -> list[Call]:
     """What the tools themselves make of one question, less what others say better."""
+    if inner := within(request):
+        whole, asked, is_named = inner
+        found = _planned(replace(asked, attachments=[replace(each, parts=()) for each in asked.attachments]))
+        found = found or (list(first_look(asked)) if is_named else [])
+        if calls := put_to_members(whole, asked.attachments, found):
+            return calls
+    return _planned(request)
+
+
+def _planned(request: Request) -> list[Call]:
     planned = [call for tool in tools().values() for call in tool.plan(request) if not _is_about_nothing(call)]
     calls = _unique(of_parts(request, planned))
     if request.asks(_OVERVIEW):

@@ -125,6 +125,10 @@ class Attached:
     has_logins: bool = False
     is_new: bool = False
     """Attached after the prompt before this one."""
+    path: tuple[str, ...] = ()
+    """Of a part of an archive: where it is within; further names are parts within parts."""
+    parts: Sequence[Attached] = field(default=(), repr=False)
+    """Of an archive of which a part may be meant: its members."""
 
     @property
     def is_log(self) -> bool:

@@ -58,10 +58,12 @@ class AnalystEngine:
             followed = followups.follow(request, intent, past)
         elif going_on.goes_on(request, plan):
             plan = going_on.narrowed(plan, await asyncio.to_thread(lambda: past_turns(turn.history)))
+        if followed is not None and plan.told and followed.recalled and not followed.recalled.result["items"]:
+            followed = None  # "which of these is a program?" is about what is attached, if not about what was listed
         if followed is not None:
             request = followed.request
             plan = planner.Plan(followed.calls, followed.why, request.wish)
-        elif past and intent and intent.is_sure and plan.is_guess:
+        elif past and intent and intent.is_sure and plan.is_guess and not plan.told:
             plan = planner.Plan((), planner.why(()), request.wish)
         off = switched_off(turn.model)
         left_out = list(dict.fromkeys(call.tool for call in plan.calls if call.tool in off))
@@ -74,6 +76,8 @@ class AnalystEngine:
         elif followed and followed.recalled:
             await caller.record(followed.recalled.call, followed.recalled.result)
             text = followed.recalled.text
+        elif plan.told:
+            text = plan.told
         elif left_out and not outcomes:
             text = _left_out(left_out)
         elif intent and past is not None and not outcomes and (intent.is_sure or not past):

@@ -246,7 +246,7 @@ async def test_a_part_that_the_user_names_is_taken_apart(ask: Ask) -> None:
     document = (corpus("oletools") / "tests/test-data/msodde/dde-test.docx").read_bytes()
     turn = await ask("Triage invoice.docx in mail.zip", {"mail.zip": zipped(("a/invoice.docx", document))})
     assert turn.tools == ["file_triage", "extract_iocs"]
-    assert turn.answer.startswith("`mail.zip › invoice.docx` is a Word document")
+    assert turn.answer.startswith("`mail.zip › a/invoice.docx` is a Word document")
     assert "DDEAUTO" in turn.answer
 
 

@@ -234,3 +234,33 @@ def test_what_stands_for_itself_is_no_follow_up(prompt: str) -> None:
 )
 def test_a_strange_prompt_is_read_at_once(text: str) -> None:
     read_intent(text)
+
+
+LOGINS = b"".join(
+    b'{"user": "%s", "outcome": "failure"}\n' % name for name in (b"root", b"root", b"root", b"ann", b"bob", b"bob")
+)
+
+
+async def test_the_most_common_one_is_named(talk: Any) -> None:
+    one, _, word, least = await talk(
+        "in one word: which user failed most?", "count per user", "in one word: the most common?", "and the least?",
+        files={"logins.jsonl": LOGINS},
+    )  # fmt: skip
+    assert one.answer == "root"
+    assert word.answer == "`root`"
+    assert least.answer.startswith("The least in the answer to `count per user`: **`ann`** (1)")
+
+
+async def test_what_is_taken_of_an_answer_before_the_last_says_so(talk: Any) -> None:
+    _, _, ips, domains = await talk(
+        REPORT, "count per user", "only the IPs", "only the domains", files={"l.jsonl": LOGINS}
+    )
+    assert ips.answer.startswith("Nothing of that is in the answer to `count per user`; this is of the answer to `Pull")
+    assert ips.answer.endswith("- `10.0.0.5`\n- `8.8.8.8`\n- `192.168.1.9`")
+    assert "evil.com" in domains.answer
+
+
+async def test_a_list_is_not_shown_twice(ask: Any) -> None:
+    turn = await ask("Which groups use T1218.011?")
+    assert "G0007 APT28" in turn.answer
+    assert not [m for m in turn.said if str(m.mime_type or "").startswith("sec-gemini/")]

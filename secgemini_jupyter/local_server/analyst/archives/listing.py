@@ -162,7 +162,10 @@ def _start(content: bytes, member: Member) -> bytes | None:
 
 
 def _row(member: Member, start: bytes | None, times: int) -> dict[str, Any]:
-    kind = sniff(start)["kind"] if start else "empty" if start == b"" and member.size == 0 else ""
+    found = (
+        sniff(start) if start else {"kind": "empty" if start == b"" and member.size == 0 else "", "has_logins": False}
+    )
+    kind = str(found["kind"])
     row = {
         "name": member.name[:1000],
         "size": member.size,
@@ -173,6 +176,8 @@ def _row(member: Member, start: bytes | None, times: int) -> dict[str, Any]:
         "encrypted": member.is_encrypted,
         "flags": _flags(member, kind, times),
     }
+    if found["has_logins"]:
+        row["has_logins"] = True
     if member.target:
         row["target"] = member.target[:500]
     if member.method and member.method not in ("deflate", "stored"):

@@ -23,6 +23,7 @@ ABOUT = {  # topic: the words that ask for it
     "duplicates": r"\bduplicat\w+|\btwice\b",
     "comment": r"\bcomments?\b",
     "largest": r"\blargest\b|\bbiggest\b",
+    "ratio": r"\b(?:highest|best|worst|largest|greatest|which)\b.{0,40}\bratios?\b|\bratios? (?:of|per|for) each\b",
     "newest": r"\bnewest\b|\blatest\b|\bmost recent\b",
     "count": r"\bhow many\b|\bnumber of\b",
 }
@@ -254,6 +255,12 @@ def _lead(topic: str, result: dict[str, Any]) -> str:
         )
     if topic == "comment":
         return f"Its comment: {code(result['comment'], 1000)}." if result["comment"] else "It has no comment."
+    if topic == "ratio":
+        rated = [(row["size"] / row["packed"], path) for path, row in _all(result) if row["size"] and row["packed"]]
+        if not rated:
+            return "**No ratios**: this format does not say how large a member is when packed."
+        high = [f"{code(path)} {ratio:,.0f} to 1" for ratio, path in sorted(rated, reverse=True)[:5]]
+        return f"**The highest ratio**: {high[0]}" + (f"; then {', '.join(high[1:])}." if high[1:] else ".")
     if topic in ("largest", "newest") and members:
         key = "size" if topic == "largest" else "modified"
         best = max(members, key=lambda row: row[key] or (0 if key == "size" else ""))

@@ -180,7 +180,7 @@ _MAIL = (
 )
 _FOCUS = {
     "ip": r"\bips?\b|\bip address|\bwhich address\b|\bwhere (?:did|does|is|was)\b[^.?\n]{0,30}\bfrom\b|\borigin",
-    "hops": r"\bhops?\b|\broute\b|\bpath\b|\breceived (?:headers?|lines?|chain)\b|\brelay\w*"
+    "hops": r"\bhops?\b|\broute\b|(?<!return )(?<!return-)\bpath\b|\breceived (?:headers?|lines?|chain)\b|\brelay\w*"
     r"|\btrace\b|\bdelays?\b|\bservers?\b",
     "links": r"\blinks?\b|\burls?\b|\bhrefs?\b|\bclick\w*|\bweb ?sites?\b",
     "attachments": r"\battach(?:ments?|ed)\b|\bfiles?\b",
@@ -195,7 +195,7 @@ _FOCUS = {
     "body": r"\bbody\b|\bcontents?\b|\bwhat does it say\b|\b(?:show|read|print)\b[^.\n]{0,20}\btext\b|\bsays?\b",
     "headers": r"\bheaders?\b|\bmessage-?id\b|\bmailer\b",
     "sender": r"\bwho\b[^.?\n]{0,30}\b(?:sent|from|wrote|sender)|\bsenders?\b|\bfrom whom\b|\bspoof\w*"
-    r"|\breply-?to\b|\benvelope\b|\breturn-?path",
+    r"|\breply-?to\b|\benvelope\b|\breturn[- ]?path",
 }  # fmt: skip
 _GENERAL = (
     r"\bphish\w*|\bspam\b|\bscam\b|\bsuspicious|\bmalicious|\bsafe\b|\blegit\w*|\bgenuine|\bfake\b"
@@ -241,6 +241,10 @@ def _focus(request: Request) -> list[str]:
     """What is asked for, in the order in which it is said."""
     said = request.instruction[:4_000].lower()
     places = {name: re.search(words, said) for name, words in _FOCUS.items() if request.asks(words)}
+    if len(request.attachments) > 1 and request.asks(
+        r"\b(?:all|these|those|my|every|each|both)(?: the| my)? (?:files?|attachments)\b"
+    ):
+        places.pop("attachments", None)  # those of the session, not those within the message
     return sorted(places, key=lambda name: found.start() if (found := places[name]) else 0)
 
 

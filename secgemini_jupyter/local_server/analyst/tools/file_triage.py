@@ -26,7 +26,7 @@ _EXTRACT = (
 )
 _LOOK = r"\b(?:look|check|analy[sz]e|inspect|examine|open|runs?|macros?)\b|\bwhat\b.{0,60}\bdo(?:es)?\b"
 _FACTS = frozenset(
-    "sections imports exports imphash signature compiled resources overlay links pages metadata type".split()
+    "sections imports exports imphash signature compiled resources overlay links pages size metadata type".split()
 )
 """Topics whose answer is complete in its first sentences."""
 _GROUPS = (

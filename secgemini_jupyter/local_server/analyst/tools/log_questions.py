@@ -158,6 +158,7 @@ def _plan(request: Request) -> list[Call]:
     text = clipped(request.instruction)
     for each in request.named():
         text = re.sub(rf"(?i)(?:\b(?:in|of|from)\s+)?(?<![\w.-]){re.escape(each.name)}(?![\w-])", " in the log ", text)
+    text = re.sub(r"(?i)\s(?:in|inside|within) (?:here|there)\b", " ", text)
     return [
         Call("log_question", args | {"question": text[:1000].strip()}, f"ask {subject(args)} in SQL")
         for args in request.logs()[:3]

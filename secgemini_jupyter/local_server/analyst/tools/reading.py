@@ -44,7 +44,9 @@ def _encoding(content: bytes) -> str:
 
 
 def _plan(request: Request) -> list[Call]:
-    if not request.asks(r"\b(?:show|print|display|cat|dump)\b[^.?!]{0,40}\b(?:text|contents?|raw)\b"):
+    says = request.asks(r"\bwhat (?:does|do|did) _ (?:say|read|state)\b|^\W*(?:please )?(?:read|cat|print) _\W*$")
+    shows = request.asks(r"\b(?:show|print|display|cat|dump)\b[^.?!]{0,40}\b(?:text|contents?|raw)\b")
+    if not shows and not says:
         return []
     return [
         Call("read_text", {"file": each.name}, f"read {subject({'file': each.name})}")

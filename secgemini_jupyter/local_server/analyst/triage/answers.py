@@ -31,7 +31,8 @@ ABOUT = {  # topic: (pattern of a kind, pattern of the words that ask for it)
     "links": (_DOCUMENT, r"\burls?\b|\blinks?\b|\baddresses\b"),
     "metadata": (r"document/|image/", r"\bmetadata\b|\bauthors?\b|\bcreator\b|\bwho (?:wrote|made|created)\b|\bproperties\b"),
     "encrypted": (r"document/|executable/", r"\bencrypt\w*|\bpasswords?\b|\bprotected\b"),
-    "pages": (r"document/pdf", r"\bpages?\b"),
+    "pages": (r"document/", r"\bpages?\b"),
+    "size": (r"", r"\bhow (?:big|large) is (?:it|this|that|_|the (?:file|document|program))\b|^\W*how (?:big|large)\W*$|\b(?:file|its) size\b|^\W*size\W*$|\bhow many (?:bytes|kb)\b"),
     "sections": (_PROGRAM, r"\bsections?\b"),
     "imports": (_PROGRAM, r"\bimport(?:s|ed)?\b(?! ?hash)|\bapis?\b|\bfunctions?\b|\bcapabilit\w+|\bdlls?\b|\blibraries\b"),
     "exports": (_PROGRAM, r"\bexport(?:s|ed)?\b"),
@@ -244,6 +245,16 @@ def _fact(key: str, title: str) -> Any:
     return told
 
 
+def _pages(result: dict[str, Any]) -> str:
+    pages = result["facts"].get("pages")
+    if pages is None:
+        pages = (result["facts"].get("metadata") or {}).get("Pages")
+    if pages is None:
+        return "**How many pages it has is not written in it**: that is known when it is laid out."
+    counted = "" if result["kind"] == "document/pdf" else ", as its metadata says"
+    return f"**Pages**: {code(pages, 20)}{counted}."
+
+
 def _metadata(result: dict[str, Any]) -> str:
     pairs = list((result["facts"].get("metadata") or {}).items())
     return (
@@ -297,7 +308,8 @@ _LEADS: dict[str, Any] = {
     "links": _links,
     "metadata": _metadata,
     "encrypted": _encrypted,
-    "pages": _fact("pages", "Pages"),
+    "pages": _pages,
+    "size": lambda result: f"**{count(result['size'], 'byte')}**.",
     "sections": _sections,
     "imports": _imports,
     "exports": _exports,

@@ -23,7 +23,7 @@ _FIELDS = re.compile(
     re.IGNORECASE,
 )
 _METADATA = re.compile(
-    r"<(?:[a-zA-Z]+:)?(creator|lastModifiedBy|created|modified|Application|Company|Template|title)\b[^>]*>([^<]{1,200})<"
+    r"<(?:[a-zA-Z]+:)?(creator|lastModifiedBy|created|modified|Application|Company|Template|title|Pages)\b[^>]*>([^<]{1,200})<"
 )
 _LOADED = (
     "attachedTemplate",
