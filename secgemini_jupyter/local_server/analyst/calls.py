@@ -30,9 +30,10 @@ MAX_PAYLOAD = 400_000
 """Bytes of a payload as JSON; a longer one is not said, since a cut one could not be read."""
 MAX_PAYLOADS = 12
 LARGE = 8 * 2**20
-"""Bytes of attachments that get the time of a logs table."""
+"""Bytes of an attached log that get the time of a logs table."""
 PROGRESS_SECONDS = 2.0
 
+_OF_LOGS = frozenset({"log_load", "log_question", "log_sql", "log_summary", "auth_timeline", "sigma_run"})
 _NO_NAMES = frozenset({"text", "sql", "expected"})
 """Arguments that are values: one that reads like an attachment's name means none."""
 
@@ -163,7 +164,7 @@ class Caller:
         source, limit = (await table_source(table), TABLE_TIME_LIMIT) if table else (None, None)
         read = sum(map(len, files.values())) + (table.size if table else 0)
         read += len(str(call.arguments.get("text") or "").encode("utf-8", "replace"))
-        if limit is None and read > LARGE:
+        if limit is None and read > LARGE and call.tool in _OF_LOGS:
             limit = TABLE_TIME_LIMIT
         start = time.monotonic()
         try:

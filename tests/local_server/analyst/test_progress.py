@@ -80,7 +80,9 @@ async def test_a_turn_says_how_far_a_call_is(monkeypatch: pytest.MonkeyPatch) ->
     said = [message.content for message in turn.said if message.message_type is MessageType.INFO]
     assert said[1:3] == ["5,000 rows `read`\\n", "6,000 of 12,000 rows read"]
     assert workers.limit == calls.TABLE_TIME_LIMIT
-    assert len({message.group for message in turn.said}) == 1
+    await Caller(workers, turn).run(Call("file_triage", {"file": "a.log"}, ""))  # type: ignore[arg-type]
+    assert workers.limit is None
+    assert len({message.group for message in turn.said}) == 2
     monkeypatch.setattr(calls, "PROGRESS_SECONDS", 60.0)
     quiet = RecordedTurn("x", {"a.log": b"x"})
     await Caller(workers, quiet).run(Call("log_load", {"file": "a.log"}, ""))  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ import msgspec
 from secgemini_jupyter.local_server.analyst.parts import named_parts, whole_of
 from secgemini_jupyter.local_server.analyst.text import Plain, block, code, count, listed, table
 from secgemini_jupyter.local_server.analyst.tool import Attached, Call, FileOrText, Payload, Request, Tool, Wish
-from secgemini_jupyter.local_server.analyst.triage.answers import ABOUT, lead, value_of
+from secgemini_jupyter.local_server.analyst.triage.answers import ABOUT, lead, missed, value_of
 
 _SCRIPT = re.compile(
     r"\.(?:ps[md]?1|vb[se]?|jse?|wsf|hta|html?|bat|cmd|sh|py|pyw|php|slk|csv|xml|bas|lnk|sct)$", re.IGNORECASE
@@ -132,8 +132,9 @@ def _answer(result: dict[str, Any], wish: Wish) -> str:
         parts.append(table([Plain("imports that can"), Plain("functions")], rows))
     if source := result["facts"].get("macro_source"):
         parts.append("**The macros' source**\n\n" + block(source, 3000))
+    unread = [f"{told[0].upper()}{told[1:]}." for told in map(missed, result["unread"])]
     limits = list(dict.fromkeys([*result["limits"], "Nothing was run and nothing was looked up online."]))
-    parts.append("Limits: " + " ".join(code(each, 300) if "`" in each else each for each in limits[:6]))
+    parts.append("Limits: " + " ".join([*unread[:6], *limits[:6]]))
     return "\n\n".join(part for part in parts if part)
 
 

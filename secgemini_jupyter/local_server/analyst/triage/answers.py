@@ -44,6 +44,8 @@ ABOUT = {  # topic: (pattern of a kind, pattern of the words that ask for it)
     "overlay": (_PROGRAM, r"\boverlay\b|\bappended\b"),
     "type": (r"", r"\bfile ?types?\b|\bwhat (?:kind|type|sort)\b"),
 }  # fmt: skip
+_ABSENT = re.compile(r"\*\*((?:No|Not|Nothing)\b(?! verdict)[^*]+)\*\*")
+"""A lead that says what is not there."""
 _LOOKED_FOR = {
     "document/pdf": "JavaScript, launch actions, actions on opening, embedded files",
     "document/ooxml": "VBA and Excel 4.0 macros, DDE fields and links, external relations, embedded objects",
@@ -81,6 +83,7 @@ def _one_word(result: dict[str, Any]) -> str:
     """Of a question that yes or no answers, that; never a verdict."""
     kinds = {each["kind"] for each in result["findings"]}
     topics = result["about"]
+    no = "Unknown" if result.get("unread") else "No"
     if "safe" in topics:  # of a document that starts something "No": "Yes" would say the opposite
         return "No" if _starts_something(result) else "Unknown"
     if "verdict" in topics:
@@ -88,13 +91,19 @@ def _one_word(result: dict[str, Any]) -> str:
     if "packed" in topics:
         return "Yes" if result["facts"].get("packers") else "Unknown"
     if "macros" in topics:
-        return "Yes" if result["facts"].get("has_macros") else "No"
+        return "Yes" if result["facts"].get("has_macros") else no
     if "signature" in topics:
         return "Unverified" if (result["facts"].get("signature") or {}).get("is_present") else "No"
     if "encrypted" in topics:
-        return "Yes" if any("encrypted" in each["what"] for each in result["findings"]) else "No"
+        return "Yes" if any("encrypted" in each["what"] for each in result["findings"]) else no
     if "runs" in topics:
-        return "Yes" if "runs" in kinds else "Nothing" if result["kind"].startswith("document/") else "Unknown"
+        return (
+            "Yes"
+            if "runs" in kinds
+            else "Nothing"
+            if result["kind"].startswith("document/") and no == "No"
+            else "Unknown"
+        )
     if "type" in topics:
         return str(result["kind"]).rpartition("/")[2]
     return "Unknown"
@@ -104,6 +113,7 @@ def lead(result: dict[str, Any]) -> str:
     """The sentences before the evidence: to each topic, or what the file is."""
     topics = [each for each in result["about"] if "safe" not in result["about"] or each not in ("runs", "verdict")]
     told = [_LEADS[topic](result) for topic in topics if topic in _LEADS]
+    told = _not_known(result, told)
     told = list(dict.fromkeys(each for each in told if each))
     what = f"{code(result['source'])} is a {result['type']}, {count(result['size'], 'byte')}."
     if result["type"][:1] in "AEIO" and not result["type"].startswith("ELF"):
@@ -117,6 +127,24 @@ def lead(result: dict[str, Any]) -> str:
         value = f": {code(first['value'], 300)}" if first["value"] else ""
         what += f" What stands out: {first['what']}{value}{more}."
     return "\n\n".join([" ".join(told), what] if told else [what])
+
+
+def missed(each: dict[str, str]) -> str:
+    """A part that was not read, and why."""
+    name = " " + code(each["name"], 100) if each["name"] else ""
+    return f"{each['what']}{name} {each['why']}"
+
+
+def _not_known(result: dict[str, Any], told: list[str]) -> list[str]:
+    """Nobody knows what is not there when a part was not read."""
+    unread = result.get("unread") or []
+    if not unread or not any(map(_ABSENT.match, told)):
+        return told
+    more = f" (and {count(len(unread) - 1, 'other part')})" if len(unread) > 1 else ""
+    absent = [_ABSENT.sub(lambda m: f"{m[1][0].lower()}{m[1][1:]}", each) for each in told if _ABSENT.match(each)]
+    rest = [each for each in told if not _ABSENT.match(each)]
+    read = "; ".join(each.removesuffix(".") for each in absent)
+    return [f"**Not known**: {missed(unread[0])}{more}. In what was read: {read}.", *rest]
 
 
 def _found(result: dict[str, Any], *kinds: str, word: str = "") -> list[dict[str, str]]:
@@ -164,20 +192,21 @@ def _macros(result: dict[str, Any]) -> str:
         runs = f" They run by themselves on {listed(auto, 4)}." if auto else ""
         return f"**Yes, it has macros**{told}.{runs}"
     if not result["kind"].startswith("document/") or result["kind"] in ("document/pdf", "document/rtf"):
-        return f"**No**: a {result['type']} holds no VBA macros."
+        return f"**No**: {'an' if result['type'][:3] == 'RTF' else 'a'} {result['type']} holds no VBA macros."
     encrypted = (
         " (it is encrypted, so they could not be looked for)" if _found(result, "hides", word="it is encrypted") else ""
     )
     return f"**No macros** were found{encrypted}."
 
 
-def _listing(kinds: tuple[str, ...], word: str, some: str, none: str) -> Any:
+def _listing(kinds: tuple[str, ...], word: str, some: str, none: str, plural: str = "") -> Any:
     def told(result: dict[str, Any]) -> str:
         found = _found(result, *kinds, word=word)
         if not found:
             return none
         values = [each["value"] or each["what"] for each in found]
-        return f"**{count(len(found), some)}**: {listed(dict.fromkeys(values), 6)}."
+        more = " or more" if result.get("left_out") else ""
+        return f"**{len(found):,}{more} {some if len(found) == 1 else plural or some + 's'}**: {listed(dict.fromkeys(values), 6)}."
 
     return told
 
@@ -187,7 +216,10 @@ def _links(result: dict[str, Any]) -> str:
     links = list(dict.fromkeys([*result["facts"]["links"], *loads]))
     if not links:
         return "**No links** were found in its structure."
-    return f"**{count(len(links), 'link')}**:\n\n" + "\n".join(f"- {code(link, 2000)}" for link in links[:50])
+    more = " or more" if loads and result.get("left_out") else ""
+    return f"**{len(links):,}{more} {'link' if len(links) == 1 else 'links'}**:\n\n" + "\n".join(
+        f"- {code(link, 2000)}" for link in links[:50]
+    )
 
 
 def _sections(result: dict[str, Any]) -> str:
@@ -303,7 +335,13 @@ _LEADS: dict[str, Any] = {
     "macros": _macros,
     "dde": _listing(("runs",), "DDE", "DDE field or link", "**No DDE** field or link was found."),
     "javascript": _listing(("runs",), "JavaScript", "script", "**No JavaScript** was found."),
-    "external": _listing(("fetches",), "", "thing loaded from elsewhere", "**Nothing external** is loaded."),
+    "external": _listing(
+        ("fetches",),
+        "",
+        "thing loaded from elsewhere",
+        "**Nothing external** is loaded.",
+        "things loaded from elsewhere",
+    ),
     "embedded": _listing(("notes", "runs"), "embedded", "embedded thing", "**Nothing embedded** was found."),
     "links": _links,
     "metadata": _metadata,

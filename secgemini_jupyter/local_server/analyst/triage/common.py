@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,7 @@ LINKS = "links"
 MAX_FINDINGS = 60
 MAX_VALUE = 600
 MAX_LINKS = 300
+MAX_UNREAD = 20
 
 
 @dataclass
@@ -33,13 +35,26 @@ class Seen:
     facts: dict[str, Any] = field(default_factory=dict)
     findings: list[dict[str, str]] = field(default_factory=list)
     limits: list[str] = field(default_factory=list)
-    """What was not looked at, as sentences."""
+    """What is not told, as sentences."""
+    unread: list[dict[str, str]] = field(default_factory=list)
+    """Parts that were not read, so that nobody knows what is in them."""
     sources: list[dict[str, str]] = field(default_factory=list)
     encoded: list[str] = field(default_factory=list)
     """Texts that `decode` may open."""
     left_out: int = 0
     links: dict[str, None] = field(default_factory=dict)
     """Where a click leads, in order."""
+
+    def __post_init__(self) -> None:
+        self._known: set[tuple[str, str, str, str]] = set()
+        for each in _watching:
+            each.append(self)
+
+    def miss(self, what: str, name: str = "", why: str = "could not be read to its end") -> None:
+        """Note a part that was not read. `name` comes from the file."""
+        missed = {"what": what, "name": name[:200], "why": why}
+        if missed not in self.unread and len(self.unread) < MAX_UNREAD:
+            self.unread.append(missed)
 
     def find(self, kind: str, what: str, value: object = "", where: str = "") -> None:
         """Note a finding once. `what` is ours; `value` and `where` come from the file."""
@@ -48,12 +63,28 @@ class Seen:
                 self.links[str(value)[:2000]] = None
             return
         found = {"kind": kind, "what": what, "value": str(value)[:MAX_VALUE], "where": where[:200]}
-        if found in self.findings:
+        key = (kind, what, found["value"], found["where"])
+        if key in self._known:
             return
         if len(self.findings) >= MAX_FINDINGS:
             self.left_out += 1
             return
+        self._known.add(key)
         self.findings.append(found)
+
+
+_watching: list[list[Seen]] = []
+
+
+@contextmanager
+def watching() -> Iterator[list[Seen]]:
+    """What readers begin to see in the block, the first of them first: it stays when one is interrupted."""
+    made: list[Seen] = []
+    _watching.append(made)
+    try:
+        yield made
+    finally:
+        _watching.remove(made)
 
 
 def entropy(content: bytes) -> float:

@@ -37,8 +37,10 @@ class Fields:
         parser.EntityDeclHandler = self._entity
         try:
             parser.Parse(xml, True)
-        except (expat.ExpatError, _Stop, ValueError) as error:
-            self.seen.limits.append(f"{self.where} could not be read to its end ({type(error).__name__.strip('_')}).")
+        except _Stop:
+            self.seen.miss("the part", self.where, "was not read further than where it declares XML entities")
+        except (expat.ExpatError, ValueError):
+            self.seen.miss("the part", self.where)
 
     def _entity(self, *_: object) -> None:
         self.seen.find(HIDES, "XML entities are declared, which office programs never write", "", self.where)

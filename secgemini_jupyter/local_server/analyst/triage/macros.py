@@ -28,8 +28,8 @@ def look_at_macros(content: bytes, where: str, seen: Seen) -> None:
     seen.sources.append({"name": "oletools", "version": str(olevba.__version__)})
     try:
         _read(olevba, content, where, seen)
-    except Exception as error:  # oletools raises what its parts raise
-        seen.limits.append(f"The macros' source could not be read ({type(error).__name__}).")
+    except Exception:  # oletools raises what its parts raise
+        seen.miss("the macros' source", "", "could not be read")
 
 
 def _read(olevba: Any, content: bytes, where: str, seen: Seen) -> None:

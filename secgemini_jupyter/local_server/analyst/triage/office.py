@@ -54,13 +54,14 @@ def look_at_office(content: bytes) -> Seen:
             continue
         try:
             left -= _part(content, member, seen)
-        except ToolFailure as failure:
+        except ToolFailure:
             if member.is_encrypted:
                 seen.find(HIDES, "a part is encrypted", member.name)
+                seen.miss("the part", member.name, "is encrypted")
             else:
-                seen.limits.append(str(failure))
+                seen.miss("the part", member.name, "could not be read")
     if left <= 0:
-        seen.limits.append(f"Only parts of {MAX_READ // 2**20} MiB in all were read.")
+        seen.miss("what follows the first parts", "", f"was not read: they have over {MAX_READ // 2**20} MiB")
     if "META-INF/manifest.xml" in names and any(name.startswith("Basic/") and name.endswith(".xml") for name in names):
         seen.facts["has_macros"] = True
         seen.find(RUNS, "Basic macros", "", "Basic/")
@@ -167,4 +168,4 @@ def _relations(data: bytes, name: str, seen: Seen) -> None:
     try:
         parser.Parse(data, True)
     except (expat.ExpatError, ValueError):
-        seen.limits.append(f"{name} could not be read to its end.")
+        seen.miss("the part", name)

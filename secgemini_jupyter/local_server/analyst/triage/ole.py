@@ -23,6 +23,8 @@ def look_at_ole(content: bytes) -> Seen:
     file = CompoundFile(content)
     names = {each.name for each in file.entries}
     seen = Seen(_type(names))
+    if not file.entries:
+        seen.miss("its directory of streams")
     seen.facts |= {
         "streams": [{"path": each.path, "size": each.size} for each in file.entries if each.kind == 2][:100],
         "has_macros": False,
@@ -79,7 +81,7 @@ def _encrypted(content: bytes, seen: Seen) -> None:
 
         import msoffcrypto
     except ImportError:
-        seen.limits.append("It opens only with a password: what is in it was not looked at.")
+        seen.miss("its encrypted content", "", "opens only with a password and was not read")
         return
     try:
         file = msoffcrypto.OfficeFile(io.BytesIO(content))
@@ -87,7 +89,7 @@ def _encrypted(content: bytes, seen: Seen) -> None:
         plain = io.BytesIO()
         file.decrypt(plain)
     except Exception:  # a wrong password is told in many ways
-        seen.limits.append("It opens only with a password: what is in it was not looked at.")
+        seen.miss("its encrypted content", "", "opens only with a password and was not read")
         return
     from secgemini_jupyter.local_server.analyst.triage.office import look_at_office
 
@@ -96,6 +98,7 @@ def _encrypted(content: bytes, seen: Seen) -> None:
     seen.findings += inner.findings
     seen.facts |= inner.facts
     seen.limits += inner.limits
+    seen.unread += inner.unread
 
 
 def _fields(data: bytes, path: str, seen: Seen) -> None:
@@ -123,7 +126,7 @@ def _workbook(data: bytes, path: str, seen: Seen) -> None:
         at += 4 + size
         if kind == 0x2F:
             seen.find(HIDES, "it is encrypted", "", path)
-            seen.limits.append("It opens only with a password: its records were not read.")
+            seen.miss("its encrypted records", "", "open only with a password and were not read")
             return
         if kind == 0x85 and len(body) > 8:
             is_old = path.rpartition("/")[2] == "Book"

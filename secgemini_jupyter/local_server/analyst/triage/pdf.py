@@ -38,12 +38,17 @@ def look_at_pdf(content: bytes, seconds: float = SECONDS) -> Seen:
         reader = pypdf.PdfReader(io.BytesIO(content), strict=False)
         _read(reader, seen, seconds)
     except (PyPdfError, ValueError, TypeError, KeyError, AttributeError, IndexError, OSError, NotImplementedError,
-            RecursionError, AssertionError, OverflowError, UnicodeError, ZeroDivisionError) as error:  # fmt: skip
-        seen.limits.append(f"The document's structure could not be read to its end ({type(error).__name__}).")
-        for key, kind in (("JavaScript", RUNS), ("Launch", RUNS), ("OpenAction", NOTES), ("EmbeddedFile", NOTES)):
-            if counts[key]:
-                seen.find(kind, f"the word /{key} occurs in its bytes", counts[key])
+            RecursionError, AssertionError, OverflowError, UnicodeError, ZeroDivisionError):  # fmt: skip
+        seen.miss("the document's structure")
+        tell_words(seen)
     return seen
+
+
+def tell_words(seen: Seen) -> None:
+    """Of a document whose structure cannot be read: the words in its bytes."""
+    for key, kind in (("JavaScript", RUNS), ("Launch", RUNS), ("OpenAction", NOTES), ("EmbeddedFile", NOTES)):
+        if number := seen.facts.get("keywords", {}).get(key):
+            seen.find(kind, f"the word /{key} occurs in its bytes", number)
 
 
 def _read(reader: Any, seen: Seen, seconds: float) -> None:
@@ -56,7 +61,7 @@ def _read(reader: Any, seen: Seen, seconds: float) -> None:
             is_open = False
         seen.find(HIDES, "it is encrypted" + ("; it opens without a password" if is_open else ""))
         if not is_open:
-            seen.limits.append("It opens only with a password: what is in it was not looked at.")
+            seen.miss("its encrypted content", "", "opens only with a password and was not read")
             return
     seen.facts["pages"] = len(reader.pages)
     seen.facts["metadata"] = {
@@ -84,7 +89,7 @@ def _walk(root: Any, seen: Seen, seconds: float) -> None:
             each = each.get_object()
         looked += 1
         if looked > MAX_OBJECTS or time.monotonic() > deadline:
-            seen.limits.append(f"Only the first {looked:,} objects were looked at.")
+            seen.miss(f"what follows the first {looked:,} objects", "", "was not looked at")
             return
         if isinstance(each, DictionaryObject):
             _dictionary(each, where, seen)

@@ -76,12 +76,12 @@ def look_at_pe(content: bytes) -> Seen:
     for read in (_sections, _imports, _exports, _resources):
         try:
             read(pe, seen)
-        except BROKEN as error:
-            seen.limits.append(f"Its {read.__name__.strip('_')} could not be read to the end ({type(error).__name__}).")
+        except BROKEN:
+            seen.miss(f"its list of {read.__name__.strip('_')}")
     try:
         _extras(pe, content, seen)
-    except BROKEN as error:
-        seen.limits.append(f"What follows the sections could not be read ({type(error).__name__}).")
+    except BROKEN:
+        seen.miss("what follows the sections", "", "could not be read")
     return seen
 
 

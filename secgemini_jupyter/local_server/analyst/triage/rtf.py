@@ -33,7 +33,7 @@ def look_at_rtf(content: bytes) -> Seen:
     for number, start in enumerate(objects[:MAX_OBJECTS], 1):
         _object(content, start, f"object {number}", seen)
     if len(objects) > MAX_OBJECTS:
-        seen.limits.append(f"Only the first {MAX_OBJECTS} of {len(objects):,} objects were read.")
+        seen.miss(f"what follows the first {MAX_OBJECTS} of {len(objects):,} objects", "", "was not read")
     if template := re.search(rb"\\\*\\template\s+([^}]{1,600})", content):
         value = _plain(template[1])
         if re.search(r"://|\\\\", value):

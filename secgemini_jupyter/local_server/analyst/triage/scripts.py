@@ -57,7 +57,7 @@ def look_at_text(text: str, name: str) -> Seen:
     lines = text.split("\n", MAX_LINES)
     seen.facts["lines"] = len(lines)
     if len(lines) > MAX_LINES:
-        seen.limits.append(f"Only the first {MAX_LINES:,} lines were looked at.")
+        seen.miss(f"what follows the first {MAX_LINES:,} lines", "", "was not looked at")
     if what == "Office document as plain XML":
         Fields(seen, "the XML").read(text.encode("utf-8", "replace"))
     longest, last = 0, -1
@@ -76,8 +76,8 @@ def look_at_text(text: str, name: str) -> Seen:
                 if len(seen.encoded) < 3:
                     seen.encoded.append(encoded.group()[:20_000])
             last = number
-    if longest > MAX_LINE:
-        seen.limits.append(f"Of longer lines only the first {MAX_LINE:,} characters were looked at.")
+    if longest > MAX_LINE and what != "Office document as plain XML":  # that was read as a whole
+        seen.miss(f"what follows the first {MAX_LINE:,} characters of longer lines", "", "was not looked at")
     if what in ("HTML page", "HTML application (HTA)"):
         for link in re.findall(
             r"(?:href|src|action)\s*=\s*['\"]?(https?://[^'\"\s>]{3,400})", text[: 2**20], re.IGNORECASE

@@ -5,18 +5,30 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from secgemini_jupyter.local_server.analyst.budget import budget
 from secgemini_jupyter.local_server.analyst.sniff import SAMPLE, as_text, sniff, unpack
-from secgemini_jupyter.local_server.analyst.triage.common import HIDES, Seen, entropy
+from secgemini_jupyter.local_server.analyst.triage.common import HIDES, Seen, entropy, watching
 from secgemini_jupyter.local_server.filetypes import describe_file
 from secgemini_jupyter.local_server.zips import zip_type
 
 MAX_TEXT = 16 * 2**20
+SECONDS = 3.0
+"""Processor time for looking at the structure; a call has ten seconds in all, with its hashes."""
+TYPES = {
+    "document/pdf": "PDF document",
+    "document/rtf": "RTF document",
+    "document/ole": "compound file (OLE)",
+    "document/ooxml": "office document",
+    "document/odf": "OpenDocument file",
+    "executable/pe": "Windows program (PE)",
+}
+"""What the file is called when its reader was stopped before it said so."""
 
 
 def triage(content: bytes, name: str) -> dict[str, Any]:
     """What `file_triage` gives, but the name of the source."""
     kind = sniff(content[: 4 * SAMPLE])["kind"]
-    seen = look_at(content, kind, name)
+    seen = _looked(content, kind, name)
     if seen.left_out:
         seen.limits.append(f"{seen.left_out:,} further findings are left out.")
     seen.facts["links"] = list(seen.links)
@@ -33,9 +45,32 @@ def triage(content: bytes, name: str) -> dict[str, Any]:
         "findings": seen.findings,
         "facts": seen.facts,
         "limits": seen.limits,
+        "left_out": seen.left_out,
+        "unread": seen.unread,
         "sources": seen.sources,
         "encoded": seen.encoded[:3],
     }
+
+
+def _looked(content: bytes, kind: str, name: str) -> Seen:
+    """What is seen within the budget of time and memory."""
+    is_full = False
+    with watching() as made, budget(SECONDS) as spent:
+        try:
+            return look_at(content, kind, name)
+        except MemoryError:
+            is_full = True
+    seen = made[0] if made else Seen(TYPES.get(kind, f"file of type {kind}"))
+    why = (
+        "was not read: it takes more memory than there is" if is_full else f"was not read: it takes over {SECONDS:g} s"
+    )
+    if spent.is_spent or is_full:
+        seen.miss("the rest of it", "", why)
+    if kind == "document/pdf":
+        from secgemini_jupyter.local_server.analyst.triage.pdf import tell_words
+
+        tell_words(seen)
+    return seen
 
 
 def look_at(content: bytes, kind: str, name: str) -> Seen:
@@ -65,7 +100,7 @@ def look_at(content: bytes, kind: str, name: str) -> Seen:
     if not kind.startswith("archive/") and (text := as_text(unpacked)) is not None:
         seen = scripts.look_at_text(text, name)
         if is_cut:
-            seen.limits.append(f"Only the first {MAX_TEXT // 2**20} MiB were looked at.")
+            seen.miss(f"what follows the first {MAX_TEXT // 2**20} MiB", "", "was not looked at")
         return seen
     return _other(content, kind)
 

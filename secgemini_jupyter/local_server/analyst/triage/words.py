@@ -10,7 +10,9 @@ from collections.abc import Iterator
 
 from secgemini_jupyter.local_server.analyst.archives.model import Member
 from secgemini_jupyter.local_server.analyst.archives.zip import list_zip, read_member
+from secgemini_jupyter.local_server.analyst.budget import budget
 from secgemini_jupyter.local_server.analyst.tool import ToolFailure
+from secgemini_jupyter.local_server.analyst.triage.common import watching
 
 MAX_PAGES = 200
 MAX_PART = 16 * 2**20
@@ -48,15 +50,18 @@ def _of_pdf(content: bytes, limit: int) -> str:
     from secgemini_jupyter.local_server.analyst.triage.pdf import look_at_pdf
 
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)
-    reader = pypdf.PdfReader(io.BytesIO(content), strict=False)
-    deadline = time.monotonic() + SECONDS
-    parts, size = [], 0
-    for page in reader.pages[:MAX_PAGES]:
-        parts.append(page.extract_text())
-        size += len(parts[-1])
-        if size > limit or time.monotonic() > deadline:
-            break
-    return "\n".join([*parts, *look_at_pdf(content, SECONDS).links])
+    parts: list[str] = []
+    with budget(2 * SECONDS), watching() as seen:
+        reader = pypdf.PdfReader(io.BytesIO(content), strict=False)
+        deadline = time.monotonic() + SECONDS
+        size = 0
+        for page in reader.pages[:MAX_PAGES]:
+            parts.append(page.extract_text())
+            size += len(parts[-1])
+            if size > limit or time.monotonic() > deadline:
+                break
+        look_at_pdf(content, SECONDS)
+    return "\n".join([*parts, *(seen[0].links if seen else ())])
 
 
 def _of_rtf(content: bytes) -> str:
