@@ -15,9 +15,12 @@ WAIT = 30.0
 
 @dataclass(frozen=True)
 class Script:
-    """One reply: bytes as they are sent, each flushed. An `Event` among them is waited for; `hang` keeps it open."""
+    """One reply: bytes as they are sent, each flushed. An `Event` among them is waited for, seconds are slept.
 
-    parts: Sequence[bytes | threading.Event]
+    `hang` keeps the connection open.
+    """
+
+    parts: Sequence[bytes | float | threading.Event]
     hang: bool = False
 
 
@@ -80,6 +83,8 @@ class ScriptedEndpoint:
             for part in script.parts:
                 if isinstance(part, threading.Event):
                     await asyncio.to_thread(part.wait, WAIT)
+                elif isinstance(part, float):
+                    await asyncio.sleep(part)
                 else:
                     writer.write(part)
                     await writer.drain()

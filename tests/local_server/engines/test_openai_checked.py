@@ -30,7 +30,8 @@ def unknown(text: str, *known: str, arguments: object = None, result: Any = None
         "There are 1,234 rows, or 1234 of them; 96.5% or 97% failed.",
         "198.51.100.7 (198[.]51[.]100[.]7) and a.example.com, A[.]example[.]COM, of example.com.",
         "It is 9.8, on 4 March 2026 at 05:06:07, in short 2026-03-04.",
-        "1. One\n2. Two\n12) Twelve\n- 13. Thirteen\n\nTwo, 2, 3 or 10 of them.",
+        "1. One\n2. Two\n10) Ten\n11) Eleven\n- 12. Twelve\n\nTwo, 2, 3 or 10 of them.",
+        "1.2k rows, 1_234 of them, 0x4D2 or 1.234e3; from 198 . 51 . 100 . 7 and 198.51.100[dot]7.",
         "base64, sha256, x86, log4j, utf-8 and web-1 are words.",
     ],
 )
@@ -49,6 +50,10 @@ def test_what_was_found_is_not_listed(text: str) -> None:
         ("１２３４５ and 4\u200b2 and ٤٣", ["12345", "42", "43"]),
         ("`42`\n```\n43\n```\n<!-- 44 --> [45](/46)", ["42", "43", "44", "45", "46"]),
         ("notexample.com", ["notexample.com"]),
+        ("1_000_000, 3e5, 0x1F4, 7M, 5k", ["1_000_000", "3e5", "0x1F4", "7M", "5k"]),
+        ("9 . 8 . 7 . 6, 9.9.9[dot]8", ["9.8.7.6", "9.9.9.8"]),
+        ("deadbeefdeadbeef", ["deadbeefdeadbeef"]),
+        ("4312. logins\n\n57) failures", ["4312", "57"]),
         ("42 42 42", ["42"]),
     ],
 )  # fmt: skip
@@ -95,7 +100,7 @@ async def test_the_list_stands_beside_the_answer(ask: AskModel, endpoint: Script
     assert turn.text == text
     listed = turn.said[-1]
     assert listed.mime_type == "sec-gemini/table"
-    assert listed.role is Role.SYSTEM
+    assert (listed.role, listed.actor) == (Role.SYSTEM, "orchestrator")
     assert json.loads(listed.content or "") == {
         "title": "Not found in any tool result, prompt or file name",
         "columns": ["stated in the answer", "as"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from secgemini_jupyter.local_server.analyst.toolbox import tools
-from secgemini_jupyter.local_server.engines.openai import endpoint as endpoints
+from secgemini_jupyter.local_server.engines.openai.refusals import is_too_long, limit_in
 from secgemini_jupyter.models import Message, MessageType, Role, State
 from tests.local_server.engines.conftest import AskModel
 from tests.local_server.engines.scripted_openai import ScriptedEndpoint, calls, failure, says
@@ -62,8 +62,8 @@ async def test_the_limit_is_learned_from_the_endpoints_error(ask: AskModel, endp
     ],
 )
 def test_the_limit_in_an_error(words: str, limit: int) -> None:
-    assert endpoints._is_too_long(400, words)
-    assert endpoints._limit_in(words) == limit
+    assert is_too_long(400, words)
+    assert limit_in(words) == limit
 
 
 async def test_a_long_result_is_cut_with_a_mark(ask: AskModel, endpoint: ScriptedEndpoint) -> None:

@@ -58,7 +58,7 @@ def test_a_turn_says_who_answers_and_what_it_took(server: Process, endpoint: Scr
     frames = server.api.ask(register(server), "Defang a.example.com")
     who = f"scripted at {endpoint.host}"
     assert server.first_line["answers"] == who
-    assert {frame["actor"] for frame in frames[:-1]} == {who}
+    assert {frame["actor"] for frame in frames[:-1]} == {who, "orchestrator"}  # the plan is not the model's word
     (result,) = of(frames, "result")
     assert result["content"] == "a[.]example[.]com"
     assert result["usage"]["total_tokens"] == 37 + 25
@@ -143,6 +143,7 @@ def test_the_chat_completions_of_this_service(server: Process, endpoint: Scripte
     assert complete(server, {"role": "user", "content": "Hello"}).status_code == 429
 
 
+@pytest.mark.slow
 def test_a_service_does_not_ask_itself(tmp_path: Path, endpoint: ScriptedEndpoint, server: Process) -> None:
     assert complete(server, {"role": "user", "content": "Hello"}, **{LOOP_HEADER: "1"}).status_code == 508
     port = free_port()

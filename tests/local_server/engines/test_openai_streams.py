@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import pytest
 
-from secgemini_jupyter.models import MessageType, State, Usage
+from secgemini_jupyter.models import MessageType, Role, State, Usage
 from tests.local_server.engines.conftest import CANARY, AskModel
 from tests.local_server.engines.scripted_openai import (
     Script,
@@ -158,9 +159,16 @@ async def test_an_answer_that_was_cut_says_so(
     ask: AskModel, endpoint: ScriptedEndpoint, finish: str, words: str
 ) -> None:
     endpoint.play(says("It begins", finish=finish))
-    text = (await ask("Go on.")).text
-    assert text.startswith("It begins\n\n[")
-    assert words in text
+    turn = await ask("Go on.")
+    assert turn.text == "It begins"  # the model's words alone: ours come as a message that it cannot write
+    remark = turn.said[-1]
+    assert (remark.role, remark.actor, remark.title) == (Role.SYSTEM, "orchestrator", "The answer was cut")
+    assert words in (remark.content or "")
+
+
+async def test_an_answer_that_was_cut_before_its_first_word_is_none(ask: AskModel, endpoint: ScriptedEndpoint) -> None:
+    endpoint.play(says("", finish="length"))
+    assert "gave no answer: its text is empty" in ((await ask("Go on.")).error.content or "")
 
 
 async def test_usage_is_summed_over_the_rounds(ask: AskModel, endpoint: ScriptedEndpoint) -> None:
@@ -173,13 +181,77 @@ async def test_usage_is_summed_over_the_rounds(ask: AskModel, endpoint: Scripted
     )
 
 
-@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": -5}, {"total_tokens": True}, "many", [1]])
+@pytest.mark.parametrize("usage", [
+        None, {}, {"prompt_tokens": -5}, {"total_tokens": True}, "many", [1],
+        {"prompt_tokens": 5, "completion_tokens": -7, "total_tokens": 20},
+        {"prompt_tokens": 5, "completion_tokens": 10**12, "total_tokens": 1},
+    ],
+)  # fmt: skip
 async def test_without_usage_there_is_none_rather_than_zeros(
     ask: AskModel, endpoint: ScriptedEndpoint, usage: object
 ) -> None:
     endpoint.play(streams(delta(content="Done."), delta("stop"), {"choices": [], "usage": usage}))
     turn = await ask("Go.")
     assert [m.usage for m in turn.said if m.message_type is MessageType.RESULT] == [None]
+
+
+async def test_a_total_is_no_less_than_its_parts(ask: AskModel, endpoint: ScriptedEndpoint) -> None:
+    counted = {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 1}
+    more = {"prompt_tokens_details": {"cached_tokens": 6}, "completion_tokens_details": {"reasoning_tokens": -1}}
+    endpoint.play(streams(delta(content="Done."), delta("stop"), {"choices": [], "usage": counted | more}))
+    usage = next(m.usage for m in (await ask("Go.")).said if m.message_type is MessageType.RESULT)
+    assert usage == Usage(prompt_tokens=5, generated_tokens=7, total_tokens=12)
+
+
+# The key
+
+
+@pytest.mark.parametrize("size", [1, 5, 1000])
+@pytest.mark.parametrize("key", [CANARY, CANARY.replace("-", "%2D"), "".join(f"%{ord(c):02x}" for c in CANARY)])
+async def test_a_key_that_is_said_back_is_redacted(
+    ask: AskModel, endpoint: ScriptedEndpoint, key: str, size: int
+) -> None:
+    text = f"Keys begin with sk-can, and yours is {key}: sk-canary or {key}, {LONG} sk-"
+    pieces = [text[i : i + size] for i in range(0, len(text), size)]
+    spoken = [*(delta(reasoning_content=piece) for piece in pieces), *(delta(content=piece) for piece in pieces)]
+    endpoint.play(streams(*spoken, delta("stop")))
+    turn = await ask("Which key?", partial=True)  # which looks for the key as it is in all that is said
+    assert turn.text == "".join(turn.of(MessageType.RESULT, 206)) == text.replace(key, "[redacted]")
+    assert key not in "".join(str(message) for message in turn.said)
+
+
+async def test_a_key_in_a_call_is_redacted_and_so_is_what_comes_of_it(
+    ask: AskModel, endpoint: ScriptedEndpoint
+) -> None:
+    encoded = base64.b64encode(f"The key is {CANARY}".encode()).decode()
+    escaped = json.dumps({"text": CANARY}).replace("sk-", "\\u0073k-")
+    endpoint.play(
+        calls(("get", {"key": CANARY}), ("get", escaped), (CANARY, {}), ("decode", {"text": encoded})),
+        says(f'{{"name": "get", "arguments": {{"key": "{CANARY}"}}}}'),
+        says("Done."),
+    )
+    turn = await ask("Go.", local={"get": "got it"}, partial=True)
+    assert turn.local_calls == [
+        ("get", {"key": "[redacted]"}),
+        ("get", {"text": "[redacted]"}),
+        ("get", {"key": "[redacted]"}),
+    ]
+    assert "The key is [redacted]" in json.dumps(turn.results)
+    assert turn.text == "Done."
+
+
+async def test_a_name_or_an_error_that_is_cut_holds_no_part_of_the_key(
+    ask: AskModel, endpoint: ScriptedEndpoint
+) -> None:
+    endpoint.play(replies({"data": [{"id": CANARY}]}), says("Here."), failure(400, " " * 580 + CANARY))
+    turn = await ask("Go.", name="")
+    assert turn.text == "Here."
+    assert (await ask("Go.")).error.content == f"{endpoint.host} failed (400)."
+
+
+async def test_a_short_key_is_a_word_like_others(ask: AskModel, endpoint: ScriptedEndpoint) -> None:
+    endpoint.play(says("ollama is asked."))
+    assert (await ask("Who?", key="ollama")).text == "ollama is asked."
 
 
 # What goes wrong
@@ -285,12 +357,22 @@ async def test_a_stream_that_is_only_kept_alive_has_an_end(
     assert endpoint.gone.wait(10)
 
 
+@pytest.mark.parametrize("piece", [b": still here\n\n", event(delta(content="")), event(delta(content=[]))])
+async def test_what_only_keeps_a_stream_alive_is_silence(
+    ask: AskModel, endpoint: ScriptedEndpoint, piece: bytes
+) -> None:
+    endpoint.play(Script([head(), event(delta(content="It")), *[piece, 0.05] * 200]))
+    turn = await ask("Go.", timeout=0.3)
+    assert "went silent for 0.3 s" in (turn.error.content or "")
+    assert turn.text == "It"
+
+
 async def test_a_flood_is_cut(ask: AskModel, endpoint: ScriptedEndpoint) -> None:
     piece = event(delta(content="word " * 20_000))
     endpoint.play(Script([head(), *[piece] * 30], hang=True))
     turn = await ask("Go.")
-    assert 300_000 < len(turn.text) < 410_000
-    assert "length limit" in turn.text[-100:]
+    assert len(turn.text) == 400_000
+    assert "length limit of this service" in (turn.said[-1].content or "")
 
 
 @pytest.mark.parametrize(

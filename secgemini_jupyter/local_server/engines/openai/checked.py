@@ -36,11 +36,16 @@ _ID = re.compile(
     r"|(?:TA|DS|DC|AN|DET|[TGSMC])\d{4}(?:\.\d{3})?)(?![\w-])",
     re.IGNORECASE,
 )
-_HEX = re.compile(
-    r"(?<![0-9A-Za-z])(?:0x)?(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{16,256}(?![0-9A-Za-z])", re.IGNORECASE
+_HEX = re.compile(r"(?<![0-9A-Za-z])(?:0x)?(?=[0-9a-f]*[a-f])[0-9a-f]{16,256}(?![0-9A-Za-z])", re.IGNORECASE)
+_RUN = re.compile(
+    r"(?<![A-Za-z_\d])(?:0[xX][0-9A-Fa-f]{1,15}(?![\w.])|\d+(?:\.\d+)?[eE][+-]?\d{1,3}(?![\w.])"
+    r"|(?:\d{1,3}(?:_\d{3})+|\d+(?:,\d{3})*)(?:\.\d+)?(?:[kKM](?!\w)|(?=\s{0,1}%)|(?!\d)))"
 )
-_RUN = re.compile(r"(?<![A-Za-z_\d])\d+(?:,\d{3})*(?:\.\d+)?(?:(?=\s{0,1}%)|(?!\d))")
-_LISTED = re.compile(r"(?m)^[ \t>]{0,12}(?:[-*+#]+[ \t]+)?\**\d{1,4}[.)](?=[ \t*])")
+"""With a base, in powers of ten, or with separators; `5k` is 5000."""
+_THOUSANDS = {"k": 3, "K": 3, "M": 6}
+_LISTED = re.compile(r"(?m)^[ \t>]{0,12}(?:[-*+#]+[ \t]+)?\**(\d{1,4})[.)](?=[ \t*])")
+_SPACED_DOT = r"(?:[ ]{1,2}\.[ ]{0,2}|\.[ ]{1,2}|[ ]?[\[(]dot[\])][ ]?|\.)"
+_SPACED = re.compile(rf"(?<![\w.])\d{{1,3}}{_SPACED_DOT}\d{{1,3}}{_SPACED_DOT}\d{{1,3}}{_SPACED_DOT}\d{{1,3}}(?![\w])")
 _EDGES = {
     "domain": (r"(?<![\w-])", r"(?![\w-]|\.\w)"),
     "IP address": (r"(?<![\w.:-])", r"(?![\w:]|\.\d)"),
@@ -82,12 +87,12 @@ class Known:
     def add_result(self, arguments: object, result: object) -> None:
         """What a tool found; what is only handed back is not known by that."""
         handed = [text for text in _strings(arguments) if len(text) >= 4]
-        own = [each for each in _named(_plain("\n".join(handed)[:MAX_HANDED])) if not self._has_name(each)]
+        own = [each for each in _named(plain("\n".join(handed)[:MAX_HANDED])) if not self._has_name(each)]
         text = "\n".join(text for text in _strings(result, with_keys=True) if text not in handed)
         self._add(text, own)
 
     def _add(self, text: str, own: Sequence[Claim] = ()) -> None:
-        text = _refanged(_plain(text[: max(MAX_KNOWN - self._size, 0)]))
+        text = refanged(plain(text[: max(MAX_KNOWN - self._size, 0)]))
         self._size += len(text)
         for claim in own:
             text = _spelled(claim).sub(" ", text)
@@ -106,11 +111,6 @@ class Known:
                 break
         return list(found.values())
 
-    def holds(self, text: str) -> bool:
-        """Whether something that was read has this text in it, whatever the white space."""
-        bare = _bare(_refanged(_plain(text)))
-        return any(bare in _bare(each) for each in self._texts)
-
     def _has_name(self, claim: Claim) -> bool:
         pattern = _spelled(claim)
         return any(claim.key in text and pattern.search(text) for text in self._texts)
@@ -119,7 +119,11 @@ class Known:
         value = Decimal(claim.key)
         if value in self._numbers:
             return True
-        places = len(claim.shown.rstrip("%").partition(".")[2])
+        shown = claim.shown.rstrip("%")
+        exponent = _THOUSANDS.get(shown[-1], 0)
+        places = len(re.sub(r"[kKM]$", "", shown).partition(".")[2]) - exponent
+        if not re.fullmatch(r"[\d,._]+[kKM]?", shown):
+            return False  # with a base or an exponent it is exact
         for per_cent in (False, True) if claim.shown.endswith("%") else (False,):
             key = (places, per_cent)
             if key not in rounded:
@@ -132,12 +136,12 @@ class Known:
 
 def claims(text: str) -> list[Claim]:
     """All that a text states and that can be checked."""
-    text = _plain(text[:MAX_TEXT])
+    text = _SPACED.sub(_joined, plain(text[:MAX_TEXT]))
     named = list(_named(text))
     blanked = text
-    for pattern in (_ID, _HEX, _LISTED):
+    for pattern in (_ID, _HEX):
         blanked = pattern.sub(lambda found: " " * len(found[0]), blanked)
-    blanked = _without(blanked, named)
+    blanked = _without(_without_list_numbers(blanked), named)
     numbers = [Claim(NUMBER, str(number), shown) for shown, number in _numbers(blanked) if not _is_small(number)]
     return [*named, *numbers]
 
@@ -150,7 +154,7 @@ def payload(unknown: list[Claim]) -> dict[str, Any]:
     return {"title": title, "columns": ["stated in the answer", "as"], "rows": rows}
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Digits and letters in their plain form, without what cannot be seen between them."""
     text = unicodedata.normalize("NFKC", text)
     if not text.isascii():
@@ -178,6 +182,24 @@ def _spelled(claim: Claim) -> re.Pattern[str]:
     return re.compile(before + re.escape(claim.key) + after)
 
 
+def _joined(found: re.Match[str]) -> str:
+    """An address that is written with spaces, as it is meant; a sentence has no space before its full stop."""
+    parts = re.findall(r"\d+", found[0])
+    is_address = re.search(r"[ ]\.|dot", found[0]) and all(int(part) < 256 for part in parts)
+    return ".".join(parts).ljust(len(found[0])) if is_address else found[0]
+
+
+def _without_list_numbers(text: str) -> str:
+    """The text without the numbers of list items: those that are small, or follow on the one before."""
+    parts, position, last = [], 0, SMALL
+    for found in _LISTED.finditer(text):
+        number = int(found[1])
+        if number <= SMALL or number == last + 1:
+            parts.append(text[position : found.start()] + " " * len(found[0]))
+            position, last = found.end(), max(number, last)
+    return "".join([*parts, text[position:]])
+
+
 def _without(text: str, named: Sequence[Claim]) -> str:
     """The text with blanks where addresses stand: their digits are no numbers of their own."""
     parts, position = [], 0
@@ -188,26 +210,31 @@ def _without(text: str, named: Sequence[Claim]) -> str:
     return "".join([*parts, text[position:]])
 
 
-def _refanged(text: str) -> str:
+def refanged(text: str) -> str:
     text = text.lower()
     for written, meant in (("[.]", "."), ("(.)", "."), ("[:]", ":"), ("[@]", "@"), ("hxxp", "http")):
         text = text.replace(written, meant)
     return text
 
 
-def _bare(text: str) -> str:
-    return re.sub(r"[\s\\]+", "", text.lower())
-
-
 def _numbers(text: str) -> Iterator[tuple[str, Decimal]]:
     for match in _RUN.finditer(text):
         try:
-            number = Decimal(match[0].replace(",", ""))
+            number = _number(match[0])
         except InvalidOperation:
             continue
         if len(match[0]) <= 40:
             per_cent = "%" if text[match.end() : match.end() + 2].lstrip(" ").startswith("%") else ""
             yield match[0] + per_cent, number.normalize() if "." in match[0] else number
+
+
+def _number(written: str) -> Decimal:
+    if written[:2] in ("0x", "0X"):
+        return Decimal(int(written, 16))
+    bare = written.replace(",", "").replace("_", "")
+    if exponent := _THOUSANDS.get(bare[-1]):
+        return Decimal(bare[:-1]).scaleb(exponent)
+    return Decimal(bare)
 
 
 def _is_small(number: Decimal) -> bool:

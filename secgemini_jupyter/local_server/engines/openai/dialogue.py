@@ -57,14 +57,19 @@ class Dialogue:
     now: list[dict[str, Any]]
     dropped: int = 0
     shortened: int = 0
-    texts_earlier: list[str] = field(default_factory=list)
+    prompts_earlier: list[str] = field(default_factory=list)
+    results_earlier: list[str] = field(default_factory=list)
     """What users and tools said in earlier turns, for checking what the model says."""
 
     @classmethod
     def of(cls, turn: EngineTurn) -> Dialogue:
-        earlier, texts, wishes = _history(turn.history)
+        earlier, prompts, results, wishes = _history(turn.history)
         return cls(
-            _system(turn, wishes), earlier, [{"role": "user", "content": _valid(turn.prompt)}], texts_earlier=texts
+            _system(turn, wishes),
+            earlier,
+            [{"role": "user", "content": _valid(turn.prompt)}],
+            prompts_earlier=prompts,
+            results_earlier=results,
         )
 
     def messages(self) -> list[dict[str, Any]]:
@@ -109,27 +114,28 @@ def tokens(value: object) -> int:
     return math.ceil(len(msgspec.json.encode(value)) / BYTES_PER_TOKEN) + MESSAGE_TOKENS if value else 0
 
 
-def _history(messages: Sequence[Message]) -> tuple[list[list[dict[str, Any]]], list[str], list[str]]:
-    """Earlier turns as messages; what users and tools said there; what the caller of `/chat/completions` wants."""
+def _history(messages: Sequence[Message]) -> tuple[list[list[dict[str, Any]]], list[str], list[str], list[str]]:
+    """Earlier turns as messages; what users said there, and tools; what the caller of `/chat/completions` wants."""
     turns: list[list[dict[str, Any]]] = []
-    texts: list[str] = []
+    prompts: list[str] = []
+    results: list[str] = []
     wishes: list[str] = []
     for message in messages:
         content = _valid(message.content or "")
         kind, is_text = message.message_type, (message.mime_type or "").startswith("text/")
         if kind is MessageType.QUERY:
             turns.append([{"role": "user", "content": content}])
-            texts.append(content)
+            prompts.append(content)
         elif kind is MessageType.RESULT and is_text and content and turns:
             turns[-1].append({"role": "assistant", "content": _cut(content)})
         elif kind is MessageType.LOCAL_TOOL_RESULT or (
             kind is MessageType.DEBUG and message.state is State.TOOL_RESULT
         ):
-            texts.append(content)
+            results.append(content)
         elif kind is MessageType.INFO and message.role is Role.SYSTEM and message.state is State.UNDEFINED:
             wishes.append(content)
     # A turn without an answer would leave two prompts in a row, which some templates refuse.
-    return [turn for turn in turns if len(turn) > 1], texts, wishes
+    return [turn for turn in turns if len(turn) > 1], prompts, results, wishes
 
 
 def _system(turn: EngineTurn, wishes: Sequence[str]) -> str:

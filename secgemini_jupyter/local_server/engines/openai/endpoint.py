@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import secrets
 import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,9 +15,24 @@ import msgspec
 
 from secgemini_jupyter._version import __version__
 from secgemini_jupyter.errors import Secret, one_line, redact
-from secgemini_jupyter.language_model import KEY_VARIABLE, MODEL_VARIABLE, URL_VARIABLE, LanguageModel
+from secgemini_jupyter.language_model import KEY_VARIABLE, MODEL_VARIABLE, TIMEOUT_VARIABLE, URL_VARIABLE, LanguageModel
 from secgemini_jupyter.local_server.engines.base import LOOP_HEADER
-from secgemini_jupyter.local_server.engines.openai.reply import EventLines, Failed, Reply, Unreadable, words_of
+from secgemini_jupyter.local_server.engines.openai.guard import KeyGuard
+from secgemini_jupyter.local_server.engines.openai.refusals import (
+    is_too_long,
+    limit_in,
+    retry_after,
+    takes_no_tools,
+    why_unreachable,
+)
+from secgemini_jupyter.local_server.engines.openai.reply import (
+    MAX_WORDS,
+    EventLines,
+    Failed,
+    Reply,
+    Unreadable,
+    words_of,
+)
 from secgemini_jupyter.settings import proxy_for
 
 CONNECT_TIMEOUT = 5.0
@@ -28,6 +43,8 @@ MAX_SECONDS = 3600.0
 MAX_BYTES = 64 * 2**20
 MAX_LISTING = 4 * 2**20
 MAX_ERROR_BYTES = 64 * 1024
+TOOLS_AGAIN = 600.0
+"""Seconds for which an endpoint that refused tools is asked without them."""
 Hear = Callable[[str, str], Awaitable[None]]
 """Takes new text and new thinking."""
 
@@ -67,11 +84,17 @@ class Endpoint:
     def __init__(self, model: LanguageModel) -> None:
         self.model = model
         self.name = model.name
-        self.takes_tools = True
         self.context = model.context
+        self.without_key = KeyGuard(model.key)
+        self._tools_refused = -TOOLS_AGAIN
         self._takes_stream_options = True
         self._client: httpx.AsyncClient | None = None
         self._finding_name = asyncio.Lock()
+
+    @property
+    def takes_tools(self) -> bool:
+        """Whether it did not refuse them lately; it may be another model by now."""
+        return time.monotonic() - self._tools_refused >= TOOLS_AGAIN
 
     async def answer(
         self,
@@ -88,12 +111,12 @@ class Endpoint:
         retried = False
         while True:
             try:
-                return await self._once(messages, tools if self.takes_tools else (), hear)
+                return await self._once(messages, tools, hear)
             except EndpointError as error:
                 if error.reply.has_begun:
                     raise
                 if self._learns(error, has_tools=bool(tools)):
-                    if not self.takes_tools and tools:
+                    if tools and not self.takes_tools:
                         await note(f"{str(error).rstrip('.')}. Asking again without tools.")
                         tools = ()
                     continue
@@ -113,12 +136,12 @@ class Endpoint:
 
     def _learns(self, error: EndpointError, *, has_tools: bool) -> bool:
         """Whether the error says that a field is unknown, which the next request leaves out."""
-        words = error.said.lower()
+        words = error.said
         if self._takes_stream_options and "stream_options" in words:
             self._takes_stream_options = False
             return True
-        if has_tools and self.takes_tools and re.search(r"\btool|\bfunction.?call|--jinja", words):
-            self.takes_tools = False
+        if has_tools and takes_no_tools(words):
+            self._tools_refused = time.monotonic()
             return True
         return False
 
@@ -142,9 +165,10 @@ class Endpoint:
             except (msgspec.DecodeError, KeyError, TypeError, RecursionError):
                 names = []
             if len(names) != 1:
-                known = f"one of: {', '.join(one_line(name)[:60] for name in names[:8])}" if names else "a model's name"
+                shown = ", ".join(one_line(self.without_key(name))[:60] for name in names[:8])
+                known = f"one of: {shown}" if names else "a model's name"
                 raise EndpointError(502, f"Set {MODEL_VARIABLE} to {known}. {self.model.host} was asked.")
-            self.name = one_line(names[0])[:200]
+            self.name = one_line(self.without_key(names[0]))[:200]
             return self.name
 
     async def _once(self, messages: Sequence[dict[str, Any]], tools: Sequence[dict[str, Any]], hear: Hear) -> Reply:
@@ -154,6 +178,14 @@ class Endpoint:
         if tools:
             body |= {"tools": tools, "tool_choice": "auto"}
         reply = Reply()
+        texts, thoughts = self.without_key.pieces(), self.without_key.pieces()
+
+        async def hear_guarded(text: str, thinking: str) -> None:
+            new = texts.feed(text), thoughts.feed(thinking)
+            if any(new):
+                await hear(*new)
+
+        error: EndpointError | None = None
         try:
             async with (
                 asyncio.timeout(MAX_SECONDS),
@@ -161,9 +193,9 @@ class Endpoint:
             ):
                 kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
                 if kind == "application/json":
-                    await self._whole(response, reply, hear)
+                    await self._whole(response, reply, hear_guarded)
                 elif kind in ("text/event-stream", ""):
-                    await self._streamed(response, reply, hear)
+                    await self._streamed(response, reply, hear_guarded)
                 else:
                     raise Unreadable(f"it is {one_line(kind)[:60]}: does {URL_VARIABLE} end in /v1?")
         except Unreadable as problem:
@@ -174,8 +206,10 @@ class Endpoint:
             error = self._refused(500, str(problem), None)
         except EndpointError as problem:
             error = problem
-        else:
-            return reply.finished()
+        if any(held := (texts.end(), thoughts.end())):
+            await hear(*held)
+        if error is None:
+            return reply.finished(self.without_key)
         error.reply = reply
         raise error
 
@@ -192,20 +226,31 @@ class Endpoint:
 
     async def _streamed(self, response: httpx.Response, reply: Reply, hear: Hear) -> None:
         events, size = EventLines(), 0
+        loop, seconds = asyncio.get_running_loop(), self.model.timeout
+        deadline = loop.time() + seconds
         try:
-            async for chunk in response.aiter_bytes():
-                size += len(chunk)
-                if size > MAX_BYTES:
-                    raise Unreadable(f"it is longer than {MAX_BYTES // 2**20} MiB")
-                for data in events.feed(chunk):
+            async with asyncio.timeout_at(deadline) as silence:  # what only keeps the line open is silence, too
+                async for chunk in response.aiter_bytes():
+                    size += len(chunk)
+                    if size > MAX_BYTES:
+                        raise Unreadable(f"it is longer than {MAX_BYTES // 2**20} MiB")
+                    for data in events.feed(chunk):
+                        before = reply.progress
+                        silence.reschedule(None)  # a client that is slow to hear is no silence
+                        await _hear(reply, data, hear)
+                        if reply.progress != before:
+                            deadline = loop.time() + seconds
+                        silence.reschedule(deadline)
+                        if data.strip() == "[DONE]" or reply.is_cut:
+                            return
+                for data in events.feed(b"", is_last=True):
                     await _hear(reply, data, hear)
-                    if data.strip() == "[DONE]" or reply.is_cut:
-                        return
-            for data in events.feed(b"", is_last=True):
-                await _hear(reply, data, hear)
         except httpx.HTTPError:
             if not reply.is_whole:
                 raise
+        except TimeoutError:
+            if not reply.is_whole and silence.expired():
+                raise self._silent("went silent for") from None
         if not reply.is_whole:
             raise EndpointError(502, f"{self.model.host} ended its answer before it was whole.")
 
@@ -216,8 +261,7 @@ class Endpoint:
         Raises:
             EndpointError: none came, or one of another status.
         """
-        host, seconds = self.model.host, f"{self.model.timeout:g} s"
-        has_answered = False
+        host, has_answered = self.model.host, False
         try:
             async with self._opened().stream(method, self.model.url + path, content=body) as response:
                 has_answered = True
@@ -228,10 +272,9 @@ class Endpoint:
         except httpx.ConnectTimeout:
             error = EndpointError(504, f"{host} does not answer. Is it running? See {URL_VARIABLE}.")
         except httpx.TimeoutException:
-            words = f"went silent for {seconds}" if has_answered else f"gave no answer within {seconds}"
-            error = EndpointError(504, f"{host} {words}. SECGEMINI_LOCAL_LLM_TIMEOUT sets the limit.")
+            error = self._silent("went silent for" if has_answered else "gave no answer within")
         except httpx.ConnectError as problem:
-            error = EndpointError(502, f"{host} cannot be reached{_why(problem)}. See {URL_VARIABLE}.")
+            error = EndpointError(502, f"{host} cannot be reached{why_unreachable(problem)}. See {URL_VARIABLE}.")
         except (httpx.HTTPError, httpx.InvalidURL):
             words = "broke its answer off" if has_answered else "closed the connection without an answer"
             error = EndpointError(502, f"{host} {words}.", may_retry=not has_answered)
@@ -267,13 +310,21 @@ class Endpoint:
             )
         return self._client
 
+    def _silent(self, what: str) -> EndpointError:
+        limit = f"{self.model.timeout:g} s. {TIMEOUT_VARIABLE} sets the limit."
+        return EndpointError(504, f"{self.model.host} {what} {limit}")
+
     def _refused(self, status: int, words: str, response: httpx.Response | None) -> EndpointError:
         """The error for a status, or for an error in the stream (500)."""
         host = self.model.host
-        said = f": {one_line(redact(words))[:400].rstrip('.')}." if words else "."
-        if _is_too_long(status, words):
+        if len(words) >= MAX_WORDS:  # cut, perhaps within the key
+            words = words[: self.without_key.begins_at(words)]
+        words = redact(self.without_key(words))
+        shown = one_line(words)[:400].rstrip(".")
+        said = f": {shown}." if shown else "."
+        if is_too_long(status, words):
             error = EndpointError(413, f"The conversation is too long for {self.name}{said}")
-            error.context = _limit_in(words)
+            error.context = limit_in(words)
             return error
         if status in (401, 403):
             what = "refuses the key" if self.model.key else "wants a key"
@@ -289,7 +340,7 @@ class Endpoint:
             )
         elif status == 429:
             error = EndpointError(429, f"{host} takes no more requests now (429){said}", may_retry=True)
-            error.retry_after = _retry_after(response)
+            error.retry_after = retry_after(response)
             return error
         else:
             text = f"{host} failed{f' ({status})' if response is not None else ''}{said}"
@@ -323,34 +374,4 @@ async def _error_words(response: httpx.Response) -> str:
         return words_of(msgspec.json.decode(body))
     except (msgspec.DecodeError, RecursionError):
         text = body.decode("utf-8", "replace")
-        return "" if "<" in text[:200] else text[:400]  # a page is nothing to quote
-
-
-def _is_too_long(status: int, words: str) -> bool:
-    if status not in (400, 413, 422, 500):
-        return False
-    return status == 413 or re.search(
-        r"context.{0,20}(?:length|size|window)|too many tokens|maximum.{0,20}tokens|prompt is too long"
-        r"|exceed_context_size|token limit|input is too long", words, re.IGNORECASE,
-    ) is not None  # fmt: skip
-
-
-def _limit_in(words: str) -> int:
-    """The number of tokens that the error text names as the limit; 0 for none. It is the least of plausible ones."""
-    found = re.findall(r"(?<![\d.])\d{1,3}(?:,\d{3})+(?![\d.])|(?<![\d.])\d{3,8}(?![\d.])", words)
-    numbers = [int(each.replace(",", "")) for each in found]
-    return min((each for each in numbers if each >= 256), default=0)
-
-
-def _retry_after(response: httpx.Response | None) -> float | None:
-    said = response.headers.get("retry-after", "") if response is not None else ""
-    return float(said) if re.fullmatch(r"\d{1,6}(?:\.\d{1,3})?", said) else None
-
-
-def _why(problem: Exception) -> str:
-    words = str(problem).lower()
-    if "certificate" in words:
-        return ": its certificate is not trusted"
-    if "name or service" in words or "nodename" in words or "getaddrinfo" in words:
-        return ": no such host"
-    return ": the connection is refused" if "attempts failed" in words or "refused" in words else ""
+        return "" if "<" in text[:200] else text[:MAX_WORDS]  # a page is nothing to quote

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -16,12 +17,14 @@ from secgemini_jupyter.local_server.analyst.toolbox import toolsets
 from secgemini_jupyter.local_server.analyst.workers import Workers
 from secgemini_jupyter.local_server.engines.base import EngineTurn
 from secgemini_jupyter.local_server.engines.openai import checked, salvage
+from secgemini_jupyter.local_server.engines.openai.arguments import WrongArguments, read_arguments
 from secgemini_jupyter.local_server.engines.openai.dialogue import Dialogue, TooLong, attached, tokens
 from secgemini_jupyter.local_server.engines.openai.endpoint import Endpoint, EndpointError
 from secgemini_jupyter.local_server.engines.openai.offered import Offers
-from secgemini_jupyter.local_server.engines.openai.reply import Reply
+from secgemini_jupyter.local_server.engines.openai.quoted import Quotable
+from secgemini_jupyter.local_server.engines.openai.reply import MAX_TEXT, Reply
 from secgemini_jupyter.local_server.engines.openai.speaking import Voice
-from secgemini_jupyter.models import MessageType, ModelInfo, Role, State, Usage
+from secgemini_jupyter.models import MessageType, ModelInfo, State, Usage
 
 MAX_ROUNDS = 8
 MAX_CALLS = 24
@@ -32,9 +35,11 @@ SHRINK = 0.7
 """By how much a conversation is made shorter that was too long though we took it to fit."""
 _ENOUGH = "No more tools can be called in this turn. Answer now, from the results above; say what is missing."
 _STOPPED = {
-    "length": "The answer ends here: the model came to its length limit.",
-    "content_filter": "The answer ends here: the endpoint's filter cut it.",
+    "length": "The model came to its length limit.",
+    "content_filter": "The endpoint's filter cut it.",
+    "cut": f"It came to the length limit of this service, {MAX_TEXT:,} characters.",
 }
+_NOT_RUN = "A call that the model wrote as text was not run, since a file, a result or a prompt spells it out: "
 
 
 class OpenAIEngine:
@@ -72,17 +77,13 @@ class _Wanted:
 
     id: str
     name: str
-    arguments: object
+    arguments: dict[str, Any]
+    wrong: str = ""
+    """Why its arguments cannot be used: they are empty, then."""
 
     def told(self) -> dict[str, Any]:
         """As the next request repeats it; arguments that are no JSON would break templates that read them."""
-        arguments = self.arguments
-        if isinstance(arguments, str):
-            try:
-                arguments = msgspec.json.decode(arguments.strip() or "{}")
-            except (msgspec.DecodeError, RecursionError):
-                arguments = {}
-        text = msgspec.json.encode(arguments if isinstance(arguments, dict) else {}).decode()
+        text = msgspec.json.encode(self.arguments).decode()
         return {"id": self.id, "type": "function", "function": {"name": self.name, "arguments": text}}
 
 
@@ -90,9 +91,11 @@ class _Answer:
     """One turn."""
 
     def __init__(self, turn: EngineTurn, endpoint: Endpoint, workers: Workers, actor: str) -> None:
+        turn = endpoint.without_key.turn(turn)
         self._turn, self._endpoint = turn, endpoint
         self._voice = Voice(turn, actor)
         self._known = checked.Known()
+        self._quotable = Quotable(lambda: (each.content for each in turn.attachments))
         self._caller = Caller(workers, turn)
         self._usage: Usage | None = None
         self._calls = 0
@@ -100,8 +103,8 @@ class _Answer:
     async def give(self) -> None:
         turn, voice = self._turn, self._voice
         self._dialogue = await asyncio.to_thread(Dialogue.of, turn)
-        self._offers = await asyncio.to_thread(Offers, turn, self._caller, self._known)
-        await asyncio.to_thread(self._known.add, turn.prompt, attached(turn), *self._dialogue.texts_earlier)
+        self._offers = await asyncio.to_thread(Offers, turn, self._caller, self._known, self._quotable)
+        await asyncio.to_thread(self._read)
         await voice.note(self._plan(), title="Plan")
         try:
             reply = await self._rounds()
@@ -110,12 +113,20 @@ class _Answer:
             await voice.answer(await voice.end())
             await self._fail(error)
             return
-        if stopped := _STOPPED.get("length" if reply.is_cut else reply.finish):
-            await voice.end_with(stopped)
         if not "".join(voice.answered).strip():
-            await self._fail(EndpointError(502, f"{voice.actor} gave no answer: its text is empty."))
+            why = "it only asked for more tools" if reply.calls else "its text is empty"
+            await self._fail(EndpointError(502, f"{voice.actor} gave no answer: {why}."))
             return
-        await self._finish()
+        await self._finish(_STOPPED.get("cut" if reply.is_cut else reply.finish))
+
+    def _read(self) -> None:
+        """What the model is given to read."""
+        turn, dialogue = self._turn, self._dialogue
+        prompts, results, listed = dialogue.prompts_earlier, dialogue.results_earlier, attached(turn)
+        self._known.add(turn.prompt, listed, *prompts, *results)
+        self._quotable.add_prompts(turn.prompt, *prompts)
+        self._quotable.add(listed)
+        self._quotable.add_messages(*results)
 
     def _plan(self) -> str:
         told = f"The conversation, and what tools find, goes to {self._voice.actor}"
@@ -129,8 +140,11 @@ class _Answer:
             if is_last:
                 self._dialogue.say(_ENOUGH)
             reply = await self._ask(may_call=not is_last)
+            offered = self._endpoint.takes_tools
             text = await self._voice.end()
-            wanted, text = ([], text) if is_last or not self._endpoint.takes_tools else self._wanted(reply, text)
+            if reply.calls_left_out:
+                await self._voice.note(f"The model asked for more calls at once than are taken: {len(reply.calls)}.")
+            wanted, text = ([], text) if is_last or not offered else await self._wanted(reply, text)
             if not wanted:
                 await self._voice.answer(text)
                 return reply
@@ -196,19 +210,40 @@ class _Answer:
         if told := ", ".join(filter(None, notes)):
             await self._voice.note(f"So that the conversation fits in {context:,} tokens (estimated): {told}.")
 
-    def _wanted(self, reply: Reply, text: str) -> tuple[list[_Wanted], str]:
+    async def _wanted(self, reply: Reply, text: str) -> tuple[list[_Wanted], str]:
         """The calls of a round, and its text without those that were written in it."""
-        calls = [(call.id, call.name, call.arguments) for call in reply.calls if call.name or call.arguments]
+        calls: list[tuple[str, str, object]] = [
+            (call.id, call.name, call.arguments) for call in reply.calls if call.name or call.arguments
+        ]
         if not calls:
-            written, text = salvage.find(text, self._offers.by_name, self._known.holds)
+            quoted: list[str] = []
+            written, text = await asyncio.to_thread(salvage.find, text, partial(self._may_run, quoted))
             calls = [("", call.name, call.arguments) for call in written]
-        ids: set[str] = set()
-        wanted = []
-        for call_id, name, arguments in calls:
-            own = call_id if call_id and call_id not in ids else f"call_{uuid.uuid4().hex[:12]}"
-            ids.add(own)
-            wanted.append(_Wanted(own, name, arguments))
-        return wanted, text
+            if quoted:
+                await self._voice.note(_NOT_RUN + ", ".join(code(name) for name in dict.fromkeys(quoted)))
+        wanted: dict[str, _Wanted] = {}
+        for call_id, name, given in calls:
+            own = call_id if call_id and call_id not in wanted else f"call_{uuid.uuid4().hex[:12]}"
+            try:
+                wanted[own] = _Wanted(own, name, read_arguments(given, self._endpoint.without_key))
+            except WrongArguments as problem:
+                wanted[own] = _Wanted(own, name, {}, str(problem))
+        return list(wanted.values()), text
+
+    def _may_run(self, quoted: list[str], call: salvage.WrittenCall, is_whole: bool) -> bool:
+        """Whether a call that stands in the text is meant; the names of those that are repeated go to `quoted`."""
+        offer = self._offers.by_name.get(call.name)
+        is_local = offer is not None and offer.is_local
+        if is_local and not is_whole:
+            return False
+        try:
+            arguments = read_arguments(call.arguments)
+        except WrongArguments:
+            return True  # it is told so, and nothing is run
+        if self._quotable.holds(call.name, arguments, is_local=is_local):
+            quoted.append(call.name)
+            return False
+        return True
 
     async def _run(self, wanted: list[_Wanted], text: str) -> None:
         self._dialogue.add_calls(text, [each.told() for each in wanted])
@@ -217,7 +252,7 @@ class _Answer:
                 told = '{"error": "Not run: too many calls in this turn."}'
             else:
                 self._calls += 1
-                told, is_result = await self._offers.run(each.name, each.arguments)
+                told, is_result = await self._offers.run(each.name, each.arguments, each.wrong)
                 if not is_result and each.name not in self._offers.by_name:
                     await self._voice.note(f"The model asked for a tool that there is not: {code(each.name)}")
             self._dialogue.add_result(each.id, each.name, told)
@@ -226,22 +261,16 @@ class _Answer:
         if reply.usage:
             self._usage = self._usage + reply.usage if self._usage else reply.usage
 
-    async def _finish(self) -> None:
-        """The whole result, the tools' data, and what nothing in this session says."""
+    async def _finish(self, stopped: str | None = None) -> None:
+        """The whole result, the tools' data; why it was cut, and what nothing in this session says."""
         voice = self._voice
         await voice.result(self._usage)
         await self._caller.show(self._offers.payloads[:MAX_PAYLOADS])
         unknown = await asyncio.to_thread(self._known.unknown, "".join(voice.answered))
+        if stopped:
+            await voice.remark({"title": "The answer was cut", "columns": ["why it ends there"], "rows": [[stopped]]})
         if unknown:
-            table = checked.payload(unknown)
-            await self._turn.say(
-                MessageType.RESULT,
-                msgspec.json.encode(table).decode(),
-                state=State.REVIEWING,
-                role=Role.SYSTEM,
-                title=table["title"],
-                mime_type="sec-gemini/table",
-            )
+            await voice.remark(checked.payload(unknown))
 
     async def _fail(self, error: EndpointError) -> None:
         if "".join(self._voice.answered).strip():

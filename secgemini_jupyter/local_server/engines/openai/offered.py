@@ -20,6 +20,7 @@ from secgemini_jupyter.local_server.analyst.toolbox import switched_off, tools
 from secgemini_jupyter.local_server.engines.base import EngineTurn
 from secgemini_jupyter.local_server.engines.openai.checked import Known
 from secgemini_jupyter.local_server.engines.openai.dialogue import tokens
+from secgemini_jupyter.local_server.engines.openai.quoted import Quotable
 from secgemini_jupyter.models import LocalTool
 
 MAX_LOCAL_TOOLS = 100
@@ -46,8 +47,8 @@ class Offer:
 class Offers:
     """The tools of one turn."""
 
-    def __init__(self, turn: EngineTurn, caller: Caller, known: Known) -> None:
-        self._turn, self._caller, self._known = turn, caller, known
+    def __init__(self, turn: EngineTurn, caller: Caller, known: Known, quotable: Quotable) -> None:
+        self._turn, self._caller, self._known, self._quotable = turn, caller, known, quotable
         self.by_name = {each.name: each for each in _offers(turn)}
         self.payloads: list[Payload] = []
 
@@ -64,19 +65,18 @@ class Offers:
                 chosen.append(spec)
         return chosen
 
-    async def run(self, name: str, arguments: object) -> tuple[str, bool]:
-        """What the model is told of a call, and whether it is a result; whatever is wrong is told in its place."""
+    async def run(self, name: str, arguments: dict[str, Any], wrong: str = "") -> tuple[str, bool]:
+        """What the model is told of a call, and whether it is a result; whatever is wrong is told in its place.
+
+        Args:
+            wrong: why the arguments cannot be used.
+        """
         offer = self.by_name.get(name)
         if offer is None:
             known = ", ".join(self.by_name)
             return _told({"error": f"There is no tool {name[:100]!r}. The tools are: {known}."}), False
-        if isinstance(arguments, str):
-            try:
-                arguments = msgspec.json.decode(arguments.strip() or "{}")
-            except (msgspec.DecodeError, RecursionError):
-                return _told({"error": "The arguments are no JSON. Call again, with a JSON object."}), False
-        if not isinstance(arguments, dict):
-            return _told({"error": "The arguments are no JSON object. Call again, with one."}), False
+        if wrong:
+            return _told({"error": wrong}), False
         return await (self._local(offer, arguments) if offer.is_local else self._analyst(offer, arguments))
 
     async def _analyst(self, offer: Offer, arguments: dict[str, Any]) -> tuple[str, bool]:
@@ -89,7 +89,7 @@ class Offers:
         outcome = await self._caller.run(Call(offer.target, given, "asked for by the model"))
         if outcome.result is None:
             return _told({"error": outcome.error}), False
-        await asyncio.to_thread(self._known.add_result, given, outcome.result)
+        await asyncio.to_thread(self._found, given, outcome.result)
         self.payloads += tool.payloads(outcome.result)
         return _told({"result": outcome.result}), True
 
@@ -97,8 +97,12 @@ class Offers:
         outcome = await self._turn.call_local_tool(offer.target, arguments)
         if outcome.is_error:
             return _told({"error": outcome.output}), False
-        await asyncio.to_thread(self._known.add_result, arguments, outcome.output)
+        await asyncio.to_thread(self._found, arguments, outcome.output)
         return _told({"result": outcome.output}), True
+
+    def _found(self, arguments: object, result: object) -> None:
+        self._known.add_result(arguments, result)
+        self._quotable.add(result)
 
 
 def _told(value: dict[str, Any]) -> str:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
-
-import msgspec
 
 from secgemini_jupyter.models import Usage
 
 MAX_LINE = 2 * 2**20
 MAX_TEXT = 400_000
 """Characters of one answer, of its thinking, of one call's arguments: a session's frame holds less than 1 MiB."""
+MAX_WORDS = 600
+"""Characters of an error's words."""
 MAX_CALLS = 32
+MAX_TOKENS = 10**9
+"""A count beyond it is no count."""
 _LINE_END = re.compile(r"\r\n|\n|\r(?!\Z)")
 
 
@@ -77,6 +79,7 @@ class Reply:
     Attributes:
         is_whole: the endpoint said that it is the end.
         is_cut: it was longer than what is taken.
+        calls_left_out: deltas of calls beyond those that are taken.
     """
 
     calls: list[AskedCall] = field(default_factory=list)
@@ -84,6 +87,7 @@ class Reply:
     usage: Usage | None = None
     is_whole: bool = False
     is_cut: bool = False
+    calls_left_out: int = 0
     _texts: list[str] = field(default_factory=list)
     _thoughts: list[str] = field(default_factory=list)
     _sizes: dict[str, int] = field(default_factory=dict)
@@ -96,6 +100,12 @@ class Reply:
     @property
     def has_begun(self) -> bool:
         return bool(self._texts or self._thoughts or self.calls)
+
+    @property
+    def progress(self) -> tuple[int, ...]:
+        """Grows with whatever is part of the answer, and with nothing else."""
+        in_calls = sum(call.size + len(call.name) for call in self.calls)
+        return sum(self._sizes.values()), in_calls, self.calls_left_out, self.is_whole
 
     def take(self, data: str) -> tuple[str, str]:
         """One event; gives the text and the thinking that are new.
@@ -143,10 +153,10 @@ class Reply:
             parts.append(fitting)
         return fitting
 
-    def finished(self) -> Reply:
-        """The same, with the arguments of its calls put together."""
+    def finished(self, clean: Callable[[str], str]) -> Reply:
+        """The same, with the arguments of its calls put together, and calls cleaned of what must not be in them."""
         for call in self.calls:
-            call.arguments = "".join(call.parts)
+            call.id, call.name, call.arguments = clean(call.id), clean(call.name), clean("".join(call.parts))
         return self
 
     def _take_calls(self, delta: dict[str, Any]) -> None:
@@ -164,14 +174,14 @@ class Reply:
         name, arguments, call_id = function.get("name"), function.get("arguments"), delta.get("id")
         call = self._call(delta.get("index"), call_id, name)
         if call is None:
-            self.is_cut = True
+            self.calls_left_out += 1
             return
         if isinstance(call_id, str) and not call.id:
-            call.id = call_id[:100]
+            call.id = _valid(call_id[:100])
         if isinstance(name, str) and not call.name:
-            call.name = name[:200]
+            call.name = _valid(name[:200])
         if arguments is not None and not isinstance(arguments, str):
-            arguments = msgspec.json.encode(arguments).decode()
+            arguments = json.dumps(arguments)
         if arguments:
             fitting = arguments[: MAX_TEXT - call.size]
             self.is_cut = self.is_cut or len(fitting) < len(arguments)
@@ -201,7 +211,7 @@ class Reply:
         return call
 
 
-def words_of(error: object, limit: int = 600) -> str:
+def words_of(error: object, limit: int = MAX_WORDS) -> str:
     """The text of an error object, whatever its form."""
     if isinstance(error, str):
         return error[:limit]
@@ -230,16 +240,22 @@ def _usage(value: object) -> Usage | None:
 
     def number(where: object, name: str) -> int:
         found = where.get(name) if isinstance(where, dict) else None
-        return found if type(found) is int and 0 <= found <= 10**12 else 0
+        if type(found) is not int:
+            return 0
+        return found if 0 <= found <= MAX_TOKENS else -1
 
-    prompt, generated = number(value, "prompt_tokens"), number(value, "completion_tokens")
-    total = number(value, "total_tokens") or prompt + generated
-    if not total:
+    prompt, generated, total = (number(value, f"{name}_tokens") for name in ("prompt", "completion", "total"))
+    if min(prompt, generated, total) < 0 or not (prompt or generated or total):
         return None
+    cached = number(value.get("prompt_tokens_details"), "cached_tokens")
     return Usage(
         prompt_tokens=prompt,
         generated_tokens=generated,
-        total_tokens=total,
-        cached_token_count=number(value.get("prompt_tokens_details"), "cached_tokens"),
-        thoughts_token_count=number(value.get("completion_tokens_details"), "reasoning_tokens"),
+        total_tokens=max(total, prompt + generated),  # more than the sum where thoughts are counted apart
+        cached_token_count=cached if 0 <= cached <= prompt else 0,
+        thoughts_token_count=max(number(value.get("completion_tokens_details"), "reasoning_tokens"), 0),
     )
+
+
+def _valid(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")

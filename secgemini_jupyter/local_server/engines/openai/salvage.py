@@ -1,14 +1,15 @@
 """Tool calls that a model writes as text: small models do, and some endpoints pass on what they should have read.
 
-What counts as a call is narrow: an object with a name and arguments and nothing else that matters, in one of the known
-wrappings or alone. Ordinary JSON in an answer stays text, and so does what merely repeats a file or a tool's result.
+What counts as a call is narrow: an object with a name and arguments and nothing else that matters, where the whole text
+is nothing but calls, or in a wrapping that models are trained to call with. In words, in code or in a fence among words
+it stays text, and so does what repeats a file or a tool's result. Local tools are called by a whole text alone.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ MAX_TEXT = 200_000
 _NAMES = ("name", "tool_name", "tool", "function")
 _ARGUMENTS = ("arguments", "parameters", "args", "tool_args", "input", "tool_input")
 _OTHERS = frozenset({"id", "type", "tool_call_id"})
+_BETWEEN = " \t\r\n,;"
 _DECODER = json.JSONDecoder()
 _OPENINGS = re.compile(r"[\[{]")
 _BEFORE = re.compile(
@@ -41,33 +43,44 @@ class WrittenCall:
     is_marked: bool
 
 
-def find(
-    text: str, known: Collection[str], is_quoted: Callable[[str], bool] = lambda _text: False
-) -> tuple[list[WrittenCall], str]:
+def find(text: str, may_run: Callable[[WrittenCall, bool], bool]) -> tuple[list[WrittenCall], str]:
     """The calls in a text, and the text without them.
 
     Args:
-        known: names of the tools that there are.
-        is_quoted: whether a piece of text stands in something that was read: that is no wish of the model's.
+        may_run: whether a call may be run; it is told whether the text is nothing but calls.
     """
-    calls: list[WrittenCall] = []
-    rest: list[str] = []
+    found: list[tuple[int, int, list[WrittenCall]]] = []
     position = 0
-    for start, end, raw, found in _candidates(text):
-        alone = not (text[:start].strip() or text[end:].strip())
-        good = [call for call in found if call.name in known or call.is_marked or alone]
-        if start < position or not good or len(good) < len(found) or is_quoted(raw):
-            continue
-        calls += good
-        rest.append(text[position:start])
-        position = end
-        if len(calls) >= MAX_CALLS:
-            break
-    return calls[:MAX_CALLS], "".join([*rest, text[position:]]).strip() if calls else text
+    for start, end, calls in _candidates(text):
+        if start >= position:
+            found.append((start, end, calls))
+            position = end
+    is_whole = not _without(text, found).strip(_BETWEEN)
+    taken, count = [], 0
+    for start, end, calls in found:
+        is_call = is_whole or (all(call.is_marked for call in calls) and not _is_in_code(text, start))
+        if is_call and count < MAX_CALLS and all(may_run(call, is_whole) for call in calls):
+            taken.append((start, end, calls))
+            count += len(calls)
+    if not taken:
+        return [], text
+    return [call for _, _, calls in taken for call in calls][:MAX_CALLS], _without(text, taken).strip(_BETWEEN)
 
 
-def _candidates(text: str) -> Iterator[tuple[int, int, str, list[WrittenCall]]]:
-    """Where JSON stands that could be calls, with its wrapping; the JSON; what it calls."""
+def _without(text: str, spans: Sequence[tuple[int, int, object]]) -> str:
+    ends = [0, *(end for _, end, _ in spans)]
+    starts = [*(start for start, _, _ in spans), len(text)]
+    return "".join(text[end:start] for end, start in zip(ends, starts, strict=True))
+
+
+def _is_in_code(text: str, position: int) -> bool:
+    """Whether Markdown shows what stands there as code: it is told of, then, and not called."""
+    line = text[text.rfind("\n", 0, position) + 1 : position]
+    return text.count("```", 0, position) % 2 == 1 or text.startswith("```", position) or line.count("`") % 2 == 1
+
+
+def _candidates(text: str) -> Iterator[tuple[int, int, list[WrittenCall]]]:
+    """Where JSON stands that could be calls, with its wrapping; what it calls."""
     position = tries = 0
     while tries < MAX_TRIES and (opening := _OPENINGS.search(text, position, MAX_TEXT)):
         tries += 1
@@ -87,7 +100,7 @@ def _candidates(text: str) -> Iterator[tuple[int, int, str, list[WrittenCall]]]:
         position = after.end() if after else end
         found = [WrittenCall(name, value, True)] if name and isinstance(value, dict) else _calls(value, marked)
         if found:
-            yield start, position, text[begin:end], found
+            yield start, position, found
 
 
 def _calls(value: object, marked: bool) -> list[WrittenCall]:

@@ -10,8 +10,12 @@ from __future__ import annotations
 import re
 import uuid
 from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
 
 from secgemini_jupyter.local_server.engines.base import EngineTurn
+from secgemini_jupyter.local_server.frames import ACTOR
 from secgemini_jupyter.models import MessageType, Role, State, Usage
 
 HELD = 200
@@ -21,10 +25,11 @@ UNDECIDED = 40
 """Characters at the end that may be the beginning of a call."""
 MAX_RESULT = 400_000
 _CALL = re.compile(
-    r"```(?:json|tool_call|tool_code|xml)?\s*[\[{<]|</?tool_call|<\|?(?:tool|python)_|\[TOOL_CALLS?\]|<function[=s]"
-    r"""|\{\s*"(?:name|function|tool|tool_name|tool_calls|arguments|parameters)"\s*:|\A\s*(?:\[\s*)?\{"""
+    r"\A\s*(?:```\w*\s*)?[\[{<]|</?tool_call|<\|?/?(?:tool|python)_|\[TOOL_CALLS?\]|<function[=s_]|<tools?>"
+    r"|\A\s*[\w.-]{1,100}\s*\[(?:ARGS|CALL_ID)\]"
 )
-_BEGINS = re.compile(r"[`<\[{]")
+"""A wrapping of calls, or a text that may be nothing but calls."""
+_BEGINS = re.compile(r"[<\[]")
 _OPENINGS = ("<think>", "<thinking>", "<thought>", "<reasoning>")
 _OPENING = re.compile(r"<(think|thinking|thought|reasoning)>")
 
@@ -122,11 +127,31 @@ class Voice:
     async def comment(self, text: str) -> None:
         """What the model says before it calls a tool: no part of its answer."""
         if text.strip():
-            await self.note(text.strip(), title="Before the call")
+            await self.turn.say(
+                MessageType.THINKING,
+                _clean(text.strip()),
+                state=State.PLANNING,
+                role=Role.AGENT,
+                actor=self.actor,
+                title="Before the call",
+            )
 
-    async def note(self, text: str, *, title: str = "Note", state: State = State.PLANNING) -> None:
+    async def note(self, text: str, *, title: str = "Note") -> None:
+        """A word of ours on how the turn goes."""
         await self.turn.say(
-            MessageType.THINKING, _clean(text), state=state, role=Role.AGENT, actor=self.actor, title=title
+            MessageType.THINKING, _clean(text), state=State.PLANNING, role=Role.SYSTEM, actor=ACTOR, title=title
+        )
+
+    async def remark(self, table: dict[str, Any]) -> None:
+        """A word of ours on the answer: a message that the model cannot write, and in whose text it has no part."""
+        await self.turn.say(
+            MessageType.RESULT,
+            msgspec.json.encode(table).decode(),
+            state=State.REVIEWING,
+            role=Role.SYSTEM,
+            actor=ACTOR,
+            title=table["title"],
+            mime_type="sec-gemini/table",
         )
 
     async def answer(self, text: str) -> None:
@@ -137,10 +162,6 @@ class Voice:
                 text = "\n\n" + text
         text = _clean(text)[: max(MAX_RESULT - self._size, 0)]
         await self._answer(text)
-
-    async def end_with(self, note: str) -> None:
-        """A word of ours, at the end of a result that was cut."""
-        await self._answer(f"\n\n[{note}]")
 
     async def _answer(self, text: str) -> None:
         if not text:
