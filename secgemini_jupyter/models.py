@@ -257,6 +257,13 @@ class Message(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=T
         return msgspec.json.encode(written)
 
 
+def said_by(messages: Iterable[Message]) -> Message | None:
+    """The result that says who answered and that ratings are about: the last one, but for what the service remarks on
+    an answer (role `system`)."""
+    found = [message for message in messages if message.message_type is MessageType.RESULT]
+    return next((each for each in reversed(found) if each.role is not Role.SYSTEM), found[-1] if found else None)
+
+
 def turn_usage(messages: Iterable[Message]) -> Usage:
     """Tokens of one turn: those of its results, which count all that led to them; else those of the other messages.
 

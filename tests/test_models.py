@@ -27,6 +27,7 @@ from secgemini_jupyter.models import (
     UserInfo,
     read_message,
     read_stored_message,
+    said_by,
 )
 
 FIELDS = frozenset(Message.__struct_encode_fields__) - {"~unknown"}
@@ -257,6 +258,15 @@ def test_a_recoverable_error_is_no_failed_turn() -> None:
     assert not read_message(frame(message_type="local_tool_result", status_code=500)).is_error
     assert read_message(frame(status_code=206)).is_partial
     assert read_message(frame(message_type="strange", state="end")).is_end
+
+
+def test_an_answer_is_said_by_its_last_result_but_for_remarks_of_the_service() -> None:
+    words = Message(message_type=MessageType.RESULT, role=Role.AGENT, actor="a model")
+    remark = Message(message_type=MessageType.RESULT, role=Role.SYSTEM, actor="orchestrator")
+    end = Message(message_type=MessageType.INFO, role=Role.SYSTEM)
+    assert said_by([words, remark, end]) is words
+    assert said_by([remark, end]) is remark
+    assert said_by([end]) is None
 
 
 def test_usage_adds_up() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from secgemini_jupyter.models import Message, MessageType, Usage
+from secgemini_jupyter.models import Message, MessageType, Usage, said_by
 from secgemini_jupyter.protocol.mutations import shown
 
 if TYPE_CHECKING:
@@ -128,9 +128,9 @@ class SessionResponse:
         """What stands under the answer when it is displayed; `inputs` are names and sizes of what went in."""
         from secgemini_jupyter.render.answer import Facts, Input
 
-        actors = [message.actor for message in self.messages if message.message_type is MessageType.RESULT]
+        answer = said_by(self.messages)
         return Facts(
-            actor=actors[-1] if actors else "",
+            actor=answer.actor if answer else "",
             model=self.model_name,
             host=self.host,
             is_local=self.is_local,

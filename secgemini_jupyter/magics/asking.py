@@ -155,9 +155,8 @@ def show_strip(answer: Answer) -> None:
     """Thumbs under the answer, for its turn."""
     from IPython.display import display
 
-    from secgemini_jupyter.models import MessageType
+    from secgemini_jupyter.models import said_by
     from secgemini_jupyter.notebook import feedback_widget
 
-    results = [message for message in answer.messages if message.message_type is MessageType.RESULT]
-    if results:  # else there is nothing to rate
-        display(feedback_widget(answer.session, answer.response.turn_index, results[-1].group, compact=True))
+    if result := said_by(answer.messages):  # else there is nothing to rate
+        display(feedback_widget(answer.session, answer.response.turn_index, result.group, compact=True))

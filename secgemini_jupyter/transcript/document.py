@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from secgemini_jupyter.models import Message, PublicSessionFile
+from secgemini_jupyter.models import Message, PublicSessionFile, said_by
 from secgemini_jupyter.render.answer import Facts
 from secgemini_jupyter.render.text import one_line
 from secgemini_jupyter.transcript.sessions import Attached, attached_in, note
@@ -129,7 +129,7 @@ def facts_of(transcript: Transcript, turn: TurnSlice) -> Facts:
     """What stands under an answer."""
     usage = turn.usage
     facts = Facts(
-        actor=turn.results[-1].actor if turn.results else "",
+        actor=answer.actor if (answer := said_by(turn.results)) else "",
         model=transcript.model,
         host=transcript.host,
         is_local=transcript.is_local,

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from secgemini_jupyter._version import __version__
+from secgemini_jupyter.models import said_by
 from secgemini_jupyter.render.text import one_line
 from secgemini_jupyter.transcript.document import Transcript
 from secgemini_jupyter.transcript.keyless import keyless
@@ -48,7 +49,7 @@ class Invocation:
 
     @property
     def agent(self) -> str:
-        return self.turn.results[-1].actor if self.turn.results else ""
+        return answer.actor if (answer := said_by(self.turn.results)) else ""
 
     @property
     def provider(self) -> str:

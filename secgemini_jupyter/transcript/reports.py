@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from secgemini_jupyter.disk import replacing
 from secgemini_jupyter.errors import InputError, without_keys
-from secgemini_jupyter.models import Message, MessageType, PublicSessionFile
+from secgemini_jupyter.models import Message, MessageType, PublicSessionFile, said_by
 from secgemini_jupyter.render.steps import Steps
 from secgemini_jupyter.render.text import count, one_line, utc
 from secgemini_jupyter.transcript.document import Transcript
@@ -148,7 +148,8 @@ class Report:
             return "Written by the analyst."
         if self.answered is None:
             return "There is no answer yet."
-        who = one_line(self.answered.results[-1].actor, 60) or "the service"
+        answer = said_by(self.answered.results)
+        who = (one_line(answer.actor, 60) if answer else "") or "the service"
         return f"The answer to turn {self.turn_name(self.answered)}, as {who} gave it. It was not checked by a person."
 
     @cached_property
@@ -360,7 +361,7 @@ def _events(turn: TurnSlice) -> Iterator[Event]:
         if step.kind == "tool":
             word = "" if step.ok is not False else " (failed)"
             yield step_at(step.started, "Tool", f"{step.in_words}{word}")
-    last = turn.results[-1] if turn.results else None
+    last = said_by(turn.results)
     if turn.status == "error":
         yield step_at(turn.ended_at, WORDS["error"], one_line(turn.error or "", 160))
     elif last is not None or turn.index:

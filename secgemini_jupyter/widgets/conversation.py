@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from secgemini_jupyter.errors import InputError, SecGeminiError, redact, without_keys
-from secgemini_jupyter.models import Message, MessageType, turn_usage
+from secgemini_jupyter.models import Message, said_by, turn_usage
 from secgemini_jupyter.render import html
 from secgemini_jupyter.render.answer import TAKEN_BACK, Bundle, Facts, answer_bundle, framed
 from secgemini_jupyter.render.live import LiveView
@@ -383,10 +383,10 @@ class Conversation:
     def _facts(self, whole: TurnSlice | None = None) -> Facts:
         session = self.session
         messages = whole.messages if whole else []
-        actors = [message.actor for message in messages if message.message_type is MessageType.RESULT]
+        answer = said_by(messages)
         usage = turn_usage(messages)
         return Facts(
-            actor=actors[-1] if actors else "",
+            actor=answer.actor if answer else "",
             model=session.model.model_string or session.model.model_name,
             host=session.host,
             is_local=session.is_local,
