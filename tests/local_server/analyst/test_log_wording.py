@@ -115,6 +115,10 @@ FILES = {
         for r in WEB.itertuples()
     ),
     "ssh": "\n".join(_ssh_lines()),
+    "dns": "\n".join(
+        json.dumps({"id.orig_h": "10.0.0.1", "query": name, "qtype_name": "A"})
+        for name in ("mail.ru", "mail.ru", "x.runet.com")
+    ),
     "events": "\n".join(
         json.dumps(
             {
@@ -206,6 +210,19 @@ NUMBERS: list[tuple[str, str, Any]] = [
     ("events", "average severity", float(EVENTS.severity.mean())),
     ("events", "how many events with severity above 3", int((EVENTS.severity > 3).sum())),
     ("events", "total SizeKB", float(EVENTS.kb.sum())),
+    ("web", "how many requests were redirected?", int(WEB.status.between(300, 399).sum())),
+    ("web", "how many requests without user?", int((WEB.user == "-").sum())),
+    ("web", "percentage of 404", round(100 * float((WEB.status == 404).mean()), 2)),
+    ("ssh", "how many invalid user attempts?", int((REJECTED.kind == "Failed invalid").sum())),
+    (
+        "logins",
+        "failure rate of root",
+        round(100 * float((LOGINS[LOGINS.user == "root"].outcome == "failure").mean()), 2),
+    ),
+    ("wall", "how many connections between 20000 and 90000 bytes", int(WALL.bytes_sent.between(20_000, 90_000).sum())),
+    ("wall", "total MB sent by 203.0.113.9", int(WALL[WALL.src_ip == "203.0.113.9"].bytes_sent.sum())),
+    ("wall", "how many blocked ssh connections?", int((DENIED.dst_port == 22).sum())),
+    ("wall", "how many hosts did 203.0.113.9 contact?", WALL[WALL.src_ip == "203.0.113.9"].dst_ip.nunique()),
     ("logins", "how many different ips did root fail from", FAILED[FAILED.user == "root"].src_ip.nunique()),
 ]
 GROUPS: list[tuple[str, str, dict[Any, Any]]] = [
@@ -221,6 +238,20 @@ GROUPS: list[tuple[str, str, dict[Any, Any]]] = [
     ("logins", "users whose name starts with a", sizes(LOGINS[LOGINS.user.str.startswith("a")], "user")),
     ("ssh", "which users don't exist", sizes(REJECTED[REJECTED.kind == "Failed invalid"], "user")),
     ("ssh", "who used sudo?", {"helpdesk2": 1}),
+    ("web", "who requested /../../etc/passwd", sizes(WEB[WEB.uri == "/../../etc/passwd"], "client")),
+    ("web", "which scanner was used?", sizes(WEB[WEB.agent.str.contains("sqlmap")], "agent")),
+    ("wall", "who did 203.0.113.9 talk to most?", sizes(WALL[WALL.src_ip == "203.0.113.9"], "dst_ip")),
+    ("wall", "top 500 source/destination pairs", sizes(WALL, "src_ip", "dst_ip")),
+    ("wall", "compare 10.0.4.17 and 203.0.113.9 by bytes",
+     sums(WALL[WALL.src_ip.isin(["10.0.4.17", "203.0.113.9"])], "src_ip", "bytes_sent")),
+    ("logins", "user with highest failure rate?", {
+        user: round(100 * float((frame.outcome == "failure").mean()), 2) for user, frame in LOGINS.groupby("user")}),
+    ("logins", "users that failed on web01 but not via publickey",
+     sizes(FAILED[(FAILED.host == "web01") & (FAILED.method != "publickey")], "user")),
+    ("logins", "which users had no failures", sizes(LOGINS[LOGINS.user == "bob"], "user")),
+    ("ssh", "what command ran with sudo", {"root: /usr/bin/cat /etc/shadow": 1}),
+    ("ssh", "who is 203.0.113.9", sizes(SSH[SSH.source == "203.0.113.9"], "user")),
+    ("dns", "queries for .ru domains, per query?", {"mail.ru": 2}),
     ("wall", "denied vs allowed per source", sizes(WALL, "src_ip", "action")),
     ("logins", "who logged in but never failed?", sizes(LOGINS[LOGINS.user == "bob"], "user")),
     ("logins", "users that never failed", sizes(LOGINS[LOGINS.user == "bob"], "user")),
@@ -303,3 +334,24 @@ def test_the_host_that_sends_back_is_the_one_that_was_asked() -> None:
     answer, _ = asked("conn", "which host sent the most bytes back?")
     assert answer["rows"][0] == ["8.8.8.8", 2, 701]
     assert asked("conn", "which host sent the most bytes?")[0]["rows"][0] == ["10.0.0.1", 2, 905]
+
+
+@pytest.mark.parametrize(
+    ("log", "question", "column", "expected"),
+    [
+        ("logins", "which user logged in most recently?", "user", [SUCCEEDED.user.iloc[-1]]),
+        ("logins", "first and last failure of root", "last", [FAILED[FAILED.user == "root"].ts.max()]),
+        ("dns", "longest query", "query", ["x.runet.com"]),
+        ("dns", "which client sent the most queries?", "n", [3]),
+    ],
+)
+def test_cells(log: str, question: str, column: str, expected: list[Any]) -> None:
+    answer, told = asked(log, question)
+    assert [row[answer["columns"].index(column)] for row in answer["rows"]] == expected, answer["sql"]
+    assert told.startswith("**")
+
+
+def test_only_the_ips_are_addresses_whoever_it_is() -> None:
+    of_it = WEB[WEB.agent.str.contains("sqlmap")]
+    listed = asked("web", "who used sqlmap?", Wish(only="ips"))[1].splitlines()
+    assert sorted(listed) == sorted(f"- `{client}`" for client in of_it.client.unique())

@@ -35,7 +35,7 @@ _STRONG = (
 _WEAK = (
     r"\bwho\b|\bwhich\b|\bwhat\b|\bwhose\b|\bwhere\b|\blist\b|\bshow\b|\bfind\b|\bgive\b|\bget\b|\bfilter\b"
     r"|\bdid\b|\bdoes\b|\bis there\b|\bare there\b|\bany\b|\ball\b|\bonly\b|\bfrom\b|\bsearch\b|\bdisplay\b"
-    r"|\bafter\b|\bbefore\b|\bsince\b"
+    r"|\bwas\b|\bwere\b|\bhas\b|\bhave\b|\bafter\b|\bbefore\b|\bsince\b"
 )
 _OTHER = (
     r"\bextract\b|\bpull\b|\bcve-\d|\bcwe-?\d|\bt\d{4}\b|\bcvss\b|\biocs?\b|\bindicators?\b|\bde-?fang|\bre-?fang|\bdecod|\bdeobfus"
@@ -89,10 +89,13 @@ def is_question(request: Request) -> bool:
         return True
     tokens = tokens_of(request.words)
     named = any(
-        singular(token.low) in _NOUNS or token.kind in ("address", "number", "quoted", "time", "when", "date")
+        singular(token.low) in _NOUNS
+        or token.text.startswith("/")
+        or token.kind in ("address", "number", "quoted", "time", "when", "date")
         for token in tokens
     )
-    return named and (request.asks(_WEAK) or len(tokens) <= 6) and not _is_summary_alone(request)
+    is_of_outcomes = any(token.low in FAILED | SUCCEEDED | BLOCKED for token in tokens) and len(tokens) <= 14
+    return named and (request.asks(_WEAK) or is_of_outcomes or len(tokens) <= 6) and not _is_summary_alone(request)
 
 
 def _is_summary_alone(request: Request) -> bool:

@@ -41,6 +41,9 @@ class Comparisons(Scan):
             )
             is_alone = token.low in ("hourly", "daily", "monthly")
             before = self._low(at - 1)
+            if before in ("one", "any", "single") and self.question.has(w.MOST):
+                before = "most"
+                self._use(at - 1)
             asks = before in w.PER | w.MOST | {"which", "what", "quietest", "an", "a"}
             if unit in w.BUCKETS and (is_alone or (asks and self._low(at - 2) not in ("last", "past", "half"))):
                 if before in ("an", "a") and self._low(at - 2) not in _OFTEN:
@@ -95,6 +98,13 @@ class Comparisons(Scan):
         ):
             return None
         other, mention = self.tokens[at + 2], self._mention_before(at - 1)
+        kind = MEASURE_OF.get(self._low(at + 3), "bytes" if singular(other.unit) in _SIZES and other.unit else "")
+        if other.kind == "number" and mention is None and (measure := self.columns.measure(kind) if kind else None):
+            low, high = (float(each.text) * _SIZES.get(singular(other.unit), 1) for each in (self.tokens[at], other))
+            self._use(at - 1, 4 if self._low(at + 3) in MEASURE_OF else 4 - 1)
+            self._use(at + 2)
+            told = f"{' + '.join(measure[1])} from {low:.15g} to {high:.15g}"
+            return Condition(f"{measure[0]} BETWEEN {low:.15g} AND {high:.15g}", told)
         if other.kind != "number" or mention is None or mention.column is None:
             return None
         self._use(mention.at, at + 3 - mention.at)
@@ -137,6 +147,8 @@ class Comparisons(Scan):
                 )
             )
             return True
+        if kind == "duration":
+            self.question.take({word for word, of in MEASURE_OF.items() if of == "duration"})
         if kind:
             if (measure := self.columns.measure(kind)) is None:
                 self.question.missing.append(kind)

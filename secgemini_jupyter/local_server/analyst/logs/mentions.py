@@ -16,6 +16,8 @@ from secgemini_jupyter.local_server.analyst.logs.words import MEASURE_OF, Token,
 
 _CONTAINING = frozenset("containing contains contain including includes include like matching matches with".split())
 _OF_CODES = frozenset("error errors response responses status code codes".split())
+_TALKS = frozenset("talk talked contact contacted connect connected communicate reach reached visit visited".split())
+_NONE = frozenset("no without missing empty lacking blank".split())
 _EVERY = w.PER | w.DISTINCT | {"all", "other", "list", "the"}
 """What stands before a column whose values are asked for, but one: "all ports except 443"."""
 _LOOSE = frozenset("of to as in".split())
@@ -38,6 +40,7 @@ class Mentions(Scan):
                 and self._low(end) in _CONTAINING
                 and end + 1 < len(self.tokens)
                 and not self.tokens[end + 1].used
+                and (self._low(end) != "with" or self._low(end + 1) not in w.ENGLISH | w.MOST | w.LEAST | w.FAILED)
             ):
                 is_asked = self._low(at - 1) in ("which", "what", "who")
                 self._use(at, 2 + mention.length)
@@ -55,6 +58,13 @@ class Mentions(Scan):
                     self.question.mentions.append(mention)
                 self._use(at, stop - at)
                 by_column.setdefault((mention.column, is_not or self._is_negated(at)), []).extend(values)
+            elif mention.column and self._low(at - 1) in _NONE and not self.columns.is_time(mention.column):
+                name = quoted(mention.column)
+                sql = f"({name} IS NULL OR {name} IN ('', '-'))"
+                self.question.conditions.append(Condition(sql, f"{mention.column} is empty"))
+                self._use(at - 1, 1 + mention.length)
+            elif mention.column and self._is_adjective(at, mention):
+                self._use(at, mention.length)
             elif mention.column is None:
                 if self._low(at - 1) != "in" and mention.said.lower() != "who":
                     self.question.missing.append(mention.said)
@@ -68,6 +78,19 @@ class Mentions(Scan):
             at = max(end, stop if values else end)
         for (column, is_not), values in by_column.items():
             self._add(column, values, is_not=is_not)
+
+    def _is_adjective(self, at: int, mention: Mention) -> bool:
+        """The "user" of "how many user attempts", the "queries" of "the most queries": they name the rows."""
+        end = at + mention.length
+        if mention.said.lower() in ("queries", "lookups") and self._low(at - 1) in ("most", "fewest"):
+            return self._low(at - 2) != "top"
+        is_one = singular(mention.said.lower()) == mention.said.lower()
+        return (
+            is_one
+            and self._low(end) in w.ROWS | w.LOGIN_NOUNS
+            and self._low(end) not in w.TIMES
+            and ({self._low(at - 1), self._low(at - 2)} & {"many", "number"} != set())
+        )
 
     def _is_counted(self, at: int, mention: Mention) -> bool:
         """Whether its different values are counted: "which source has the most destinations"."""
@@ -111,8 +134,8 @@ class Mentions(Scan):
         token = self.tokens[at]
         if mention.column is None or token.kind == "operator" or token.used:
             return False
-        if token.kind == "address" and self.columns.is_numeric(mention.column):
-            return False
+        if token.kind == "address" and mention.role not in ADDRESSES:
+            return mention.column in self.columns.holding([token.text])[token.text]
         if token.kind == "word" and (self.columns.is_numeric(mention.column) or self._low(at - 1) in _LOOSE):
             return token.low in {str(value).lower() for value in self.columns.values(mention.column)}
         if token.kind == "number":
@@ -161,6 +184,27 @@ class Mentions(Scan):
             sql = f"NOT coalesce({sql}, 0)" if is_out else f"({sql})"
             self.question.conditions.append(Condition(sql, f"{column} is {'not ' if is_out else ''}private"))
             self.question.take(inside | outside)
+
+    def _subjects(self) -> None:
+        """ "who did 10.0.0.5 talk to": it is the source, and the others are destinations."""
+        source, destination = self.columns.role("source"), self.columns.role("destination")
+        if not source or not destination or source == destination:
+            return
+        for at, token in enumerate(self.tokens):
+            if token.kind != "address" or token.used or self._low(at - 1) not in ("did", "does", "has", "have"):
+                continue
+            if not {self._low(each) for each in range(at + 1, at + 6)} & _TALKS:
+                continue
+            self._use(at)
+            self._add(source, [token.text])
+            for before in range(at):
+                word = singular(self._low(before))
+                if word in ("who", "whom", "host", "machine", "ip", "address", "system", "server", "computer"):
+                    if not self.tokens[before].used:
+                        self._use(before)
+                        mention = Mention(before, 1, self.tokens[before].text, "destination", destination)
+                        self.question.mentions.append(mention)
+                    break
 
     def _answers(self) -> None:
         """What is "sent back" is received by who began; and the one that sends it is the other host."""
@@ -282,7 +326,7 @@ class Mentions(Scan):
 
 def _is_shouted(token: Token) -> bool:
     """GET is a method, though "get" is a word."""
-    return token.kind == "word" and len(token.text) > 1 and token.text.isupper()
+    return token.kind == "word" and len(token.text) > 1 and token.text.isupper() and token.low not in MEASURE_OF
 
 
 def _prefix(network: str) -> str | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from secgemini_jupyter.local_server.analyst.logs import words as w
 from secgemini_jupyter.local_server.analyst.logs.columns import Condition, equals, literal
-from secgemini_jupyter.local_server.analyst.logs.scan import Scan
+from secgemini_jupyter.local_server.analyst.logs.scan import Mention, Scan
 from secgemini_jupyter.local_server.analyst.logs.sql import quoted
 from secgemini_jupyter.local_server.analyst.logs.words import singular
 
@@ -40,6 +41,10 @@ _KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
      ("password_change",)),
     (r"(?<!group )sudo(?: commands?| usage| uses?)?", ("sudo", "sudo_refused")),
 )  # fmt: skip
+_PORTS = {
+    "ssh": "22", "rdp": "3389", "dns": "53", "http": "80", "https": "443", "smb": "445", "ftp": "21", "telnet": "23",
+    "smtp": "25", "ldap": "389", "winrm": "5985", "vnc": "5900", "mysql": "3306", "ntp": "123",
+}  # fmt: skip
 _NOBODY = ("invalid user", "illegal user")
 _STARTS = r"(?:start(?:s|ing|ed)?|begin(?:s|ning)?|end(?:s|ing)?) (?:with|in|by)"
 _FILLERS = frozenset("that which whose who name names is are does do not the a an".split())
@@ -72,10 +77,12 @@ class Phrases(Scan):
         for at, length, match in list(
             self._found(
                 r"(?:non-?)?([1-5])xx(?:e?s)?(?: (?:errors?|responses?|codes?|status(?:es)?))?"
-                r"|(client|server)[ -](?:side )?errors?"
+                r"|(client|server)[ -](?:side )?errors?|(redirect(?:s|ed|ions?)?)"
             )
         ):
-            classes[match[1] or {"client": "4", "server": "5"}[match[2]]] = None
+            if match[3] and not self.columns.role("URI"):
+                continue
+            classes[match[1] or {"client": "4", "server": "5"}.get(match[2] or "", "3")] = None
             is_not = is_not or match[0].startswith("non") or self._is_negated(at)
             self._use(at, length)
         column = self.columns.role("status")
@@ -98,6 +105,8 @@ class Phrases(Scan):
                 self._use(at, length)
                 self.question.conditions.append(self._holding_one_of(names, patterns, is_not=self._is_negated(at)))
                 self.question.notes = [_NO_VERDICT]
+                if roles == ("user agent",) and self._low(at - 1) in ("which", "what"):
+                    self.question.mentions.append(Mention(at, length, "user agent", "user agent", names[0]))
                 self.question.take(_ATTEMPTS)
 
     def _phrased_values(self) -> None:
@@ -132,6 +141,11 @@ class Phrases(Scan):
             for at, length, _ in list(self._found(pattern)):
                 self._use(at, length)
                 self.question.conditions.append(Condition(equals("login_kind", kinds), "login_kind is", kinds))
+                if "sudo" in kinds and (detail := self.columns.has("login_detail")):
+                    for place, token in enumerate(self.tokens):
+                        if token.low in ("command", "commands") and not token.used:
+                            token.used = True
+                            self.question.mentions.append(Mention(place, 1, token.text, "reason", detail))
         message = self.columns.role("message")
         people = r"(?:users?|accounts?|user ?names?|logins?)"
         absent = r"(?:that |who |which )?(?:do not|don't|don’t|does not|doesn't|did not|didn't) exist"
@@ -164,12 +178,24 @@ class Phrases(Scan):
             self.question.conditions.append(Condition(equals(method, ["password"]), f"{method} is", ("password",)))
 
     def _beginnings(self) -> None:
-        """ "users whose name starts with a" """
+        """ "users whose name starts with a", ".ru domains" """
+        for before, token in pairwise(self.tokens):
+            column = self.columns.role("query") or self.columns.role("host")
+            is_end = token.low in ("domain", "domains", "tld", "tlds") and re.fullmatch(
+                r"\.[a-z0-9-]{2,20}", before.low
+            )
+            if column and is_end and not before.used:
+                before.used = True
+                sql = f"substr(lower({quoted(column)}), {-len(before.low)}) = {literal(before.low)}"
+                self.question.conditions.append(Condition(sql, f"{column} ends with", (before.low,)))
         for at, length, match in list(self._found(_STARTS)):
             end = at
             while end and self._low(end - 1) in _FILLERS:
                 end -= 1
             mention, value = self._mention_before(end), at + length
+            if mention is None and end:  # "queries ending in .com"
+                role, column = self.columns.phrases.get((singular(self._low(end - 1)),), ("", None))
+                mention = Mention(end - 1, 1, self.tokens[end - 1].text, role, column)
             if mention is None or not mention.column or value >= len(self.tokens) or self.tokens[value].used:
                 continue
             text = self.tokens[value].text.lower()
@@ -199,8 +225,20 @@ class Phrases(Scan):
         else:
             self.question.unread.append("or")
 
+    def _ports(self) -> None:
+        """ "blocked rdp": where no value of the log is that, the port that stands for it."""
+        column = self.columns.role("destination port")
+        for at, token in enumerate(self.tokens):
+            if column and token.kind == "word" and not token.used and (port := _PORTS.get(token.low)):
+                is_not = self._is_negated(at)
+                token.used = True
+                sql = equals(column, [port])
+                told = f"{column} is {'not' if is_not else ''}".strip()
+                self.question.conditions.append(Condition(f"NOT coalesce({sql}, 0)" if is_not else sql, told, (port,)))
+
     def _words(self) -> None:
         """Words that are nothing else, where the log's texts hold them."""
+        self._ports()
         free = [
             (at, token)
             for at, token in enumerate(self.tokens)

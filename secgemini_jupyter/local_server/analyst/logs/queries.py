@@ -14,7 +14,7 @@ from secgemini_jupyter.local_server.analyst.logs.sql import quoted
 from secgemini_jupyter.local_server.analyst.logs.words import singular
 
 _HOW_MANY = re.compile(r"\bhow (?:many|much|often)\b|\bnumber of\b|\bcount\b|\btotal\b|\bamount of\b")
-_SHARE = frozenset("share percent percentage proportion fraction ratio % pct".split())
+_SHARE = frozenset("share percent percentage proportion fraction ratio % pct rate".split())
 _OUTCOMES = "|".join(sorted(w.FAILED | w.SUCCEEDED | w.BLOCKED | w.ALLOWED | w.ERRORS))
 _WHEN = re.compile(r"\bwhen\b|\bwhat time\b|\btime ?(?:range|span)\b")
 
@@ -67,9 +67,11 @@ class _Writer(RowsWriter):
         self.conditions, compared = _joined([*question.conditions, *inherited])
         self.conditions = _told_once(self.conditions)
         self.how_many = _HOW_MANY.search(self.text) is not None
-        self.most, self.least = question.has(w.MOST), question.has(w.LEAST) and "at least" not in self.text
+        self.most = question.has(w.MOST) and not re.search(r"\bmost recent(?:ly)?\b", self.text)
+        self.least = question.has(w.LEAST) and "at least" not in self.text
         self.groups = [mention for mention in question.mentions if mention.column]
-        if compared and {"vs", "versus", "compared"} & {*self.text.split()}:
+        question.take({"compare", "versus"})
+        if compared and {"vs", "versus", "compared", "compare"} & {*self.text.split()}:
             self.groups.append(Mention(0, 1, compared, compared, compared))
         self.notes = [*question.notes]
         if question.counted and not (self.groups or question.bucket):
@@ -267,6 +269,11 @@ class _Writer(RowsWriter):
                 if outcome := columns.outcome(kind, of_login=of_login):
                     selected.append(f"sum(coalesce({outcome.sql}, 0)) AS {label}")
                     self.notes.append(f"{label}: {outcome.told} {', '.join(outcome.values)}".strip())
+        rate = None
+        if q.has(_SHARE) and keys and self.conditions and not (q.having or q.both_outcomes or "never" in q.said):
+            q.take(_SHARE)
+            rate = self.conditions[-1]
+            self.conditions = self.conditions[:-1]
         never, counted = self._never() if keys and not q.both_outcomes else ("", "count(*)")
         selected.append(f"{counted} AS n")
         if measure:
@@ -275,6 +282,11 @@ class _Writer(RowsWriter):
             order = f"{function}_{measure[2][0]}" if len(measure[2]) == 1 else f"{function}_of_both"
             selected.append(f"{function}({measure[0]}) AS {quoted(order)}")
             what = f"{words[function]} {' + '.join(measure[2])}"
+        elif rate is not None:
+            order = "percent"
+            selected.append(f"round(100.0 * avg(coalesce({rate.sql}, 0)), 2) AS percent")
+            what = "percent of its rows"
+            self.notes.append(f"percent: those where {rate.told} {' or '.join(rate.values)}.")
         elif q.has(_SHARE) and not (self.conditions or q.having):
             q.take(_SHARE)
             selected.append("round(100.0 * count(*) / sum(count(*)) OVER (), 2) AS percent")
@@ -305,7 +317,8 @@ class _Writer(RowsWriter):
 
     def _never(self) -> tuple[str, str]:
         """ "got 403 but never 200": of none of a group's rows, not of some of them; and what is counted then."""
-        never = [each for each in self.conditions if "never" in self.q.said and each.sql.startswith("NOT ")]
+        is_meant = re.search(r"\bnever\b|\b(?:had|has|have|with|got|made|saw) (?:no|zero|not any)\b", self.text)
+        never = [each for each in self.conditions if is_meant and each.sql.startswith("NOT ")]
         if not never:
             return "", "count(*)"
         self.conditions = [each for each in self.conditions if each not in never]

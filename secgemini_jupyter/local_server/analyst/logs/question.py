@@ -59,15 +59,26 @@ def _mend(tokens: list[Token], columns: Columns) -> list[tuple[str, str]]:
 
 
 class _Reader(Comparisons, Mentions, Outcomes, Phrases):
+    def _split_pairs(self) -> None:
+        """ "source/destination pairs" """
+        for at in reversed(range(len(self.tokens))):
+            parts = self.tokens[at].text.split("/")
+            if self.tokens[at].kind == "word" and len(parts) == 2:
+                named = [self.columns.phrases.get((singular(part.lower()),)) for part in parts]
+                if all(each and each[1] for each in named):
+                    self.tokens[at : at + 1] = [Token("word", part) for part in parts]
+
     def read(self) -> None:
         question = self.question
         self._buckets()
         question.conditions += take_times(self.tokens, self.columns.time)
         times = len(question.conditions)
         question.said = {token.low for token in self.tokens if token.kind == "word" and not token.used}
+        self._split_pairs()
         self._limit()
         self._phrases()
         self._comparisons()
+        self._subjects()
         self._mentions()
         self._values()
         self._internal()
@@ -75,14 +86,12 @@ class _Reader(Comparisons, Mentions, Outcomes, Phrases):
         self._outcomes()
         self._alternatives(times)
         for token in self.tokens:
-            if (
-                not token.used
-                and token.kind == "word"
-                and (kind := MEASURE_OF.get(token.low))
-                and self.columns.measure(kind)
-            ):
-                question.measures.append(kind)
-                token.used = True
+            if not token.used and token.kind == "word" and (kind := MEASURE_OF.get(token.low)):
+                if self.columns.measure(kind):
+                    question.measures.append(kind)
+                    token.used = True
+                elif token.low in ("sent", "received"):
+                    token.used = True  # a verb
         self._answers()
         question.take(
             w.ROWS

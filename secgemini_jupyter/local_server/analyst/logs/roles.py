@@ -82,7 +82,7 @@ ROLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         "lookup"),
         ("query", "qname", "dns.question.name", "dns_query", "QueryName", "domain", "server_name", "host"),
     ),
-    "query type": (("query type", "record type", "qtype"), ("qtype_name", "qtype", "dns.question.type",
+    "query type": (("query type", "record type", "qtype", "type"), ("qtype_name", "qtype", "dns.question.type",
     "query_type")),
     "response code": (("rcode", "dns response", "dns status", "response code"), ("rcode_name", "rcode")),
     "protocol": (

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from secgemini_jupyter.local_server.analyst.logs import words as w
 from secgemini_jupyter.local_server.analyst.logs.columns import Columns, Condition
 from secgemini_jupyter.local_server.analyst.logs.scan import Mention, Question
 from secgemini_jupyter.local_server.analyst.logs.sql import quoted
+from secgemini_jupyter.local_server.analyst.logs.words import singular
 
 TOP = 10
 LISTED = 50
@@ -141,12 +143,19 @@ class RowsWriter:
             sql = f"SELECT min({name}) AS first, max({name}) AS last, count(*) AS n FROM log{self._where()}"  # noqa: S608
         return self._query(sql, "groups", "first and last time", ())
 
+    def _longest_text(self) -> str | None:
+        """The column of "the longest query"."""
+        words = self.text.split()
+        after = [singular(word) for before, word in pairwise(words) if before in w.LONG | w.SHORT]
+        named = [column for word in after if (column := self.columns.phrases.get((word,), ("", None))[1])]
+        return next((name for name in named if not self.columns.is_numeric(name)), None)
+
     def _superlative(self) -> Query | None:
         q = self.q
         kind, direction = "", "DESC"
         if q.has(w.LONG | w.SHORT):
             kind, direction = "duration", "ASC" if q.has(w.SHORT) else "DESC"
-        elif q.has(w.LARGE | w.SMALL) and not self.groups:
+        elif q.has(w.LARGE | w.SMALL) and all(each.role in ("file name", "URI") for each in self.groups):
             words = {
                 "response": "received",
                 "responses": "received",
@@ -165,6 +174,8 @@ class RowsWriter:
         elif "most" in q.said or "highest" in q.said:
             return None
         measure = self.columns.measure(kind) if kind else None
+        if kind == "duration" and measure is None and (name := self._longest_text()):
+            measure = (f"length({quoted(name)})", [name])
         if kind and measure is None:
             q.missing.append("duration" if kind == "duration" else "size")
         if measure is None:

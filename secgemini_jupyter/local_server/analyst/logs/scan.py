@@ -20,7 +20,7 @@ _ASKING = frozenset(
     "least biggest popular list all these the".split()
 )
 
-_BETWEEN = frozenset("from to by for the than user in on of with a is".split())
+_BETWEEN = frozenset("from to by for the than user in on of with a is via through using over at".split())
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,8 @@ def spellings(name: str) -> set[tuple[str, ...]]:
     words = tuple(singular(part.lower()) for part in parts)
     last = tuple(singular(part) for part in re.split(r"[.\s_-]+", name.lower()) if part)
     long = tuple(_LONG_FORMS.get(part, part) for part in last)
-    return {each for each in ((singular(name.lower()),), words, last, long) if each and all(each)}
+    turned = last[::-1] if len(last) == 2 and "byte" in last else ()  # "bytes seen" is `seen_bytes`
+    return {each for each in ((singular(name.lower()),), words, last, long, turned) if each and all(each)}
 
 
 _LONG_FORMS = {
@@ -117,6 +118,7 @@ ROWS = frozenset(
     "accesses message messages times time packet packets alert alerts lookup lookups call calls transfer transfers "
     "download downloads response responses reply replies".split()
 )
+TIMES = frozenset("time times".split())
 COUNTING = frozenset("count counts number numbers amount total totals tally frequency occurrences".split())
 MOST = frozenset(
     "most top highest worst busiest biggest common frequent frequently popular often noisiest loudest active".split()
@@ -175,6 +177,7 @@ ENGLISH = frozenset(
     "against towards toward "
     "begin began begins start started starts ends resulted resulting show shows showing logged recorded belong "
     "belonging "
+    "rank ranked ranking pair pairs combination combinations too "
     "present exist exists existing happening respond issued issue performed perform executed run ran please "
     "could".split()
 )

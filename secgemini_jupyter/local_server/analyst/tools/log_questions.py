@@ -208,7 +208,10 @@ def _one(answer: dict[str, Any], result: dict[str, Any], wish: Wish) -> str:
     rows = answer["rows"]
     unread = [*answer["missing"], *answer["unused"]]
     if wish.only and rows and answer["shape"] == "groups" and not unread:
-        return "\n".join(f"- {code(row[0])}" for row in (_first_ones(answer) if answer["is_one"] else rows))
+        wanted = _first_ones(answer) if answer["is_one"] else rows
+        which = _column_of(answer, wish)
+        if which is not None:
+            return "\n".join(f"- {each}" for each in dict.fromkeys(code(row[which]) for row in wanted))
     lead = _lead(answer, result)
     if unread:  # what answers only a part of the question is not said as if it answered it
         lead, unused = f"{unused.strip()} Without that: {_plain(lead)}", ""
@@ -222,6 +225,15 @@ def _one(answer: dict[str, Any], result: dict[str, Any], wish: Wish) -> str:
         parts.append(" ".join(visible(note, 600) for note in answer["notes"]))
     parts.append(block(answer["sql"], 4_000).replace("```\n", "```sql\n", 1))
     return "\n\n".join(parts)
+
+
+def _column_of(answer: dict[str, Any], wish: Wish) -> int | None:
+    """The column that is wanted alone; addresses are such, whatever their column is called."""
+    if not wish.wants_only("ips?\\b", "address"):
+        return 0
+    address = re.compile(r"[0-9a-fA-F:]*:[0-9a-fA-F:.]+|\d+(?:\.\d+){3}")
+    keys = range(len(answer["names"]))
+    return next((n for n in keys if all(address.fullmatch(str(row[n])) for row in answer["rows"])), None)
 
 
 def _first_ones(answer: dict[str, Any]) -> list[list[Any]]:
