@@ -188,8 +188,19 @@ def _json(outcomes: Sequence[Outcome], wish: Wish) -> str:
     """The part that is wanted, as a list; else one tool's result alone, several by their tools' names."""
     if wish.only:
         items = [item for o in outcomes if o.result is not None for item in items_of(tool_named(o.call.tool), o.result)]
-        if values := picked(items, part(wish)):
-            return as_json(values)
+        if values := picked(items, part(wish)) or [each for o in outcomes for each in _called(o.result, part(wish))]:
+            return as_json(values[0] if len(values) == 1 and isinstance(values[0], dict) else values)
     if len(outcomes) > 1:
         return as_json([{"tool": each.call.tool, **each.response} for each in outcomes])
     return as_json(outcomes[0].result if outcomes[0] else outcomes[0].response)
+
+
+def _called(value: Any, word: str, depth: int = 4) -> list[Any]:
+    """The parts of a result that stand under a name: "only the claims"."""
+    if isinstance(value, list):
+        return [found for each in value[:100] for found in _called(each, word, depth)]
+    if not isinstance(value, dict) or not depth or not word:
+        return []
+    if found := value.get(word) or value.get(f"{word}s") or value.get(word.removesuffix("s")):
+        return [found]
+    return [found for each in value.values() for found in _called(each, word, depth - 1)]

@@ -9,7 +9,7 @@ from typing import Any
 
 from secgemini_jupyter.local_server.analyst import composing
 from secgemini_jupyter.local_server.analyst.acting import act
-from secgemini_jupyter.local_server.analyst.earlier import Past, tool_named
+from secgemini_jupyter.local_server.analyst.earlier import Past
 from secgemini_jupyter.local_server.analyst.intents import Intent, read_act, read_intent
 from secgemini_jupyter.local_server.analyst.listing import (
     Item,
@@ -80,33 +80,6 @@ def _root(past: Past) -> str:
     """The prompt that tools answered."""
     result = past.outcomes[0].result if past.is_recollection else None
     return str((result or {}).get("of") or past.prompt[:400])
-
-
-_IT = re.compile(r"\b(?:it|its|they|their|them|that|this)\b", re.IGNORECASE)
-MAX_SHORT = 120
-
-
-def may_go_on(request: Request, plan: Plan) -> bool:
-    """Whether a prompt that no tool takes for its own may ask more of what the last answer was about."""
-    is_short = len(request.prompt) <= MAX_SHORT and not request.pasted and not request.named()
-    is_open = plan.literal is None and (not plan.calls or plan.is_guess)
-    return (
-        is_short
-        and is_open
-        and _IT.search(request.prompt) is not None
-        and not any(a.is_new for a in request.attachments)
-    )
-
-
-def go_on(request: Request, past: Sequence[Past]) -> FollowUp | None:
-    """More of the thing that the last answer was about: only its tool knows what can be asked of it."""
-    if not past or past[0].is_recollection:
-        return None
-    for outcome in past[0].outcomes:
-        tool = tool_named(outcome.call.tool)
-        if outcome.result is not None and tool is not None and (calls := tool.again(request, outcome.result)):
-            return FollowUp(f"It goes on from {past[0].name}. {planned(calls)}", request, calls)
-    return None
 
 
 def nothing_earlier(request: Request, past: Sequence[Past]) -> str:

@@ -120,11 +120,13 @@ def _without_forms(request: Request) -> Request:
 def _without_its_form(request: Request) -> list[Call]:
     """The calls for what is left of a prompt without its wishes: "OceanLotus as "
     "JSON", "only the id of OceanLotus"."""
-    if request.wish.is_plain or request.pasted or len(request.prompt) > MAX_BARE or is_only_a_wish(request.prompt):
+    is_said = not request.pasted or ("\n" not in request.prompt.strip() and is_only_a_wish(request.instruction))
+    if request.wish.is_plain or not is_said or len(request.prompt) > MAX_BARE or is_only_a_wish(request.prompt):
         return []
-    left = re.sub(r"\s+", " ", without_wishes(request.prompt)).strip(" ,.:;?!-")
+    said = request.pasted or without_wishes(request.prompt)  # "only the id: kerberoasting"
+    left = re.sub(r"\s+", " ", said).strip(" ,.:;?!-")
     for prompt in (left, f"What is {left}?", f"Who is {left}?") if left else ():
-        if calls := specific_calls(replace(request, prompt=prompt, instruction=prompt)):
+        if calls := specific_calls(replace(request, prompt=prompt, instruction=prompt, pasted="")):
             return calls
     return []
 

@@ -92,7 +92,7 @@ def request_of(prompt: str, attachments: Sequence[Attached]) -> Request:
     instruction, pasted = split_prompt(prompt)
     wish = wish_of(instruction)
     is_form = pasted and "\n" not in prompt.strip() and not wish.is_plain and is_only_a_wish(instruction)
-    if is_form and re.match(_START, pasted, re.IGNORECASE):
+    if is_form and (re.match(_START, pasted, re.IGNORECASE) or pasted.rstrip().endswith("?")):
         # "As JSON: pull the IOCs out of …": what follows is the prompt.
         form, prompt = f"{instruction}.", pasted
         instruction, pasted = split_prompt(pasted)

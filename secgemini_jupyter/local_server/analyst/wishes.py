@@ -63,8 +63,9 @@ _FORMS = {
         r"(?:bullet(?:ed)?\s+|numbered\s+|simple\s+|short\s+)?(?:list|liste|lista)",
         r"\bone (?:per|on each|on every) line\b", r"\bbullet(?:ed)? (?:points?|list)\b",
     ),
-    "one_word": re.compile(r"\b(?:one|single|1)[ -]word\b|\b(?:answer|say|just)[ ,:]+yes or no\b"
-    r"|\byes or no(?: only)?\W*$", re.IGNORECASE),
+    "one_word": re.compile(r"(?:\b(?:in|with)\s+)?(?:\b(?:just|only|a)\s+)?\b(?:one|single|1)[ -]word\b"
+    r"|\b(?:answer|say|just)[ ,:]+yes or no\b"
+    r"|\byes or no(?: only)?\W*$|^\W*yes or no\b|\byes/no\b", re.IGNORECASE),
     "one_sentence": re.compile(
         r"\b(?:in|with)\s+(?:one|a single|a|1)\s+(?:short\s+|single\s+)?(?:sentence|line|phrase)\b"
         r"|\b(?:one|single)[ -](?:short[ -])?(?:sentence|liner)\b", re.IGNORECASE,

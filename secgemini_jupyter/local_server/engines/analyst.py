@@ -50,10 +50,10 @@ class AnalystEngine:
         plan = planner.plan_for(request)
         followed, past = None, None
         intent = followups.intent_of(request, plan)
-        goes_on = followups.may_go_on(request, plan)
+        goes_on = going_on.may_go_on(request, plan)
         if intent is not None or goes_on:
             past = await asyncio.to_thread(lambda: past_turns(turn.history))
-            followed = followups.go_on(request, past) if goes_on else None
+            followed = going_on.go_on(request, past) if goes_on else None
         if followed is None and intent is not None and past is not None:
             followed = followups.follow(request, intent, past)
         elif going_on.goes_on(request, plan):

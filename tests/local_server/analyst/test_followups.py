@@ -176,7 +176,7 @@ async def test_a_prompt_that_stands_for_itself_reads_no_history(ask: Any) -> Non
         REPORT,
         "Score CVSS:3.1/AV:N/AC:L/PR:N/UI:R/S:C/C:L/I:L/A:N",
         "say 'x'",
-        "Who logged in?",
+        "Who among all of the users logged in there on Monday?",
         "Decode: aGk=",
     ):
         await asked(prompt)

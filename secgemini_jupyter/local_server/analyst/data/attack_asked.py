@@ -72,7 +72,7 @@ _NAMING = re.compile(
     rf"^(?i:who\s*(?:{_VERB})|(?:which|what)\s+(?:\w+\s+)?(?:group|actor|apt)\s+(?:{_VERB}))\s+(?P<x>[A-Z][\w-]*(?:\s+[A-Z][\w-]*){{0,3}})$"
 )
 _BEFORE = re.compile(
-    r"^(?:the\s+)?(?:(?:att&?ck|mitre)\s+)?(?:(?:group|actor|malware|software|tool|technique|tactic)\s+)?",
+    r"^(?:(?:the\s+)?(?:id|number|name)\s+(?:of|for)\s+)?(?:the\s+)?(?:(?:att&?ck|mitre)\s+)?(?:(?:group|actor|malware|software|tool|technique|tactic)\s+)?",
     re.IGNORECASE,
 )
 _QUOTES = " \"'“”`."
@@ -87,7 +87,16 @@ _NOUNS = {
     "malware": "software",
     "tool": "software",
     "ttp": "techniques",
+    "actor": "groups",
 }
+_ONES = {"software": "software", "id": "id", "parent": "parent"}
+_NOUN = re.compile(
+    r"(?:(?:and|also|then|what about|how about|what|which|whose|list|show|give|tell|me"
+    r"|is|are|its?|their|the|any|all|how many|other|known)\s+)*"
+    r"(?P<noun>mitigations?|detections?|groups?|actors|software|malware|tools|techniques|ttps|campaigns?|sub-?techniques|tactics?"
+    r"|platforms?|parent|ids?)(?:\s+(?:of it|are there|is that|is it|does it (?:run on|have|belong to)))?$",
+    re.IGNORECASE,
+)
 _BOTH_SIDES = ("mitigations", "detection")
 ALL = "ATT&CK"
 """The subject of a question about the whole of it."""
@@ -108,6 +117,10 @@ _PAIR = re.compile(
 _BOTH = re.compile(
     r"\bdo\s+(?P<x>.{2,60}?)\s+and\s+(?P<y>.{2,60}?)\s+(?:have\s+in\s+common|share|both\s+use)"
     r"|\b(?:shared\s+by|common\s+to|used\s+by\s+both)\s+(?P<p>.{2,60}?)\s+and\s+(?P<q>.{2,60})$",
+    re.IGNORECASE,
+)
+_BARE_NOUN = re.compile(
+    r"(?:(?:and|the|its|their|what|which)\s+)*(?:groups?|software|malware|tools?|domains?|techniques?|tactics?)",
     re.IGNORECASE,
 )
 _AND = re.compile(r"\s*(?:,\s*(?:and|or)\b|,|\band\b|\bor\b|\bas well as\b)\s*", re.IGNORECASE)
@@ -135,6 +148,8 @@ def asked(request: Request) -> list[tuple[str, str, str | None]]:
     found: list[tuple[str, str, str | None]] = []
     last: list[str] = []
     for question in questions(request):
+        if _BARE_NOUN.fullmatch(question):
+            continue  # "software?": of what the last answer was about, no technique of that name
         if pairs := _kind(question, request) or _pairs(question):
             found += pairs
             last = list(dict.fromkeys(one for one, _, _ in pairs))
@@ -277,10 +292,18 @@ def _named_surely(question: str, places: Sequence[str]) -> Iterator[str]:
             return
 
 
-def again(question: str, entry: str) -> tuple[str, str] | None:
-    """What a question that goes on from an answer ("how is it detected?") asks of the same entry."""
+def again(question: str, entry: str) -> tuple[str, str, str | None] | None:
+    """What a question that goes on from an answer ("how is it detected?", "groups?") asks of the same entry."""
+    question = question.strip(" ?!.")
+    if (pair := _PAIR.match(question)) and (other := _one(pair["y"] or pair["q"] or "")):
+        return (entry, "uses", other) if _IT.fullmatch(pair["x"] or pair["p"]) else None
+    if list(_ids(question)):
+        return None
+    if noun := _NOUN.match(question):
+        name = noun["noun"].lower().replace("-", "").rstrip("s")
+        return entry, _NOUNS.get(name, _ONES.get(name, f"{name}s")), None
     about, _ = _about(question)
-    return (entry, about) if about != "record" and not list(_ids(question)) else None
+    return (entry, about, None) if about != "record" else None
 
 
 def _ids(question: str) -> Iterator[str]:

@@ -195,7 +195,10 @@ def _again(request: Request, result: dict[str, Any]) -> list[Call]:
     found = again(request.instruction, result["entry"]["id"]) if "entry" in result else None
     if found is None:
         return []
-    return [Call("attack_lookup", {"query": found[0], "about": found[1]}, f"look up {code(found[0])} in ATT&CK")]
+    other = {"other": found[2]} if found[2] else {}
+    return [
+        Call("attack_lookup", {"query": found[0], "about": found[1]} | other, f"look up {code(found[0])} in ATT&CK")
+    ]
 
 
 TOOLS = (

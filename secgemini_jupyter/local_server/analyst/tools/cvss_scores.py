@@ -106,6 +106,24 @@ def _plan(request: Request) -> list[Call]:
     return [Call("cvss_score", {"vector": vector}, f"score {code(vector)}") for vector in vectors[:20]]
 
 
+_METRIC = re.compile(r"\b([A-Za-z]{1,3}):([A-Za-z])\b")
+
+
+def _again(request: Request, result: dict[str, Any]) -> list[Call]:
+    """The same vector with other metrics: "and with S:C?", "with scope changed?"."""
+    vector = str(result.get("normal") or "")
+    _, given = _split(vector)
+    new = {found[1].upper(): found[2].upper() for found in _METRIC.finditer(request.prompt)}
+    if scope := re.search(r"\bscope\s+(?:is\s+|of\s+|to\s+)?(un)?changed\b", request.prompt, re.IGNORECASE):
+        new["S"] = "U" if scope[1] else "C"
+    if not vector or not new or _VECTOR.search(request.prompt):
+        return []
+    pairs = {**dict(given), **new}
+    head = f"CVSS:{result['version']}/" if vector.startswith("CVSS:") else ""
+    changed = head + "/".join(f"{name}:{value}" for name, value in pairs.items())
+    return [Call("cvss_score", {"vector": changed}, f"score {code(changed)}")]
+
+
 def _answer(result: dict[str, Any], wish: Wish) -> str:
     if "score" not in result:
         return _answer_without_score(result)
@@ -176,5 +194,6 @@ TOOLS = (
         plan=_plan,
         answer=_answer,
         items=_items,
+        again=_again,
     ),
 )

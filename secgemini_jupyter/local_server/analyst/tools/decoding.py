@@ -386,6 +386,12 @@ def _items(result: dict[str, Any]) -> list[dict[str, Any]]:
     return text + [{"type": each["type"], "value": each["value"]} for each in result["indicators"]]
 
 
+def _again(request: Request, result: dict[str, Any]) -> list[Call]:
+    if not (result.get("layers") and result["is_text"] and request.asks(r"\biocs?\b|\bindicators?\b")):
+        return []
+    return [Call("extract_iocs", {"text": result["text"]}, "find the indicators in what was decoded")]
+
+
 TOOLS = (
     Tool(
         name="decode",
@@ -396,5 +402,6 @@ TOOLS = (
         plan=_plan,
         answer=_answer,
         items=_items,
+        again=_again,
     ),
 )

@@ -5,6 +5,7 @@ The token may still be good for a login: neither the answer nor the result repea
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +20,12 @@ MAX_TEXT = 4 * 2**20
 
 
 class TokensArguments(FileOrText):
-    """`text` or `file`: something that holds tokens, for example request headers."""
+    """`text` or `file`: something that holds tokens, for example request headers.
+
+    `about`: what is told alone: expiry, algorithm, signature, claims, header, or the name of a claim.
+    """
+
+    about: str | None = None
 
 
 def jwt_inspect(arguments: TokensArguments, files: Mapping[str, bytes]) -> dict[str, Any]:
@@ -33,7 +39,7 @@ def jwt_inspect(arguments: TokensArguments, files: Mapping[str, bytes]) -> dict[
         "now": now,
         "tokens": [read_token(token, now) for token in found[:MAX_TOKENS]],
         "omitted": max(0, len(found) - MAX_TOKENS),
-    }
+    } | ({"about": arguments.about[:100]} if arguments.about else {})
 
 
 _ASKED = (
@@ -76,8 +82,52 @@ def _plan(request: Request) -> list[Call]:
     return []
 
 
+_ABOUT = (
+    ("expiry", r"\bexpir\w*|\bstill valid\b|\bvalid until\b|\bhow long\b|\bexp\b"),
+    ("algorithm", r"\balg(?:orithm)?\b"),
+    ("signature", r"\bsign(?:ed|ature)\b|\bverif\w*|\b(?:weak )?(?:key|secret)\b"),
+    ("claims", r"\bclaims\b|\bpayload\b"),
+    ("header", r"\bheaders?\b"),
+)
+_CLAIMS = {"sub": r"subject|user", "iss": r"issuer|issued by", "aud": r"audience|for whom", "iat": r"issued at|issued"}
+
+
+def _again(request: Request, result: dict[str, Any]) -> list[Call]:
+    """A claim by its name, or a part of the token: "when does it expire?", "what role?"."""
+    names = dict.fromkeys(name for each in result.get("tokens", ()) for name in each["claims"] or {})
+    claim = next((name for name in names if request.asks(rf"(?<!\w){re.escape(name.lower())}s?(?!\w)")), None)
+    named = claim or next((name for name, words in _CLAIMS.items() if request.asks(rf"\b(?:{words})\b")), None)
+    about = next((name for name, words in _ABOUT if request.asks(words)), named)
+    return [Call("jwt_inspect", {"about": about}, f"read {code(about)} of the token")] if about else []
+
+
+def _alone(each: dict[str, Any], about: str, *, bare: bool) -> str:
+    match about:
+        case "expiry":
+            exp = each["times"].get("exp")
+            return str(exp) if bare and exp else _expiry(each)
+        case "algorithm":
+            return (
+                code(each["algorithm"] or "(no alg)")
+                if bare
+                else f"Its algorithm is {code(each['algorithm'] or '(none)')}."
+            )
+        case "signature":
+            return _word(each) if bare and each["signature"] == "none" else _signature(each)
+        case "claims" | "header":
+            return _rows(about.removesuffix("s"), each[about], each["times"] if about == "claims" else {})
+    claims = each["claims"] or {}
+    if about not in claims:
+        return f"It has no claim {code(about)}."
+    value = code(_shown(claims[about]), 400)
+    time_ = f" ({each['times'][about]})" if about in each["times"] else ""
+    return value if bare else f"Its claim {code(about)} is **{value}**{time_}."
+
+
 def _answer(result: dict[str, Any], wish: Wish) -> str:
     tokens = result["tokens"]
+    if (about := result.get("about")) and not (about == "claims" and wish.is_bare):
+        return "\n".join(_alone(each, about, bare=wish.one_word) for each in tokens)
     if wish.wants_only("alg"):
         return "\n".join(code(each["algorithm"] or "unknown") for each in tokens)
     if wish.wants_only("claims?", "payload", "body") or wish.wants_only("header"):
@@ -221,5 +271,6 @@ TOOLS = (
         answer=_answer,
         payloads=_payloads,
         items=_items,
+        again=_again,
     ),
 )
