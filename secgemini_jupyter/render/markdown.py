@@ -12,6 +12,7 @@ Three decisions:
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -79,11 +80,26 @@ def markdown_html(
         links: some can be clicked, as decided above; else each is text, with where it leads behind it, as in documents
             that are handed on.
     """
-    shown, notes = _within_limits(text, limit)
+    shown, notes = _within_limits(_fenced(text) if _is_json(text) else text, limit)
     rendered = html.sanitize(_parser().render(shown, {"defang": defang, "breaks": breaks, "links": links}))
     if not notes:
         return rendered
     return html.join(rendered, html.tag("div", f"[{'; '.join(notes)}]", style=html.QUIET))
+
+
+def _is_json(text: str) -> bool:
+    """Whether the whole text is a JSON object or list, as an answer is where JSON was asked for: no prose at all."""
+    if text.lstrip()[:1] not in ("{", "[") or text.rstrip()[-1:] not in ("}", "]"):
+        return False
+    try:
+        return bool(json.loads(text))
+    except (ValueError, RecursionError):
+        return False
+
+
+def _fenced(text: str) -> str:
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    return f"{fence}json\n{text.strip()}\n{fence}"
 
 
 def inline_html(text: str, *, defang: bool = True, links: bool = True) -> Html:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 
@@ -240,3 +241,14 @@ def test_a_long_value_in_a_table_may_break_and_a_short_one_stays_together() -> N
     long, short = (element.attributes["style"] for element in dom.elements if element.tag == "code")
     assert "overflow-wrap:anywhere" in long
     assert "overflow-wrap" not in short
+
+
+def test_an_answer_that_is_json_is_code_and_its_values_are_no_markdown() -> None:
+    value = {"user": "[Reset your password](https://evil.example/login) **now** ```", "n": [1, 2]}
+    shown = markdown_html(json.dumps(value, indent=2))
+    dom = assert_harmless(shown)
+    assert not dom.all("a")
+    assert not dom.all("strong")
+    assert json.loads(dom.all("pre")[0].text) == value
+    assert not assert_harmless(markdown_html("[see](https://example.com/a)")).all("pre")
+    assert not assert_harmless(markdown_html('{"a": 1} is what it says')).all("pre")
