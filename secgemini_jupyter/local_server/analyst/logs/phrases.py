@@ -181,10 +181,8 @@ class Phrases(Scan):
         """ "users whose name starts with a", ".ru domains" """
         for before, token in pairwise(self.tokens):
             column = self.columns.role("query") or self.columns.role("host")
-            is_end = token.low in ("domain", "domains", "tld", "tlds") and re.fullmatch(
-                r"\.[a-z0-9-]{2,20}", before.low
-            )
-            if column and is_end and not before.used:
+            is_part = re.fullmatch(r"\.[a-z0-9-]{2,20}", before.low) is not None
+            if column and is_part and token.low in ("domain", "domains", "tld", "tlds") and not before.used:
                 before.used = True
                 sql = f"substr(lower({quoted(column)}), {-len(before.low)}) = {literal(before.low)}"
                 self.question.conditions.append(Condition(sql, f"{column} ends with", (before.low,)))
