@@ -14,6 +14,7 @@ from secgemini_jupyter.local_server.analyst.workers import Workers
 from secgemini_jupyter.local_server.engines.base import EngineTurn, StoredAttachment
 
 SNIFF_BYTES = 1024 * 1024
+MORE_BYTES = 16 * 2**20
 MAX_REMEMBERED = 512
 
 
@@ -82,11 +83,18 @@ class Looker:
         """What the attachment is, remembered by its hash."""
         key = attachment.info.sha256
         if not key:
-            return await self._sniff(attachment.content[:SNIFF_BYTES])
+            return await self._sniffed(attachment.content)
         if key not in self._kinds:
-            self._kinds[key] = await self._sniff(attachment.content[:SNIFF_BYTES])
+            self._kinds[key] = await self._sniffed(attachment.content)
             self._forget()
         return self._kinds[key]
+
+    async def _sniffed(self, content: bytes) -> dict[str, Any]:
+        """Its beginning tells, mostly; of a text with very long first lines or headers more of it."""
+        found = await self._sniff(content[:SNIFF_BYTES])
+        if found["kind"] == "text" and len(content) > SNIFF_BYTES:
+            found = await self._sniff(content[:MORE_BYTES])
+        return found
 
     async def _sniff(self, content: bytes) -> dict[str, Any]:
         try:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from secgemini_jupyter.local_server.analyst.archives.tar import list_tar, read_packed, read_tar
 from secgemini_jupyter.local_server.analyst.archives.zip import end_record, list_zip, read_zip
 from secgemini_jupyter.local_server.analyst.mail.parts import mail_part
-from secgemini_jupyter.local_server.analyst.sniff import PACKED, SAMPLE, sniff
+from secgemini_jupyter.local_server.analyst.sniff import PACKED, SAMPLE, kind_of
 from secgemini_jupyter.local_server.analyst.tool import ToolFailure
 from secgemini_jupyter.local_server.filetypes import by_signature
 
@@ -61,7 +61,7 @@ def _deeper(content: bytes, name: str, read: Callable[[bytes, str], bytes]) -> b
 
 
 def _reader(content: bytes) -> Callable[[bytes, str], bytes]:
-    kind = sniff(content[: 4 * SAMPLE])["kind"]
+    kind = kind_of(content)
     if kind in READERS:
         return READERS[kind]
     _, label = by_signature(content[:SAMPLE]) or ("", "")

@@ -52,6 +52,7 @@ _MAIL = frozenset(
     "authentication-results received-spf content-type x-mailer x-originating-ip arc-seal".split()
 )
 _OF_MAIL_ALONE = frozenset("from received return-path message-id delivered-to dkim-signature".split())
+MAX_HEADERS = 100_000
 _CERTIFICATE = re.compile(
     r"^-----BEGIN (?:(?:TRUSTED |X509 )?CERTIFICATE|X509 CRL|(?:NEW )?CERTIFICATE REQUEST|PKCS7)-----", re.MULTILINE
 )
@@ -88,22 +89,44 @@ def sniff(content: bytes) -> dict[str, Any]:
 
 
 def looks_like_mail(text: str) -> bool:
-    """Whether it begins with the headers of a message; a mailbox has a line `From …` before them."""
-    lines = text[:65536].lstrip("\r\n").splitlines()
-    if lines and lines[0].startswith(("From ", ">From ")):
-        lines = lines[1:]
-    names = set()
+    """Whether it begins with the headers of a message; a mailbox has a line `From …` before them.
+
+    However long or many the headers are: who sends a message decides that.
+    """
+    at = len(text[:65536]) - len(text[:65536].lstrip("\r\n"))
+    if text.startswith(("From ", ">From "), at):
+        at = text.find("\n", at) + 1 or len(text)
+    names: set[str] = set()
     others = 0
-    for line in lines[:400]:
-        if not line.strip():
+    is_at_end = False
+    for _ in range(MAX_HEADERS):
+        start = text[at : at + 80]
+        if not start or start[:1] in "\r\n" or not start.partition("\n")[0].strip():
+            is_at_end = True
             break
-        if header := _HEADER.match(line):
+        if header := _HEADER.match(start):
             names.add(header[1].lower())
-        elif line[0] not in " \t":
+            if _is_of_mail(names):
+                return True
+        elif start[0] not in " \t":
             others += 1
             if not names or others > 2:
                 break
+        at = text.find("\n", at) + 1 or len(text)
+    # So few headers are a message's only if there is nothing else before its text.
+    return is_at_end and not others and {"from", "subject"} <= names
+
+
+def _is_of_mail(names: set[str]) -> bool:
     return len(names & _MAIL) >= 3 - bool(names & {"received", "return-path"}) and bool(names & _OF_MAIL_ALONE)
+
+
+def kind_of(content: bytes) -> str:
+    """The kind alone; of what begins with megabytes that say nothing, too."""
+    kind: str = sniff(content[: 4 * SAMPLE])["kind"]
+    if kind == "text" and len(content) > 4 * SAMPLE:
+        kind = sniff(content)["kind"]
+    return kind
 
 
 def sniff_table(inputs: Inputs) -> dict[str, Any]:

@@ -18,8 +18,12 @@ import msgspec
 Row = dict[str, Any]
 
 MAX_LINES = 3_000_000
-MAX_LINE = 256 * 1024
+MAX_LINE = 4 * 2**20
 MAX_FIELDS = 500
+SAMPLE = 64 * 1024
+MAX_SAMPLE = 8 * 2**20
+"""Characters that are looked at for the format, where lines are so long that `SAMPLE` has fewer than `FEW`."""
+FEW = 6
 
 FORMAT_NAMES = {
     "zeek": "Zeek TSV",
@@ -57,6 +61,8 @@ _PAIRS = re.compile(r"([A-Za-z_@][\w.@-]{0,63})=(?:\"((?:[^\"\\]|\\.)*+)\"|([^\s
 _NUMBERS = frozenset({"count", "int", "double", "interval", "time", "port"})
 
 
+_NAME = re.compile(r"[A-Za-z_@#][\w .:@#/()-]{0,63}")
+_NO_NAME = re.compile(r"[\s\d.:+-]*|.{200,}", re.DOTALL)
 _SPACE = re.compile(r"[\s,]*+")
 _NESTED = frozenset({dict, list})
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -64,7 +70,7 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 def log_format(text: str) -> str | None:
     """The format's name (a key of `FORMAT_NAMES`), or None for a text that is no log we know."""
-    lines = [line for line in text[:65536].splitlines()[:60] if line.strip()]
+    lines = first_lines(text)
     if not lines:
         return None
     if lines[0].startswith(("#separator", "#fields", "#set_separator")):
@@ -84,19 +90,37 @@ def log_format(text: str) -> str | None:
     return _delimited(lines)
 
 
+def first_lines(text: str) -> list[str]:
+    """The lines that tell the format, without empty ones: of very long lines some, but whole ones."""
+    sample = text[:SAMPLE]
+    if len(text) > SAMPLE and sample.count("\n") < FEW:
+        at = -1
+        for _ in range(FEW + 2):
+            at = text.find("\n", at + 1, MAX_SAMPLE)
+            if at < 0:
+                break
+        sample = text[: at if at >= 0 else MAX_SAMPLE]
+    return [line for line in sample.splitlines()[:60] if line.strip()]
+
+
 def _delimited(lines: list[str]) -> str | None:
     """CSV or TSV: a header of different words, and lines of as many cells."""
     if len(lines) < 2:
         return None
     for delimiter, name in (("\t", "tsv"), (",", "csv"), (";", "csv"), ("|", "csv")):
-        rows = [row for row in csv.reader(lines[:40], delimiter=delimiter) if row]
+        try:
+            rows = [row for row in csv.reader(lines[:40], delimiter=delimiter) if row]
+        except csv.Error:  # a cell without end
+            continue
         header = [cell.strip() for cell in rows[0]]
         if len(header) < 2 or len({*header}) < len(header):
             continue
-        if not all(re.fullmatch(r"[A-Za-z_@#][\w .:@#/()-]{0,63}", cell) for cell in header):
-            continue
-        if sum(len(row) == len(header) for row in rows[1:]) >= 0.9 * (len(rows) - 1):
-            return name
+        fitting = sum(len(row) == len(header) for row in rows[1:])
+        if all(map(_NAME.fullmatch, header)):
+            if fitting >= 0.9 * (len(rows) - 1):
+                return name
+        elif len(header) > 2 and fitting == len(rows) - 1 > 2 and not any(map(_NO_NAME.fullmatch, header)):
+            return name  # no sentence has as many commas as each of the next
     return None
 
 

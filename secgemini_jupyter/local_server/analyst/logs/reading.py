@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from secgemini_jupyter.local_server.analyst.logs.formats import FORMAT_NAMES, Log, log_format
+from secgemini_jupyter.local_server.analyst.logs.formats import FEW, FORMAT_NAMES, MAX_SAMPLE, Log, log_format
 from secgemini_jupyter.local_server.analyst.logs.windows import MAGIC
 from secgemini_jupyter.local_server.analyst.sniff import SAMPLE, as_text, unpack
 from secgemini_jupyter.local_server.analyst.tool import FileOrText, ToolFailure
@@ -21,7 +21,8 @@ def open_log(arguments: FileOrText, files: Mapping[str, bytes]) -> Log:
         return Log(content, "evtx", is_cut=is_cut)
     # The beginning tells; the whole as text would take its bytes once more.
     is_wide = content[:2] in (b"\xff\xfe", b"\xfe\xff")
-    text = as_text(content if is_wide else content[:SAMPLE])
+    is_long = content.count(b"\n", 0, SAMPLE) < FEW
+    text = as_text(content if is_wide else content[: MAX_SAMPLE if is_long else SAMPLE])
     kind = log_format(text) if text is not None else None
     if text is None or kind is None:
         known = ", ".join(FORMAT_NAMES.values())

@@ -6,7 +6,7 @@ import hashlib
 from typing import Any
 
 from secgemini_jupyter.local_server.analyst.budget import budget
-from secgemini_jupyter.local_server.analyst.sniff import SAMPLE, as_text, sniff, unpack
+from secgemini_jupyter.local_server.analyst.sniff import as_text, kind_of, unpack
 from secgemini_jupyter.local_server.analyst.triage.common import HIDES, Seen, entropy, watching
 from secgemini_jupyter.local_server.filetypes import describe_file
 from secgemini_jupyter.local_server.zips import zip_type
@@ -27,7 +27,7 @@ TYPES = {
 
 def triage(content: bytes, name: str) -> dict[str, Any]:
     """What `file_triage` gives, but the name of the source."""
-    kind = sniff(content[: 4 * SAMPLE])["kind"]
+    kind = kind_of(content)
     seen = _looked(content, kind, name)
     if seen.left_out:
         seen.limits.append(f"{seen.left_out:,} further findings are left out.")
