@@ -17,6 +17,8 @@ _HELLO = re.compile(
     r"(?:help(?: me)?|hilfe|ayuda|(?:what|which things?) (?:else )?(?:can|could|do) you (?:do"
     r"|know)(?: for me)?(?: here)?|who are you|what are you"
     r"|(?:what|which) (?:are your )?(?:tools|abilities|commands)(?: do you have| are there)?|was kannst du"
+    r"|(?:list|show)(?: me)? (?:your|all|the|all your)(?: available)? (?:tools|abilities|commands)"
+    r"|what (?:can|could) you do with (?:\w+ )?(?:logs?|files?|e-?mails?|archives?|documents?|programs?)"
     r"|qu[eé] puedes hacer)?\W*",
     re.IGNORECASE,
 )

@@ -107,7 +107,10 @@ def _form(request: Request, _intent: Intent, past: Past, _all: Sequence[Past]) -
         return None
     if wish.only:
         words = part(wish).removesuffix(" ones").removesuffix(" one")
-        if values := picked(past.items, words):
+        values = picked(past.items, words)
+        if values is None and re.fullmatch(r"names?|values?|entries|items?", words):
+            values = list(dict.fromkeys(main_value(item) for item in past.items))
+        if values:
             text = in_form(past.items, values, json=wish.as_json, csv_=wish.as_csv, table_=wish.as_table)
             single = len(values) == 1 and not (wish.as_json or wish.as_csv or wish.as_table or wish.as_list)
             kept = [{"value": value} for value in values]

@@ -104,7 +104,8 @@ _SWAP = re.compile(
     r"(?P<value>[^\s?][^?\n]{0,120}?)\s*[?.!]*",
     re.IGNORECASE,
 )
-_PLURAL = re.compile(r"\b(?:them|those|these|all of it|both|all of them)\b", re.IGNORECASE)
+_PLURAL = re.compile(r"\b(?:them|those|these|all of it|both(?=\W*$| of)|all of them)\b", re.IGNORECASE)
+_THEIRS = re.compile(r"\b(?:they|those|these|them|that|it|you|das|es)\b", re.IGNORECASE)
 _SINGULAR = re.compile(
     r"\b(?:its?|(?:that|this) one|(?:that|this)(?=\W*$|\s+(?:please|again|too|for|as|to|in|with|is)\b))\b",
     re.IGNORECASE,
@@ -214,7 +215,7 @@ def _read_count(text: str) -> Intent | None:
     word = counted["word"].strip()
     if len(word.split()) > 3:
         return None
-    return Intent("count", is_sure=not word or bool(counted["them"]), word=word)
+    return Intent("count", is_sure=not word or _THEIRS.search(counted[0][len(word) :]) is not None, word=word)
 
 
 def _read_swap(text: str) -> Intent | None:

@@ -41,11 +41,10 @@ class Looker:
             return request
         (file,) = [each for each in turn.attachments if each.info.name == whole.name][-1:]
         key = f"members {file.info.sha256}"
+        tool = "email_analyze" if whole.kind == "email" else "archive_list"
         if not file.info.sha256 or key not in self._kinds:
             try:
-                self._kinds[key] = await self._workers.run(
-                    "archive_list", {"file": whole.name}, {whole.name: file.content}
-                )
+                self._kinds[key] = await self._workers.run(tool, {"file": whole.name}, {whole.name: file.content})
             except ToolFailure:
                 return request
             self._forget()

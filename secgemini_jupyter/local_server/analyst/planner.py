@@ -17,7 +17,7 @@ from secgemini_jupyter.local_server.analyst.parts import of_parts
 from secgemini_jupyter.local_server.analyst.prompts import is_only_a_wish, questions
 from secgemini_jupyter.local_server.analyst.prompts import request_of as request_of
 from secgemini_jupyter.local_server.analyst.prompts import split_prompt as split_prompt
-from secgemini_jupyter.local_server.analyst.subjects import inventory, misfit, narrowed
+from secgemini_jupyter.local_server.analyst.subjects import about_logs, inventory, misfit, narrowed
 from secgemini_jupyter.local_server.analyst.text import code
 from secgemini_jupyter.local_server.analyst.tool import Call, Request, Wish
 from secgemini_jupyter.local_server.analyst.toolbox import tools
@@ -39,6 +39,7 @@ _INSTEAD = {
     "sigma_run": ("log_question", "log_summary", "auth_timeline", "log_sql", "extract_iocs"),
     "yara_scan": ("log_question", "log_summary", "extract_iocs"),
     "archive_list": ("file_triage",),
+    "data_import": ("log_question", "log_summary", "log_load", "auth_timeline", "file_triage", "extract_iocs"),
 }
 """Tools that say what others would say of the same thing, and more of what was asked."""
 _PRONOUN = re.compile(
@@ -71,6 +72,8 @@ class Plan:
 def make_plan(request: Request) -> Plan:
     if (literal := dictated(request.prompt)) is not None:
         return Plan((), "The prompt dictates its answer; no tool is needed.", request.wish, literal)
+    if is_courtesy(request.prompt):
+        return Plan((), why(()), request.wish, is_guess=True)
     if told := inventory(request):
         return Plan(
             (), "The kinds of the attachments are known; no tool is needed.", request.wish, is_guess=True, told=told
@@ -81,8 +84,9 @@ def make_plan(request: Request) -> Plan:
     if not calls and (literal := perhaps_dictated(request.prompt)) is not None:
         return Plan((), "The prompt dictates its answer; no tool is needed.", request.wish, literal)
     is_guess = not calls
-    if is_guess and is_courtesy(request.prompt):
-        return Plan((), why(()), request.wish)
+    if is_guess and about_logs(request) and not first_look(request):
+        asked = request.instruction[:1_000].strip()
+        calls = [Call("log_question", args | {"question": asked}, "ask the log in SQL") for args in request.logs()[:3]]
     if is_guess and (told := misfit(request)):
         return Plan((), why(()), request.wish, is_guess=True, told=told)
     calls = [*calls, *rest(request, calls)] or first_look(request)
@@ -175,6 +179,8 @@ def _planned(request: Request) -> list[Call]:
     calls = _unique(of_parts(request, planned))
     if request.asks(_OVERVIEW):
         return calls
+    if any(call.tool == "data_import" for call in calls):
+        calls = [call for call in calls if call.tool not in _INSTEAD["data_import"]]
     better = {(other, _about(call)) for call in calls for other in _INSTEAD.get(call.tool, ())}
     return [call for call in calls if (call.tool, _about(call)) not in better]
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from secgemini_jupyter.local_server.analyst.logs.asking import LOGINS, is_question
+from secgemini_jupyter.local_server.analyst.parts import named_parts
 from secgemini_jupyter.local_server.analyst.text import code, count
 from secgemini_jupyter.local_server.analyst.tool import Attached, Request
 
@@ -113,6 +114,11 @@ def asked_of(request: Request) -> Subject | None:
     return None
 
 
+def about_logs(request: Request) -> bool:
+    """Whether words that are said of logs alone are said, with no question: "failed publickey logins of alice"."""
+    return request.asks(_LOG.asked)
+
+
 def meant(request: Request, attachments: Sequence[Attached]) -> list[Attached]:
     """Those that the user means by "the docx", "this mail"; none where nothing of the kind is said."""
     kinds: list[Subject] = [
@@ -144,6 +150,9 @@ def misfit(request: Request) -> str:
     files = request.named() or list(request.attachments)
     if not files or request.pasted or request.asked_table:
         return ""
+    missing = [name for name in named_parts(request) if _IS_FILE.search(name)]
+    if missing and not request.named() and not any(_may_hold(each) or each.kind == "email" for each in files):
+        return f"No attachment is called {code(missing[0], 120)}. Attached: {described(files[:10])}."
     told = described(files[:3]) + (f" (and {count(len(files) - 3, 'more file')})" if len(files) > 3 else "")
     example = code(f"Triage {files[0].name}", 120)
     if request.asks(_ATTACK) and not request.asks(r"\bt\d{4}|\bta\d{4}"):
@@ -161,6 +170,9 @@ def _may_hold(each: Attached) -> bool:
     return each.kind.startswith("archive/")
 
 
+_IS_FILE = re.compile(
+    r"(?i)\.(?:json|jsonl|csv|tsv|log|txt|md|exe|dll|bin|pdf|docx?|xls[xm]?|pptx?|eml|msg|pem|crt|cer|der|pcap|evtx|gz|tgz|rtf|ps1|vbs|js|ya?ml)$"
+)
 _MINE = (
     r"^\W*(?:how many|what|which|list|show(?: me)?)\b[^.?!]{0,20}\b(?:attachments|files|evidence)\b"
     r"[^.?!]{0,20}(?:\bdo i have\b|\bhave i\b|\bdid i\b|\bare (?:currently )?attached\b|\b(?:in|of) this session\b|\bi (?:attached|uploaded)\b)"

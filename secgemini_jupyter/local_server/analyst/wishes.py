@@ -49,7 +49,7 @@ def _form(name: str, *more: str) -> re.Pattern[str]:
     parts = [
         rf"\b{lead}\s+(?:an?\s+|una?\s+|eine?\s+)?(?:valid\s+|plain\s+|raw\s+|proper\s+|markdown\s+|md\s+"
         rf"|nice\s+)?{name}\b",
-        rf"\b{name}\s+(?:only|please|output|format|form|bitte)\b",
+        rf"(?<![.\w-]){name}\s+(?:only|please|output|format|form|bitte)\b",
         *more,
     ]
     return re.compile(rf"(?:{'|'.join(parts)})(?!\s*-?(?:logs?|files?|lines?)\b)", re.IGNORECASE)

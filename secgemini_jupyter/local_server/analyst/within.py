@@ -24,8 +24,12 @@ _OF_THE_WHOLE = (
 def archive_of(request: Request) -> Attached | None:
     """The only archive in question, if a member of it may be meant."""
     whole = whole_of(request)
-    if whole is None or not whole.kind.startswith("archive/") or request.pasted:
+    if whole is None or request.pasted:
         return None
+    if whole.kind == "email":  # "what is in the zip?"; parts that are named it finds itself
+        others = [each.nouns for each in SUBJECTS if each.nouns and "email" not in each.kinds]
+        is_one = len(request.attachments) == 1 and not named_parts(request)
+        return whole if is_one and request.asks(rf"\b(?:the|this|that) (?:{'|'.join(others)}|docx?|pdf)\b") else None
     if named_parts(request):
         return whole
     is_alone = len(request.attachments) == 1 or request.named() == [whole]
@@ -34,7 +38,9 @@ def archive_of(request: Request) -> Attached | None:
 
 
 def members_of(listing: dict[str, Any]) -> tuple[Attached, ...]:
-    """The members in a result of `archive_list`, those of archives within too."""
+    """The members in a result of `archive_list`, those of archives within too; of `email_analyze` the attachments."""
+    if "attachments" in listing:
+        return tuple(Attached(e["name"], e["kind"], e["size"], path=(e["name"],)) for e in listing["attachments"])
     found = [((row["name"],), row) for row in listing["members"]]
     for inner in listing["nested"]:
         found += [((*inner["path"], row["name"]), row) for row in inner.get("members") or []]
@@ -48,14 +54,14 @@ def members_of(listing: dict[str, Any]) -> tuple[Attached, ...]:
 def within(request: Request) -> tuple[Attached, Request, bool] | None:
     """The archive, the request as one about its members, and whether the user says so; None if it is about none."""
     whole = archive_of(request)
-    if whole is None or not whole.parts or request.asks(_OF_THE_WHOLE):
+    if whole is None or not whole.parts or (whole.kind != "email" and request.asks(_OF_THE_WHOLE)):
         return None
     if names := named_parts(request):
         parts = [replace(part, name=name) for name in names if (part := _named(whole.parts, name)) is not None]
         return (whole, replace(request, attachments=parts, table=None), True) if parts else None
     fitting = meant(request, whole.parts)
     is_said = bool(fitting)
-    if not fitting and (subject := asked_of(request)) is not None:
+    if not fitting and whole.kind != "email" and (subject := asked_of(request)) is not None:
         fitting = [each for each in whole.parts if subject.fits(each)]
     if not fitting or len(fitting) > MAX_MEMBERS:
         return None

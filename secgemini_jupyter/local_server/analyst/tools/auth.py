@@ -159,8 +159,15 @@ _ASKS_USERS = (
 )
 
 
+_OPEN = (
+    r"\bwhat happened\b|\bcompromised?\b|\bbreach(?:ed)?\b|\bhacked\b|\bbroke(?:n)? in\b|\bbreak-?in\b|\bintrusion\b"
+)
+"""Open questions, which a log of logins answers by who came in."""
+
+
 def _plan(request: Request) -> list[Call]:
-    if not request.asks(LOGINS) or (is_question(request) and not is_about_logins_alone(request)):
+    is_open = request.asks(_OPEN)
+    if not is_open and (not request.asks(LOGINS) or (is_question(request) and not is_about_logins_alone(request))):
         return []
     by = {"by_user": True} if request.asks(_ASKS_USERS) else {}
     files = request.fitting(lambda each: each.is_log and each.has_logins)

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from secgemini_jupyter.local_server.analyst.data.imports import Imports, packaged
+from secgemini_jupyter.local_server.analyst.parts import named_parts
 from secgemini_jupyter.local_server.analyst.text import Plain, code, prose, table
 from secgemini_jupyter.local_server.analyst.tool import (
     Attached,
@@ -75,6 +76,11 @@ def _plan_import(request: Request) -> list[Call]:
     if not says_set and not request.asks(r"\bimport\b"):
         return []
     files = request.named() or [each for each in request.attachments if each.is_new] or list(request.attachments)
+    if not request.named():
+        if named_parts(request):
+            return []  # another name than those that are attached
+        sets = re.findall(r"kev|epss|nvd|geo-?lite|geo-?ip", request.words)
+        files = [e for e in files if any(each in e.name.lower() for each in sets)] or files
     files = [each for each in files if says_set or not (_is_plain_log(each) or _is_taken_apart(each))]
     return [Call("data_import", {"file": each.name}, f"import {code(each.name)}") for each in files[:12]]
 

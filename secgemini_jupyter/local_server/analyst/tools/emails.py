@@ -275,6 +275,7 @@ def _then(request: Request, call: Call, result: dict[str, Any]) -> list[Call]:
         inner = call.arguments.get("member") or []
         for each in result["attachments"][:6]:
             tool = "email_analyze" if each["kind"] == "email" else "file_triage"
+            tool = "archive_list" if each["kind"].startswith("archive/") else tool
             is_worth = each["size"] and not each["kind"].startswith("image/")
             if is_worth and tool in tools():
                 where = {"file": call.arguments["file"], "member": [*inner, each["name"]]}

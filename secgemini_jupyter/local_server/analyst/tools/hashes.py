@@ -43,7 +43,13 @@ _NAMED_TEXT = re.compile(
     re.IGNORECASE,
 )
 _IS_FILE = re.compile(
-    r"(?:this|that|the|my|these|those|each|all|every|it|them|both|attach\w*|files?|uploads?|samples?)\b", re.IGNORECASE
+    r"(?:this|that|the|my|these|those|each|all|every\w*|it|them|both|attach\w*|files?|uploads?|samples?|evidence)\b",
+    re.IGNORECASE,
+)
+_OF_ROWS = (
+    r"\b(?:hash\w*|md-?5s?|sha-?\d+s?)\s+(?:values? )?(?:of|for)\s+(?:all |the )*"
+    r"(?:executables|programs|binaries|downloads|documents|pdfs|exes|images|scripts|downloaded)\b"
+    r"|\b(?:duplicat\w+|distinct|unique|per|by|group\w*|most (?:common|frequent)|how often)\b"
 )
 
 
@@ -92,6 +98,8 @@ def _plan(request: Request) -> list[Call]:
     looked_at = request.named() or request.attachments
     if any(each.kind == "email" for each in looked_at) and request.asks(r"\battachments\b"):
         return []  # those within a message
+    if request.logs() and not request.named() and request.asks(_OF_ROWS):
+        return []  # "md5 of the executables", "duplicates by md5": what a log lists
     if looked_at and all(each.kind == "x509" for each in looked_at) and not request.asks(r"\bhash|\bfile|\bchecksum"):
         return []  # the fingerprint of a certificate, which is no hash of its file
     if request.asks(r"\bhash\w*\b.{0,40}\b(?:of|for)\b.{0,40}\b(?:in|from)\b") and request.logs():
