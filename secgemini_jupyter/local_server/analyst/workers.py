@@ -154,6 +154,8 @@ class Workers:
         self._free: list[WorkerProcess] = []
         self._all: set[WorkerProcess] = set()
         self._slots = asyncio.Semaphore(size)
+        # Of several workers one is left for short calls: a question about a huge log holds up no lookup.
+        self._long = asyncio.Semaphore(max(1, size - 1))
         self._closed = False
 
     async def start(self) -> None:
@@ -183,12 +185,14 @@ class Workers:
         """
         if tool in tools() and tools()[tool].writes:
             return await self._run_writing(tool, arguments, files)
-        async with self._slots:
+        seconds = self.time_limit if time_limit is None else time_limit
+        async with contextlib.AsyncExitStack() as places:
+            for place in (self._long, self._slots) if seconds > self.time_limit else (self._slots,):
+                await places.enter_async_context(place)
             if self._closed:
                 raise ToolFailure("The local analyst is shutting down.")
             worker = self._take() or await self._new()
             answer: dict[str, Any] | None = None
-            seconds = self.time_limit if time_limit is None else time_limit
             request = self._request(tool, arguments, files, seconds, table)
             try:
                 async with asyncio.timeout(seconds):

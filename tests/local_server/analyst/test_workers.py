@@ -81,6 +81,19 @@ async def test_a_bad_end_is_told_and_the_next_call_works(hostile: Workers, tool:
     assert await works(hostile)
 
 
+async def test_long_calls_leave_a_worker_for_short_ones(hostile: Workers) -> None:
+    workers = Workers(size=2, time_limit=5)
+    calls = [asyncio.create_task(workers.run("hang", {}, {}, time_limit=50)) for _ in range(2)]
+    await asyncio.sleep(0)
+    assert await works(workers)
+    assert not any(call.done() for call in calls)
+    for call in calls:
+        call.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
+    assert await works(workers)
+    await workers.aclose()
+
+
 async def test_what_a_tool_prints_breaks_no_frame_and_no_secret_is_in_its_environment(
     hostile: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
