@@ -135,6 +135,8 @@ def test_the_whole_is_counted() -> None:
     assert "172 groups" in text
     assert "TA0112 Defense Impairment" in text
     assert len(TOOL.items(run("ATT&CK"))) == 15
+    assert told("ATT&CK", "mitigations").startswith("MITRE ATT&CK 18.1 (Enterprise) has **44 mitigations**")
+    assert len(TOOL.items(run("ATT&CK", "mitigations"))) == 44
 
 
 def test_two_entries_are_looked_at_together() -> None:
@@ -224,6 +226,9 @@ def test_a_hostile_name_stays_a_code_span() -> None:
         ("techniques of Wizard Spider in credential access", [("wizard spider", "techniques", "credential access")]),
         ("which initial access techniques does APT28 use?", [("APT28", "techniques", "initial access")]),
         ("parent of T1059.001", [("T1059.001", "parent")]),
+        ("tactics list", [("ATT&CK", "record")]),
+        ("list all mitigations", [("ATT&CK", "mitigations")]),
+        ("tell me abt pasword spraying", [("pasword spraying", "record")]),
     ],
 )  # fmt: skip
 def test_what_a_prompt_asks_of_attack(prompt: str, calls: list[tuple[str, ...]]) -> None:

@@ -27,6 +27,7 @@ VECTOR = "score CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"
         ("What is T1003?", "one word: which tactic?", "Credential Access"),
         ("who is APT29", "techniques?", "Techniques that G0016 APT29 uses"),
         ("who is APT29", "does it use Mimikatz?", "**Yes**"),
+        ("who uses DarkComet?", "which of those are north korean?", "Of the 3 groups of S0334 DarkComet"),
         (VECTOR, "and with S:C?", "**10.0 Critical**"),
         (VECTOR, "and with scope changed?", "**10.0 Critical**"),
         (COMMAND, "iocs?", "**2 indicators**"),
@@ -56,3 +57,24 @@ async def test_a_question_without_a_subject_is_about_that_of_the_last_answer(
 async def test_a_form_before_the_question_leaves_the_question_whole(talk: Any, prompt: str, answer: str) -> None:
     (turn,) = await talk(prompt)
     assert turn.answer == answer
+
+
+@pytest.mark.parametrize(
+    ("prompt", "begins"),
+    [
+        ("which of 8.8.8.8, 172.31.0.4, 172.32.0.1, fe80::1 are private?", "**1 of 4** is private: `172.31.0.4`."),
+        ("10.0.0.1, 10.0.0.2, 8.8.8.8, 2001:db8::1", "4 addresses: 2 private, 1 public, 1 documentation."),
+        ("::ffff:10.0.0.1", "`::ffff:a00:1` is a private address"),
+        ("is 10.1.2.3 private? one word", "Yes"),
+        ("is 8.8.8.8 private? yes or no", "No"),
+        ("log4shell?", "CVEs with `log4shell` in what CWE says of them:\n\n- **CVE-2021-44228**"),
+        ("CWE top 25?", "**CWE-1425 Weaknesses in the 2023 CWE Top 25"),
+        ("top 25 cwe of 2021", "**CWE-1337 Weaknesses in the 2021 CWE Top 25"),
+        ("whats sql injection", "**CWE-89 "),
+        ("path travesal cwe", "No weakness of CWE 4.14 is called `path travesal`. Did you mean:\n\n- CWE-2"),
+        ("what version of attack do you have?", "This is the data here"),
+    ],
+)
+async def test_a_short_question_for_a_lookup_is_answered(talk: Any, prompt: str, begins: str) -> None:
+    (turn,) = await talk(prompt)
+    assert turn.answer.startswith(begins)

@@ -107,6 +107,17 @@ class Attack:
             found[name] = sum(row["kind"] in kinds for row in objects)
         return found
 
+    def all_of(self, name: str) -> list[Row]:
+        """All entries of a kind, without those that are revoked or deprecated."""
+        kinds = ("malware", "tool") if name == "software" else (name.removesuffix("s"),)
+        numbers = [number for number, row in self.objects.items() if row["kind"] in kinds and "status" not in row]
+        return self.briefs(sorted(numbers))
+
+    def description(self, number: str) -> str:
+        if number in self._data["techniques"]:
+            return str(self._data["techniques"][number][1])
+        return str(self.objects.get(number, {}).get("description") or "")
+
     def name(self, number: str) -> str:
         """A technique's with its parent's before it."""
         if technique := self.catalog.techniques.get(number):

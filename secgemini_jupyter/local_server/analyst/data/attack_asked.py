@@ -18,7 +18,7 @@ _FRAME = (
 _USE = r"(?:us(?:e|es|ed|ing)|abus(?:e|es|ed|ing)|employ\w*|leverag\w*)"
 _TO_USE = r"(?:use|abuse|employ|leverage)"
 _X = r"(?P<x>[^\n]{2,120})$"
-_VERB = r"(?:is|are|'s|was)"
+_VERB = r"(?:is|are|'?s|was)"
 
 #: What is asked, the words that ask it, where its subject stands. The first that fits counts.
 _ABOUT: Sequence[tuple[str, str, Sequence[str]]] = (
@@ -62,7 +62,7 @@ _STRONG = {"mitigations": r"\bmitigat", "groups": r"\bgroups?\b|\bactors?\b|\bap
 """Words with which a question is one for ATT&CK, also where its subject is not known there."""
 _IS = re.compile(
     rf"^(?:(?:describe|explain|what\s*(?:{_VERB}))?\s*(?:the\s+)?differences?\s+between"
-    rf"|(?:what|who|whom)\s*(?:{_VERB})|tell me (?:more )?about|explain|describe|define|what do you know about"
+    rf"|(?:what|who|whom)\s*(?:{_VERB})|tell me (?:more )?(?:about|abt)|explain|describe|define|what do you know about"
     rf"|(?:which|what)\s+(?:[\w-]+\s+){{0,2}}?(?:groups?|actors?|apts?|malware|software|tools?|techniques?|tactics?)\s+(?:{_VERB})"
     rf"|info(?:rmation)?\s+(?:on|about)|look\s?up|compare|(?:mitre|att&?ck)\b(?:\s+\w+){{0,2}}?\s+(?:for|of|is)"
     rf"|.{{0,40}}\btechniques?\s+(?:id\s+)?(?:for|of|is\s+used\s+(?:for|to)|is|covers|called|named)|.{{0,40}}\batt&?ck\s+(?:\w+\s+)?(?:for|of))\s+{_X}",
@@ -104,9 +104,16 @@ _WHOLE = re.compile(
     r"^(?:(?:please\s+)?(?:list|show|name|give)(?:\s+me)?|what|which)\s+(?:are\s+)?(?:all\s+)?(?:of\s+)?(?:the\s+)?"
     r"(?:\w+\s+)?(?:(?:mitre\s+)?att&?ck(?:'s)?\s+)?tactics(?:\s+(?:are\s+there|exist|of\s+(?:mitre\s+)?att&?ck|in\s+(?:mitre\s+)?att&?ck"
     r"|does\s+(?:mitre\s+)?att&?ck\s+have))?$"
+    r"|^(?:all\s+|the\s+)?(?:list\s+of\s+)?(?:(?:mitre\s+)?att&?ck\s+)?tactics(?:\s+list)?$"
     r"|^how\s+many\s+(?:(?:sub-?)?techniques|tactics)\s+are\s+there\b.*$"
     r"|^how\s+many\s+[\w-]+\s+(?:are\s+in\s+(?:mitre\s+)?att&?ck|does\s+(?:mitre\s+)?att&?ck\s+have)\b.*$"
     r"|^(?:what\s+is|describe|explain|tell me about)\s+(?:the\s+)?(?:mitre\s+)?att&?ck$",
+    re.IGNORECASE,
+)
+_ALL_OF = re.compile(
+    r"^(?:(?:please\s+)?(?:list|show|name|give)(?:\s+me)?|what|which)\s+(?:are\s+)?(?:all\s+)?(?:of\s+)?(?:the\s+)?"
+    r"(?:(?:(?:mitre\s+)?att&?ck(?:'s)?\s+)(?P<x>mitigations|campaigns|groups|software)|(?P<y>mitigations|campaigns))"
+    r"(?:\s+(?:are\s+there|exist|(?:of|in)\s+(?:mitre\s+)?att&?ck))?$",
     re.IGNORECASE,
 )
 _PAIR = re.compile(
@@ -153,6 +160,9 @@ def asked(request: Request) -> list[tuple[str, str, str | None]]:
         if pairs := _kind(question, request) or _pairs(question):
             found += pairs
             last = list(dict.fromkeys(one for one, _, _ in pairs))
+            continue
+        if whole := _ALL_OF.match(question):
+            found.append((ALL, (whole["x"] or whole["y"]).lower(), None))
             continue
         if _WHOLE.search(question):
             found.append((ALL, "record", None))
@@ -265,6 +275,8 @@ def _subjects(question: str, about: str, places: Sequence[str], request: Request
         yield from known
     elif (name := _NAMING.match(question)) and not shows:
         yield name["x"]
+    elif match and not shows and _is_nearly_one(subject):
+        yield subject
     elif not shows:
         # "is HAFNIUM a Chinese group", "who is lazarus": names of actors alone, since others are words of every day
         is_who = re.search(r"^who\s|\b(?:groups?|actors?|apts?)\b", question, re.IGNORECASE)
@@ -275,6 +287,11 @@ def _subjects(question: str, about: str, places: Sequence[str], request: Request
         found = names().find(subject) if match and is_who and not said else []
         if found and all(number[0] in "GCS" for number in found):
             yield subject
+
+
+def _is_nearly_one(phrase: str) -> bool:
+    """Whether a phrase of several words is a name but for a letter or two: "pasword spraying"."""
+    return 2 <= len(phrase.split()) <= 5 and bool(names().near(phrase, cutoff=0.9))
 
 
 def _is_written_as_name(name: str, question: str) -> bool:

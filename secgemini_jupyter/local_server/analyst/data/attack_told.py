@@ -40,6 +40,8 @@ ATTRIBUTES = ("record", "status", "tactics", "kind", "platforms", "id")
 
 def answer(result: Row, wish: Wish) -> str:
     newer, older = (each["version"] for each in result["sources"])
+    if "all" in result:
+        return _all(result, older)
     if "counted" in result:
         return _whole(result, newer, older)
     if "entry" not in result:
@@ -60,6 +62,8 @@ def answer(result: Row, wish: Wish) -> str:
         return _together(result, older)
     if "within" in result:
         return _within(result, older)
+    if "described" in result:
+        return _described(result, older)
     is_asked = result["about"] not in ("record", "id")
     lists = [_list(result, name, newer, older) for name in result["lists"]]
     if result["about"] not in ATTRIBUTES and not result["lists"]:
@@ -116,6 +120,16 @@ def _kind(result: Row) -> str:
     return f"**{'Yes' if _is_of(entry, result['is_a']) else 'No'}**: {told}" if "is_a" in result else told
 
 
+def _described(result: Row, older: str) -> str:
+    parts = []
+    for name, rows in result["lists"].items():
+        of = f"{result['counts'].get(name, 0)} {name} of {result['entry']['id']} {prose(result['entry']['name'])}"
+        told = f"Of the {of}, the shortened description in ATT&CK {older} says {code(result['described'])} of **{len(rows)}**"
+        lines = "\n".join(f"- {row['id']} {prose(row['name'])}" for row in rows[:MAX_NAMED])
+        parts.append(f"{told}:\n\n{lines}" if rows else f"{told}.")
+    return "\n\n".join(parts)
+
+
 def _within(result: Row, older: str) -> str:
     entry, tactic, rows = result["entry"], result["within"], result["lists"]["techniques"]
     verb = "mitigates" if entry["kind"] == "mitigation" else "uses"
@@ -130,6 +144,13 @@ def _whole(result: Row, newer: str, older: str) -> str:
     told = f"MITRE ATT&CK {newer} (Enterprise) has **{newest[0]}**, **{newest[1]}** and **{newest[2]}**; in {older}, "
     told += f"whose relations are here, there are {', '.join(counted.values())}."
     return told + "\n\nThe tactics:\n\n" + "\n".join(f"- {row['id']} {prose(row['name'])}" for row in result["tactics"])
+
+
+def _all(result: Row, older: str) -> str:
+    rows = result["all"]
+    named = "\n".join(f"- {row['id']} {prose(row['name'])}" for row in rows[:MAX_NAMED])
+    more = f"\n\n({len(rows) - MAX_NAMED:,} more)" if len(rows) > MAX_NAMED else ""
+    return f"MITRE ATT&CK {older} (Enterprise) has **{len(rows)} {result['about']}**:\n\n{named}{more}"
 
 
 def _together(result: Row, older: str) -> str:
@@ -287,7 +308,7 @@ def _choices(rows: Sequence[Row]) -> str:
 def items(result: Row) -> list[Row]:
     """What was listed; of a record alone, itself."""
     if "counted" in result:
-        return [dict(row) for row in result["tactics"]]
+        return [dict(row) for row in result.get("all") or result["tactics"]]
     if "entry" not in result:
         rows = result["candidates"] or result.get("near") or result.get("mentions") or []
     else:

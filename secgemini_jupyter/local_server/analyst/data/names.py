@@ -101,12 +101,12 @@ class Names:
             at += 1
         return found
 
-    def near(self, phrase: str, limit: int = 5) -> list[tuple[str, str]]:
+    def near(self, phrase: str, limit: int = 5, cutoff: float = 0.75) -> list[tuple[str, str]]:
         """Names that are written nearly like the phrase, with an id."""
         wanted = normal(phrase)
         if not 3 <= len(wanted) <= 60:
             return []
-        keys = difflib.get_close_matches(wanted, self._spellings, n=3 * limit, cutoff=0.75)
+        keys = difflib.get_close_matches(wanted, self._spellings, n=3 * limit, cutoff=cutoff)
         found: dict[str, str] = {}
         for key in keys:
             for number, name in self._spellings[key]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -25,12 +26,13 @@ class AttackArguments(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     `about`: what to list besides the record: what it uses ("uses"), who uses it ("groups", "software"), …
     `other`: a second entry: whether the first uses it, what both use ("common"), of its "techniques" those of a tactic;
-    with "kind" the kind that it may be of.
+    with "kind" the kind that it may be of. `described`: of the listed those alone that are described with these words.
     """
 
     query: str
     about: About = "record"
     other: str | None = None
+    described: str | None = None
 
 
 #: By kind of entry: what its relations are.
@@ -45,6 +47,9 @@ _LISTS: Mapping[str, tuple[str, ...]] = {
 }
 
 
+_WHOLE_LISTS = ("mitigations", "campaigns", "groups", "software")
+
+
 def attack_lookup(arguments: AttackArguments, _files: Mapping[str, bytes]) -> dict[str, Any]:
     """An entry with its relations; several that fit are candidates, and where none does, names that are near."""
     query = arguments.query.strip()
@@ -53,7 +58,8 @@ def attack_lookup(arguments: AttackArguments, _files: Mapping[str, bytes]) -> di
     data = attack()
     result: dict[str, Any] = {"query": query, "about": arguments.about, "sources": data.sources()}
     if query == ALL:
-        return result | {"counted": data.counted(), "tactics": data.briefs([*data.tactics])}
+        counted = {"counted": data.counted(), "tactics": data.briefs([*data.tactics])}
+        return result | counted | ({"all": data.all_of(arguments.about)} if arguments.about in _WHOLE_LISTS else {})
     found, note = _resolve(data, query)
     result |= note
     if len(found) != 1:
@@ -67,6 +73,8 @@ def attack_lookup(arguments: AttackArguments, _files: Mapping[str, bytes]) -> di
     assert record is not None
     if arguments.about == "techniques" and record["kind"] == "technique":
         result["about"] = "record"  # "which technique is …?"
+    if arguments.described:
+        return result | _described(data, _with_relations(data, record, result["about"]), arguments.described)
     if arguments.about == "kind" or not arguments.other:
         is_a = {"is_a": arguments.other} if arguments.other else {}
         return result | is_a | _with_relations(data, record, result["about"])
@@ -117,6 +125,17 @@ def _merged(lists: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
     for row in (row for rows in lists for row in rows):
         found.setdefault(row["id"], row)
     return [found[number] for number in sorted(found)]
+
+
+def _described(data: Attack, result: dict[str, Any], words: str) -> dict[str, Any]:
+    """Of what is listed, what its description calls so: "north korean" also where it says North Korea."""
+    stems = [word[: max(4, len(word) - 3)] for word in re.findall(r"\w+", words.casefold())]
+    pattern = re.compile(r"\b" + r"\w*\W+".join(map(re.escape, stems)))
+    lists = {
+        name: [row for row in rows if pattern.search(data.description(row["id"]).casefold())]
+        for name, rows in result["lists"].items()
+    }
+    return result | {"lists": lists, "described": words[:100]}
 
 
 def _within(data: Attack, record: dict[str, Any], tactic: str) -> dict[str, Any]:
@@ -191,8 +210,18 @@ def _plan(request: Request) -> list[Call]:
     ]
 
 
+_OF_THEM = re.compile(
+    r"\b(?:which|who|any|what)\s+(?:ones?\s+)?of\s+(?:them|those|these)(?:\s+groups)?\s+(?:are|is|come|came)\s+(?:from\s+)?"
+    r"(?:an?\s+|the\s+)?((?:[\w-]{3,30}\s?){1,3})\W*$",
+    re.IGNORECASE,
+)
+
+
 def _again(request: Request, result: dict[str, Any]) -> list[Call]:
     found = again(request.instruction, result["entry"]["id"]) if "entry" in result else None
+    if "entry" in result and result.get("lists") and (words := _OF_THEM.search(request.instruction)):
+        named = {"query": result["entry"]["id"], "about": result["about"], "described": words[1]}
+        return [Call("attack_lookup", named, "look for that in their descriptions")]
     if found is None:
         return []
     other = {"other": found[2]} if found[2] else {}

@@ -34,6 +34,15 @@ _OF = re.compile(
 )
 
 
+_BY_NAME = re.compile(
+    r"(?:(?:what\s*(?:is|'?s|are)|tell me about|explain|cve)\s+)?(?:the\s+)?(?P<x>\w{2,20}"
+    r"(?:4shell|bleed|shock|logon|nightmare"
+    r"|keep)|(?:proxy|ghost)shell|eternal\w+|heartbleed"
+    r"|dirty (?:cow|pipe)|meltdown|spectre|citrix bleed)\W*(?:vulnerability|bug|cve)?$",
+    re.IGNORECASE,
+)
+"""Names that such vulnerabilities are given: log4shell, heartbleed, zerologon, printnightmare."""
+
 About = Literal["all", "kev", "epss", "nvd", "cwe"]
 
 
@@ -102,7 +111,8 @@ def _plan(request: Request) -> list[Call]:
         return []
     asked = [match.group() for question in questions(request) for match in _CVE.finditer(question)]
     if not asked and not (request.attachments or request.table or request.pasted):
-        named = [match["x"] for question in questions(request) if (match := _OF.search(question))]
+        matches = [_OF.search(question) or _BY_NAME.match(question) for question in questions(request)]
+        named = [match["x"] for match in matches if match]
         return [Call("cve_lookup", {"cve": each}, f"search the offline data for {code(each)}")
                 for each in named if not _NO_NAME.search(each)]  # fmt: skip
     unique = list(dict.fromkeys(re.sub(_DASH, "-", each.strip().upper()) for each in asked))

@@ -64,7 +64,24 @@ def _resolve(data: Cwe, query: str) -> tuple[list[str], bool]:
     if match := ID.fullmatch(query) or re.fullmatch(r"(\d{1,6})", query):
         number = match[1].lstrip("0") or "0"
         return ([number] if number in data.weaknesses or number in data.groups else []), True
-    return names().find(query) or data.group_names.find(query), False
+    return _top(data, query) or names().find(query) or data.group_names.find(query), False
+
+
+def _top(data: Cwe, query: str) -> list[str]:
+    """The view of a year's Top 25, else of the last one: "CWE Top 25", "Top 25 of 2021"."""
+    if not _TOP.search(query):
+        return []
+    year = re.search(r"\b20\d\d\b", query)
+    views = {
+        row["name"]: number
+        for number, row in data.groups.items()
+        if re.search(r"\b20\d\d CWE.*\bTop 25\b", row["name"])
+    }
+    wanted = [name for name in views if not year or year[0] in name]
+    return [views[max(wanted, key=lambda name: re.findall(r"20\d\d", name))]] if wanted else []
+
+
+_TOP = re.compile(r"\btop[\s-]*25\b", re.IGNORECASE)
 
 
 def _relation(data: Cwe, one: str, other: str) -> Row:
@@ -95,7 +112,8 @@ _FOR = re.compile(
 _ARTICLE = re.compile(r"^(?:an?|the)\s+", re.IGNORECASE)
 _QUOTES = " \"'“”`."
 _IS = re.compile(
-    r"^(?:(?:what\s*(?:is|are|'s))|tell me (?:more )?about|explain|describe|define|what do you know about|look\s?up)\s+"
+    r"^(?:(?:what\s*(?:is|are|'?s))|tell me (?:more )?(?:about|abt)"
+    r"|explain|describe|define|what do you know about|look\s?up)\s+"
     r"(?P<x>[^\n]{2,100})$",
     re.IGNORECASE,
 )
@@ -123,12 +141,16 @@ def _named(question: str, request: Request) -> list[str]:
     """A weakness that is asked for by name; one that ATT&CK knows by it as well only where CWE is meant."""
     if re.search(r"\bCVE[\s-]?\d", question, re.IGNORECASE):
         return []
+    if _TOP.search(question) and re.search(r"\bcwe|\bweakness", question, re.IGNORECASE):
+        year = re.search(r"\b20\d\d\b", question)
+        return [f"CWE Top 25 {year[0]}" if year else "CWE Top 25"]
     if match := _FOR.search(question):
         subject = _ARTICLE.sub("", (match["x"] or match["y"] or match["z"] or match["m"]).strip(_QUOTES))
         is_name = len(subject.split()) <= 8 and not re.match(
             r"(?:this|that|it|the (?:most|top))\b", subject, re.IGNORECASE
         )
-        return [subject] if is_name and (names().find(subject) or not match["z"]) else []
+        is_known = names().find(subject) or not match["z"] or names().near(subject, cutoff=0.85)
+        return [subject] if is_name and is_known else []
     match = _IS.match(question)
     if not match and (request.attachments or request.table or request.pasted):
         return []

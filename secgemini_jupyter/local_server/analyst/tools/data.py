@@ -108,6 +108,9 @@ def _plan_info(request: Request) -> list[Call]:
     asks_version = request.asks(
         rf"(?:{_AGE})\b.{{0,40}}(?:{_DATA})|(?:{_DATA}).{{0,40}}\b(?:version|imported|updated?|installed|how old)\b"
     )
+    asks_version = asks_version or request.asks(
+        r"\bversion of (?:the |your )?(?:mitre )?attack\b|\b(?:your|which|what) (?:mitre )?attack (?:data )?version\b"
+    )
     asks_list = request.asks(
         r"\b(?:what|which|list|show)\b.{0,20}\b(?:data ?sets?|data sources?|offline data|reference data)\b"
         r"|\bwhat data (?:do you|have you|is|are|can)\b|\bwhich data do you\b|\bdata_info\b|^data info\b"

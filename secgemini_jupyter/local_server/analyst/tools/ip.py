@@ -15,11 +15,12 @@ from secgemini_jupyter.local_server.analyst.data.imports import Imports
 from secgemini_jupyter.local_server.analyst.text import Plain, code, table
 from secgemini_jupyter.local_server.analyst.tool import Call, Request, Tool, ToolFailure, Wish
 from secgemini_jupyter.local_server.analyst.tools.iocs import FIND
+from secgemini_jupyter.local_server.analyst.wishes import MAX_SAID, without_forms
 
 Row = dict[str, Any]
 _DOT = r"(?:\.|\[\.\]|\(\.\))"
 _IP = re.compile(
-    rf"(?<![\w.:/@-])(?:\d{{1,3}}{_DOT}\d{{1,3}}{_DOT}\d{{1,3}}{_DOT}\d{{1,3}}|\[?[0-9a-f]{{0,4}}:[0-9a-f:]{{2,38}}\]?)(?![\w:/-]|\.\d)",
+    rf"(?<![\w.:/@-])(?:\d{{1,3}}{_DOT}\d{{1,3}}{_DOT}\d{{1,3}}{_DOT}\d{{1,3}}|\[?[0-9a-f]{{0,4}}:[0-9a-f:]{{2,38}}(?:(?<=:)\d{{1,3}}(?:\.\d{{1,3}}){{3}})?\]?)(?![\w:/-]|\.\d)",
     re.IGNORECASE,
 )
 _WHERE = (
@@ -42,12 +43,25 @@ _DOCUMENTATION = [
     ipaddress.ip_network(each) for each in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
 ]
 MAX_ASKED = 12
+MAX_LISTED = 200
+_SCOPE = r"private|public|internal|external|routable|reserved|loopback|multicast|rfc ?1918"
+_ONLY_SCOPES = re.compile(
+    rf"(?:\W|\b(?:{_SCOPE}|which|what|of|these|those|the|following|is|are|it|an?|ips?|addresse?s?|and|or|list|show|any|one|ones)\b)*",
+    re.IGNORECASE,
+)
+_MEANS = {"external": "public", "routable": "public", "rfc1918": "private", "rfc 1918": "private"}
+_INTERNAL = ("private", "loopback", "link-local", "shared (carrier-grade NAT)")
 
 
 class IpArguments(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """`address`: an IPv4 or IPv6 address, defanged or not."""
+    """`address`: an IPv4 or IPv6 address, defanged or not; `others`: further ones, of which only the scope is told.
+
+    `scope`: which of them are so: private, public, internal, reserved, loopback, multicast.
+    """
 
     address: str
+    others: list[str] = msgspec.field(default_factory=list)
+    scope: str | None = None
 
 
 def ip_lookup(arguments: IpArguments, files: Mapping[str, bytes]) -> dict[str, Any]:
@@ -55,6 +69,11 @@ def ip_lookup(arguments: IpArguments, files: Mapping[str, bytes]) -> dict[str, A
         address = ipaddress.ip_address(_plain(arguments.address))
     except ValueError:
         raise ToolFailure(f"{arguments.address[:100]!r} is no IP address.") from None
+    if arguments.others or arguments.scope:
+        texts = [arguments.address, *arguments.others][:MAX_LISTED]
+        several = [_read(text) for text in texts]
+        rows = [{"address": str(each), "scope": _scope(each), "version": each.version} for each in several if each]
+        return {"rows": rows, "wanted": arguments.scope, "sources": []}
     result: Row = {"address": str(address), "version": address.version, "scope": _scope(address), "databases": []}
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
         result["ipv4"] = str(address.ipv4_mapped)
@@ -73,11 +92,17 @@ def ip_lookup(arguments: IpArguments, files: Mapping[str, bytes]) -> dict[str, A
     return result
 
 
+def _read(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    return ipaddress.ip_address(_plain(text)) if _is_address(_plain(text)) else None
+
+
 def _plain(text: str) -> str:
     return re.sub(r"\[\.\]|\(\.\)", ".", text.strip()).strip("[]")
 
 
 def _scope(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
     if any(address in network for network in _DOCUMENTATION if network.version == address.version):
         return "documentation"
     if address.version == 4 and address in ipaddress.ip_network("100.64.0.0/10"):
@@ -89,6 +114,8 @@ def _plan(request: Request) -> list[Call]:
     """Addresses whose place or owner is asked for, or that are the whole question."""
     if request.asks(rf"{FIND}|\b(?:de|re)fang|\biocs?\b|\bindicators?\b|\blog\b") or request.table:
         return []
+    if call := _of_scopes(request):
+        return [call]
     asked: list[str] = []
     for question in questions(request):
         found = [_plain(match.group()) for match in _IP.finditer(question)]
@@ -99,6 +126,21 @@ def _plan(request: Request) -> list[Call]:
             asked += [each for each in found if _is_address(each)]
     unique = list(dict.fromkeys(asked))[:MAX_ASKED]
     return [Call("ip_lookup", {"address": each}, f"look up {code(each)} in the offline data") for each in unique]
+
+
+def _of_scopes(request: Request) -> Call | None:
+    """Addresses of which only is asked what they are ("which of … are private?"), or a list of them alone."""
+    said = request.prompt if len(request.prompt) <= MAX_SAID else ""
+    said = without_forms(said)
+    found = list(dict.fromkeys(each for match in _IP.finditer(said) if _is_address(each := _plain(match.group()))))
+    if not found or not _ONLY_SCOPES.fullmatch(_IP.sub(" ", said)) or any(each.is_log for each in request.attachments):
+        return None
+    word = re.search(rf"\b(?:{_SCOPE})\b", said, re.IGNORECASE)
+    scope = {"scope": _MEANS.get(word[0].lower(), word[0].lower())} if word else {}
+    if len(found) == 1 and not (scope and request.wish.one_word):
+        return Call("ip_lookup", {"address": found[0]}, f"look up {code(found[0])} in the offline data")
+    others = {"others": found[1:MAX_LISTED]} if len(found) > 1 else {}
+    return Call("ip_lookup", {"address": found[0]} | others | scope, "say what the addresses are")
 
 
 def _is_address(text: str) -> bool:
@@ -117,7 +159,11 @@ _SCOPES = {
 
 
 def _answer(result: Row, wish: Wish) -> str:
+    if "rows" in result:
+        return _of_several(result, wish)
     address = code(result["address"])
+    if wish.one_word:
+        return str(result["scope"])
     values = [(row, row["found"]["values"]) for row in result["databases"] if row.get("found")]
     if wish.wants_only("country") and (
         told := _first(values, r"^country\.(?:names\.en|iso_code)$|^country(?:_name)?$")
@@ -146,11 +192,31 @@ def _answer(result: Row, wish: Wish) -> str:
     return "\n\n".join(parts)
 
 
+def _of_several(result: Row, wish: Wish) -> str:
+    rows, wanted = result["rows"], result["wanted"]
+    scopes = _INTERNAL if wanted == "internal" else (wanted,)
+    fit = [code(row["address"]) for row in rows if row["scope"] in scopes]
+    if wanted and len(rows) == 1 and wish.one_word:
+        return "Yes" if fit else "No"
+    if wanted and wish.is_bare:
+        return str(len(fit)) if wish.number or wish.one_word else "\n".join(fit)
+    cells = [(row["address"], Plain(row["scope"]), Plain(f"IPv{row['version']}")) for row in rows]
+    listed = table([Plain("address"), Plain("scope"), Plain("version")], cells, limit=MAX_LISTED)
+    lead = f"**{len(fit)} of {len(rows)}** {'is' if len(fit) == 1 else 'are'} {wanted}: {', '.join(fit) or 'none'}."
+    kinds: dict[str, int] = {}
+    for row in rows:
+        kinds[row["scope"]] = kinds.get(row["scope"], 0) + 1
+    lead = lead if wanted else f"{len(rows)} addresses: {', '.join(f'{n} {kind}' for kind, n in kinds.items())}."
+    return f"{lead}\n\n{listed}\n\nNothing was asked over the network; no DNS, no whois, no reputation."
+
+
 def _first(values: list[tuple[Row, Row]], pattern: str) -> str:
     return next((code(value) for _, found in values for name, value in found.items() if re.search(pattern, name)), "")
 
 
 def _items(result: Row) -> list[Row]:
+    if "rows" in result:
+        return [dict(row) for row in result["rows"]]
     row: Row = {"address": result["address"], "scope": result["scope"]}
     for each in result["databases"]:
         if found := each.get("found"):
