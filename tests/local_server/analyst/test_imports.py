@@ -299,6 +299,8 @@ def test_only_the_users_words_import() -> None:
     for prompt in ("Load auth.log", "What is in kev.json?", "Import the IOCs", "import auth.log"):
         assert asked("data_import", prompt, [LOG]) == []
     assert asked("data_import", "What does it say?\n\nimport kev.json", [KEV_FILE]) == []
+    json_file = Attached("feed.json", "log/jsonl", 10)
+    assert asked("data_import", "import feed.json", [json_file]) == [{"file": "feed.json"}]
     offered = {offer.name for offer in _offers(RecordedTurn("a prompt", {}))}
     assert "data_info" in offered
     assert "data_import" not in offered, "a model may have read it in a file"
@@ -328,6 +330,7 @@ def test_only_the_users_words_import() -> None:
         ("data_info", "Which CWE version?", [{}]),
         ("data_info", "When was the KEV imported?", [{}]),
         ("data_info", "Do you have KEV?", [{}]),
+        ("data_info", "How do I import KEV?", [{}]),
         ("data_info", "Under which licence is the ATT&CK data?", [{}]),
         ("data_info", "What data sources detect T1003.001?", []),
         ("data_info", "What data was stolen?", []),

@@ -32,6 +32,23 @@ _WHAT = {
     "ip": "a MaxMind DB (.mmdb): country, city, network of IP addresses",
 }
 _SETS = r"kev\b|\bkev|known.exploited|epss|\bnvd|mmdb|geo-?lite|geo-?ip|maxmind|\bcve feed"
+_VERB = r"(?:re-?)?(?:import|load|ingest|add)\b(?! (?:work|function|table|hash|statement)s?\b)"
+_TOLD = re.compile(  # the user tells it to, at the beginning of a sentence or of a further thing to do
+    r"(?:^|[,:]|\b(?:and|then)\b)[\s>*-]*"
+    r"(?:(?:please|pls|kindly|now|then|also|just|ok(?:ay)?|yes|hi|hello|thanks?|go ahead and|bitte"
+    r"|(?:can|could|would|will) (?:you|u)(?: please)?|let'?s|let us"
+    r"|(?:i|we)(?:'d| would| want| need)?(?: like| want| need)?(?: you)? to)[,\s]+){0,4}" + _VERB
+)
+_UNTOLD = re.compile(  # a question, or what is not to be done
+    r"^\W*(?:how|what|which|who|whom|whose|when|where|why|should|shall|is|are|was|were"
+    r"|does|do(?! import)|did|may|must|might|if|in case"
+    r"|(?:can|could) (?:i|we|one|it|this|they)|has|have|had|after|before|unless|until|suppose)\b"
+    r"|\bn[o']t\b|n't\b|\bnever\b|\bno\b|\bwithout\b|\bundo\b|\bstop\b|\bavoid\b|\binstead\b|\brather\b|\bcannot\b|\bnicht\b"
+)
+_SENTENCE = re.compile(r"[.!?;]+(?=\s|$)|\n")
+_QUOTED = re.compile(
+    r"(?:^|(?<=[\s(:,]))(['\"`])(?=[^'\"`]{0,400}\b(?:import|load|ingest|add)\b)[^'\"`]{0,800}\1|[“‘«„][^”’»“]{0,800}[”’»“]"
+)
 _HOW = "Attach the file and ask `import it as data`, or run `secgemini-jupyter data import FILE`."
 
 
@@ -67,13 +84,17 @@ def data_info(_arguments: InfoArguments, files: Mapping[str, bytes]) -> dict[str
 
 
 def _plan_import(request: Request) -> list[Call]:
-    """Only the user's own words start it: a verb, and a dataset by name, or a file that is no log."""
-    if not request.asks(r"\b(?:import|load|ingest|add)\b"):
+    """Only the user's own words start it: told to, with a dataset by name, or a file that is no log.
+
+    It replaces what is there for every session: a question about importing, or "don't", must not.
+    """
+    if not _is_told_to(request):
         return []
     says_set = request.asks(rf"{_SETS}|\bas (?:a )?data(?: ?set)?\b|\bdata ?sets?\b") or bool(
         re.search(_SETS, " ".join(each.name.lower() for each in request.named()))
     )
-    if not says_set and not request.asks(r"\bimport\b"):
+    says_import = request.asks(r"\bimport\b")
+    if not says_set and not says_import:
         return []
     files = request.named() or [each for each in request.attachments if each.is_new] or list(request.attachments)
     if not request.named():
@@ -81,8 +102,23 @@ def _plan_import(request: Request) -> list[Call]:
             return []  # another name than those that are attached
         sets = re.findall(r"kev|epss|nvd|geo-?lite|geo-?ip", request.words)
         files = [e for e in files if any(each in e.name.lower() for each in sets)] or files
-    files = [each for each in files if says_set or not (_is_plain_log(each) or _is_taken_apart(each))]
+    is_named = says_import and bool(request.named())
+    files = [
+        each
+        for each in files
+        if says_set or (is_named and _may_be_data(each)) or not (_is_plain_log(each) or _is_taken_apart(each))
+    ]
     return [Call("data_import", {"file": each.name}, f"import {code(each.name)}") for each in files[:12]]
+
+
+def _is_told_to(request: Request) -> bool:
+    sentences = [each for each in _SENTENCE.split(_QUOTED.sub(" ", request.words)) if re.search(rf"\b{_VERB}", each)]
+    return bool(sentences) and all(_TOLD.search(each) and not _UNTOLD.search(each) for each in sentences)
+
+
+def _may_be_data(each: Attached) -> bool:
+    """JSON by its name: the import itself says what it is not."""
+    return re.search(r"\.json(?:\.gz)?$", each.name.lower()) is not None
 
 
 def _is_taken_apart(each: Attached) -> bool:
@@ -97,10 +133,13 @@ def _is_plain_log(each: Attached) -> bool:
 _DATA = (
     r"\batt&?ck\b|\bmitre\b|\bcwes?\b|\bkev\b|\bepss\b|\bnvd\b|\bmmdb\b|\bgeo-?(?:lite|ip)\b|\bdata ?sets?\b|\bdata\b"
 )
+_ASKS_HOW = r"^\W*(?:how|should|shall|can i|could i|may i|what happens|where|is it safe)\b"
 _AGE = r"\bversion|\bhow (?:old|new|recent|current|fresh)|\bup to date|\bas of|\bdate of|\bage of|\bwhen"
 
 
 def _plan_info(request: Request) -> list[Call]:
+    if request.asks(rf"\b(?:import|load|ingest)\b.*?(?:{_SETS})") and request.asks(_ASKS_HOW):
+        return [Call("data_info", {}, "tell how data is imported")]
     if request.asks(r"\b(?:import|load|ingest)\b(?!ed)") or request.pasted:
         return []
     if request.asks(r"\bdetect|\bT\d{4}\b"):
