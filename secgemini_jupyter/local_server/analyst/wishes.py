@@ -97,6 +97,11 @@ _ONLY_AFTER = re.compile(
     r"|,?\s+(?:and\s+)?nothing else\b|,?\s+no explanations?\b)",
     re.IGNORECASE,
 )
+_ONLY_THAT = re.compile(
+    r"\b(?:the|its|their)\s+([\w&-]{2,40}(?:\s+[\w&-]{2,40}){0,2})\s*[,;.?-]*\s*(?:and\s+)?(?:only|just)\s+(?:that|this)\W*$",
+    re.IGNORECASE,
+)
+"""A part that is named before: "what's the registrable domain, only that"."""
 _NO_PART = re.compile(
     r"(?:about|what|who|whom|which|how|if|whether|when|where|why|an?|to|this|that|it|do|does|did|for|want\w*"
     r"|need\w*|got|"
@@ -137,6 +142,8 @@ def _only(instruction: str) -> str:
         words = found[1].lower()
         if not _NO_PART.match(words):
             return words
+    if that := _ONLY_THAT.search(instruction):
+        return that[1].lower()
     if (after := _ONLY_AFTER.search(instruction)) and not _NO_PART.match(after[1].lower()):
         return after[1].lower()
     return ""

@@ -67,6 +67,7 @@ async def test_a_form_before_the_question_leaves_the_question_whole(talk: Any, p
         ("::ffff:10.0.0.1", "`::ffff:a00:1` is a private address"),
         ("is 10.1.2.3 private? one word", "Yes"),
         ("is 8.8.8.8 private? yes or no", "No"),
+        ("https://www.bbc.co.uk/news whats the registrable domain, only that", "- `bbc.co.uk`"),
         ("log4shell?", "CVEs with `log4shell` in what CWE says of them:\n\n- **CVE-2021-44228**"),
         ("CWE top 25?", "**CWE-1425 Weaknesses in the 2023 CWE Top 25"),
         ("top 25 cwe of 2021", "**CWE-1337 Weaknesses in the 2021 CWE Top 25"),

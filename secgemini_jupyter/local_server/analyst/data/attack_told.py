@@ -124,7 +124,8 @@ def _described(result: Row, older: str) -> str:
     parts = []
     for name, rows in result["lists"].items():
         of = f"{result['counts'].get(name, 0)} {name} of {result['entry']['id']} {prose(result['entry']['name'])}"
-        told = f"Of the {of}, the shortened description in ATT&CK {older} says {code(result['described'])} of **{len(rows)}**"
+        says = f"the shortened description in ATT&CK {older} says {code(result['described'])}"
+        told = f"Of the {of}, {says} of **{len(rows)}**"
         lines = "\n".join(f"- {row['id']} {prose(row['name'])}" for row in rows[:MAX_NAMED])
         parts.append(f"{told}:\n\n{lines}" if rows else f"{told}.")
     return "\n\n".join(parts)
