@@ -57,6 +57,13 @@ async def test_the_limit_is_learned_from_the_endpoints_error(ask: AskModel, endp
         (OPENAI, 3000),
         ("the request exceeds the available context size (4096 tokens), try increasing it", 4096),
         ("Input length 12,345 exceeds the maximum context length of 8,192 tokens", 8192),
+        (
+            "This model's maximum context length is 8192 tokens. However, you requested 9000 tokens "
+            "(8000 in the messages, 1000 in the completion).",
+            8192,
+        ),
+        ("prompt is too long: 213462 tokens > 200000 maximum", 200_000),
+        ("maximum context length is 300 tokens", 0),
         ("context_length_exceeded", 0),
         ("prompt is too long", 0),
     ],
@@ -64,6 +71,18 @@ async def test_the_limit_is_learned_from_the_endpoints_error(ask: AskModel, endp
 def test_the_limit_in_an_error(words: str, limit: int) -> None:
     assert is_too_long(400, words)
     assert limit_in(words) == limit
+
+
+async def test_an_error_of_another_prompt_refuses_none(ask: AskModel, endpoint: ScriptedEndpoint) -> None:
+    """An endpoint that once named a wrong limit is asked all the same."""
+    wrong = failure(400, "maximum context length is 600 tokens")
+    endpoint.play(wrong, says("Here."), says("Again."))
+    assert (await ask("word " * 900)).error.status_code == 413  # for this one it was said
+    turn = await ask("word " * 900, same=True)
+    assert turn.text == "Here."
+    assert (await ask("Short.", history=earlier(2, 3000), same=True)).text == "Again."
+    assert len(endpoint.last.said("user")) == 3
+    assert len(endpoint.received) == 3
 
 
 async def test_a_long_result_is_cut_with_a_mark(ask: AskModel, endpoint: ScriptedEndpoint) -> None:

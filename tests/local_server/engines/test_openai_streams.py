@@ -270,6 +270,8 @@ async def test_a_short_key_is_a_word_like_others(ask: AskModel, endpoint: Script
         (replies("<html>Log in</html>", 200, "text/html"), 502, "text/html: does SECGEMINI_LOCAL_LLM_URL end in /v1?"),
         (replies("<html>bad</html>", 400, "text/html"), 400, "failed (400)."),
         (replies("", 302, location="http://a.example.com/v1"), 400, "elsewhere (302), where the key must not go"),
+        (replies("Hello", 200, f"x/{CANARY.upper()}; x={CANARY}"), 502, "cannot be read: it is x/SK-CANARY"),
+        (replies("Hello", 200, f"x/{CANARY}"), 502, "cannot be read: it is x/[redacted]"),
         (replies("no JSON"), 502, "cannot be read: it is no JSON"),
         (replies("[1]"), 502, "no JSON object"),
         (Script([head(), b"data: {junk\n\n"]), 502, "an event of its stream is no JSON"),

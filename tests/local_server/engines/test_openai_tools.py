@@ -231,7 +231,7 @@ async def test_tools_are_offered_again_after_a_while(
 ) -> None:
     endpoint.play(failure(400, "this model does not support tools"), says("Plain."), says("Again."))
     await ask("Go.")
-    monkeypatch.setattr("secgemini_jupyter.local_server.engines.openai.endpoint.TOOLS_AGAIN", 0.0)
+    monkeypatch.setattr("secgemini_jupyter.local_server.engines.openai.endpoint.LEARNED_FOR", 0.0)
     await ask("Go.", same=True)
     assert endpoint.last.tools
 

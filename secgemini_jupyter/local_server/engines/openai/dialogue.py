@@ -92,6 +92,7 @@ class Dialogue:
         Raises:
             TooLong: the prompt does not.
         """
+        before = list(self.earlier), [dict(message) for message in self.now], self.dropped, self.shortened
         room = context - min(context // ANSWER_SHARE, MAX_ANSWER) - tokens(tools)
         while self._size() > room and self.earlier:
             self.earlier.pop(0)
@@ -102,8 +103,9 @@ class Dialogue:
             if message["role"] == "tool" and len(message["content"]) > SHORT_TOOL_TEXT + len(CUT) + 10:
                 message["content"] = _cut(message["content"], SHORT_TOOL_TEXT)
                 self.shortened += 1
-        if self._size() > room:
-            raise TooLong(self._size() + tokens(tools), context)
+        if (size := self._size()) > room:
+            self.earlier, self.now, self.dropped, self.shortened = before
+            raise TooLong(size + tokens(tools), context)
 
     def _size(self) -> int:
         return sum(tokens(message) for message in self.messages())

@@ -43,8 +43,8 @@ MAX_SECONDS = 3600.0
 MAX_BYTES = 64 * 2**20
 MAX_LISTING = 4 * 2**20
 MAX_ERROR_BYTES = 64 * 1024
-TOOLS_AGAIN = 600.0
-"""Seconds for which an endpoint that refused tools is asked without them."""
+LEARNED_FOR = 600.0
+"""Seconds for which an error's word on tools or the context counts: the next may say otherwise, of another model."""
 Hear = Callable[[str, str], Awaitable[None]]
 """Takes new text and new thinking."""
 
@@ -84,9 +84,9 @@ class Endpoint:
     def __init__(self, model: LanguageModel) -> None:
         self.model = model
         self.name = model.name
-        self.context = model.context
         self.without_key = KeyGuard(model.key)
-        self._tools_refused = -TOOLS_AGAIN
+        self._tools_refused = self._context_told = -LEARNED_FOR
+        self._told_context: int | None = None
         self._takes_stream_options = True
         self._client: httpx.AsyncClient | None = None
         self._finding_name = asyncio.Lock()
@@ -94,7 +94,16 @@ class Endpoint:
     @property
     def takes_tools(self) -> bool:
         """Whether it did not refuse them lately; it may be another model by now."""
-        return time.monotonic() - self._tools_refused >= TOOLS_AGAIN
+        return time.monotonic() - self._tools_refused >= LEARNED_FOR
+
+    @property
+    def context(self) -> int | None:
+        """Tokens of prompt and answer: as configured, else as an error said lately."""
+        is_told = time.monotonic() - self._context_told < LEARNED_FOR
+        return self.model.context or (self._told_context if is_told else None)
+
+    def learn_context(self, context: int | None) -> None:
+        self._told_context, self._context_told = context, time.monotonic()
 
     async def answer(
         self,
@@ -191,13 +200,14 @@ class Endpoint:
                 asyncio.timeout(MAX_SECONDS),
                 self._request("POST", "/chat/completions", msgspec.json.encode(body)) as response,
             ):
-                kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+                said = self.without_key(response.headers.get("content-type", "")).partition(";")[0].strip()
+                kind = said.lower()
                 if kind == "application/json":
                     await self._whole(response, reply, hear_guarded)
                 elif kind in ("text/event-stream", ""):
                     await self._streamed(response, reply, hear_guarded)
                 else:
-                    raise Unreadable(f"it is {one_line(kind)[:60]}: does {URL_VARIABLE} end in /v1?")
+                    raise Unreadable(f"it is {one_line(said)[:60]}: does {URL_VARIABLE} end in /v1?")
         except Unreadable as problem:
             error = EndpointError(502, f"What {self.model.host} answered cannot be read: {problem}.")
         except TimeoutError:

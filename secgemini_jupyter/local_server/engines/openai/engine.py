@@ -161,7 +161,7 @@ class _Answer:
         endpoint, context = self._endpoint, self._endpoint.context
         for is_second in (False, True):
             offered = self._specs(context) if may_call and endpoint.takes_tools else []
-            await self._fit(context, offered)
+            await self._fit(context, offered, is_second=is_second)
             self._voice.begin(may_call=bool(offered))
             try:
                 reply = await endpoint.answer(self._dialogue.messages(), offered, self._voice.hear, self._voice.note)
@@ -170,7 +170,7 @@ class _Answer:
                     raise
                 size = tokens(self._dialogue.messages()) + tokens(offered)
                 if error.context:
-                    endpoint.context = error.context
+                    endpoint.learn_context(error.context)
                 context = error.context or context or size
                 if size <= context:
                     context = max(int(size * SHRINK), 256)
@@ -182,7 +182,7 @@ class _Answer:
     def _specs(self, context: int | None) -> list[dict[str, Any]]:
         return self._offers.specs(context // TOOL_SHARE if context else None)
 
-    async def _fit(self, context: int | None, offered: list[dict[str, Any]]) -> None:
+    async def _fit(self, context: int | None, offered: list[dict[str, Any]], *, is_second: bool) -> None:
         """
         Raises:
             EndpointError: even the prompt alone is too long.
@@ -194,6 +194,9 @@ class _Answer:
         try:
             dialogue.fit(context, offered)
         except TooLong as problem:
+            if context != self._endpoint.model.context and not is_second:
+                self._endpoint.learn_context(None)  # an error of another prompt said so: this one is asked first
+                return
             raise EndpointError(
                 413,
                 f"The prompt is too long for {self._voice.actor}: {problem} that it takes, by estimate, with the tools "

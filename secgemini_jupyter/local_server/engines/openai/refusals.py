@@ -6,6 +6,8 @@ import re
 
 import httpx
 
+from secgemini_jupyter.language_model import MIN_CONTEXT
+
 _TOOLS = r"\b(?:tools?|tool.{0,3}(?:choice|calls?|calling|use)|function.{0,3}(?:calls?|calling))\b"
 _REFUSES = (
     r"(?:\b(?:unsupported|disabled)\b"
@@ -15,6 +17,13 @@ _REFUSES = (
 )
 _NO_TOOLS = re.compile(
     rf"{_REFUSES}.{{0,60}}{_TOOLS}|{_TOOLS}.{{0,60}}{_REFUSES}|requires? --jinja|--enable-auto-tool-choice",
+    re.IGNORECASE,
+)
+
+_NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d{3,8})"
+_LIMIT = re.compile(
+    r"(?:context.{0,3}(?:length|size|window)|token limit|max\w*[ _]tokens)"
+    rf"\D{{0,24}}(?<![\d.])(?P<number>{_NUMBER})(?!\d)",
     re.IGNORECASE,
 )
 
@@ -34,10 +43,11 @@ def is_too_long(status: int, words: str) -> bool:
 
 
 def limit_in(words: str) -> int:
-    """The number of tokens that the error text names as the limit; 0 for none. It is the least of plausible ones."""
-    found = re.findall(r"(?<![\d.])\d{1,3}(?:,\d{3})+(?![\d.])|(?<![\d.])\d{3,8}(?![\d.])", words)
+    """The number of tokens that the error text names as the limit; 0 for none. Without a word before it, the least."""
+    named = _LIMIT.search(words)
+    found = [named["number"]] if named else re.findall(rf"(?<![\d.]){_NUMBER}(?![\d.]*\d)", words)
     numbers = [int(each.replace(",", "")) for each in found]
-    return min((each for each in numbers if each >= 256), default=0)
+    return min((each for each in numbers if each >= MIN_CONTEXT), default=0)
 
 
 def retry_after(response: httpx.Response | None) -> float | None:
