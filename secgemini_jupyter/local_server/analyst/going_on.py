@@ -17,6 +17,9 @@ from secgemini_jupyter.local_server.analyst.tool import Call, Request
 _GOES_ON = re.compile(r"\s*(?:and|also|then|now|what about|how about|und|y)\b", re.IGNORECASE)
 
 
+_QUESTION = "log_question"
+
+
 def goes_on(request: Request, plan: Plan) -> bool:
     """Whether a question of its own goes on about what the last was about: "and the destination ports?"."""
     if request.named() or request.pasted:
@@ -24,15 +27,29 @@ def goes_on(request: Request, plan: Plan) -> bool:
     files = {call.arguments.get("file") for call in plan.calls}
     has_parts = any(each.kind.startswith("archive/") for each in request.attachments if each.name in files)
     is_more = len(files) > 1 and _GOES_ON.match(request.prompt) is not None
-    return is_more or (has_parts and request.asks(r"\b(?:it|its|that one|this one)\b"))
+    is_of_rows = any(call.tool == _QUESTION for call in plan.calls) and (
+        _GOES_ON.match(request.prompt) is not None or request.asks(r"\b(?:it|they|them|these|those)\b")
+    )
+    return is_more or is_of_rows or (has_parts and request.asks(r"\b(?:it|its|that one|this one)\b"))
 
 
 def narrowed(plan: Plan, past: Sequence[Past]) -> Plan:
     """The plan, for the files and the member alone that the last answer was about."""
     files = past[0].files if past else []
     calls = [call for call in plan.calls if call.arguments.get("file") in files]
-    calls = [of_the_same_part(call, past[0]) if call.tool in OF_PARTS else call for call in calls]
+    calls = [of_the_same_part(call, past[0]) if call.tool in OF_PARTS else call for call in calls or plan.calls]
+    asked = {_subject(each.call): each.call for each in past[0].outcomes if each.call.tool == _QUESTION} if past else {}
+    calls = [
+        replace(call, arguments=call.arguments | {"earlier": before.arguments["question"]})
+        if call.tool == _QUESTION and (before := asked.get(_subject(call)))
+        else call
+        for call in calls
+    ]
     return replace(plan, calls=calls, why=planned(calls)) if calls else plan
+
+
+def _subject(call: Call) -> tuple[str, ...]:
+    return tuple(str(call.arguments.get(name)) for name in _SUBJECTS)
 
 
 _IT = re.compile(r"\b(?:it|its|they|their|them|that|this)\b", re.IGNORECASE)

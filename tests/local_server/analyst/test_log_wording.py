@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -298,6 +299,11 @@ def test_a_figure_that_leaves_out_a_word_is_not_said_as_the_answer(log: str, que
     assert answer["sql"]
 
 
+def test_what_another_tool_answers_beside_is_no_reason_for_doubt() -> None:
+    assert asked("wall", "top destination ports and anything odd?")[1].startswith("**`")
+    assert not asked("wall", "which ports are odd?")[1].startswith("**")
+
+
 def test_the_rows_that_are_counted_are_those_of_the_groups() -> None:
     assert f"counted {int((WEB.user != '-').sum())} rows" in asked("web", "requests per user")[1]
 
@@ -355,3 +361,21 @@ def test_only_the_ips_are_addresses_whoever_it_is() -> None:
     of_it = WEB[WEB.agent.str.contains("sqlmap")]
     listed = asked("web", "who used sqlmap?", Wish(only="ips"))[1].splitlines()
     assert sorted(listed) == sorted(f"- `{client}`" for client in of_it.client.unique())
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("prompts", "expected"),
+    [
+        (["top 5 source ips by bytes", "and by number of denied connections?"], sizes(DENIED, "src_ip")),
+        (["how many connections did 203.0.113.9 make?", "what ports did it use?"],
+         sizes(WALL[WALL.src_ip == "203.0.113.9"], "dst_port")),
+        (["denied connections per port", "and how many per source?"], sizes(DENIED, "src_ip")),
+    ],
+)  # fmt: skip
+async def test_a_question_that_goes_on_is_about_the_rows_or_groups_of_the_last(
+    talk: Any, prompts: list[str], expected: dict[Any, int]
+) -> None:
+    *_, turn = await talk(*prompts, files={"wall.csv": FILES["wall"].encode()})
+    told = dict(re.findall(r"^\| `?([\w.:]+)`? \| (\d+) \|$", turn.answer, re.MULTILINE))
+    assert {key: int(number) for key, number in told.items()} == {str(key): number for key, number in expected.items()}

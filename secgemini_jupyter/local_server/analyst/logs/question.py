@@ -27,6 +27,14 @@ def read_question(text: str, columns: Columns) -> Question:
     return question
 
 
+def goes_on(question: Question, before: Question) -> None:
+    """ "and by number of denied connections?" is about the groups of the question before it."""
+    if not question.mentions and not question.bucket and question.has(w.PER) and before.mentions:
+        question.mentions = list(before.mentions)
+        question.limit = question.limit or before.limit
+        question.said |= before.said & w.MOST
+
+
 _TOLERANT = sorted(
     word
     for word in w.FAILED | w.SUCCEEDED | w.BLOCKED | w.ALLOWED | w.LOGIN_NOUNS | w.ROWS | w.MOST | w.LEAST | w.DISTINCT

@@ -10,14 +10,15 @@ from typing import Any
 
 from secgemini_jupyter.local_server.analyst.logs.asking import is_about_logins_alone, is_question
 from secgemini_jupyter.local_server.analyst.logs.columns import Columns, Condition
+from secgemini_jupyter.local_server.analyst.logs.covered import covered, covered_table, covering
 from secgemini_jupyter.local_server.analyst.logs.loaded import epoch_of, load_log
 from secgemini_jupyter.local_server.analyst.logs.parts import parts_of, writes
 from secgemini_jupyter.local_server.analyst.logs.queries import query_for
-from secgemini_jupyter.local_server.analyst.logs.question import read_question
+from secgemini_jupyter.local_server.analyst.logs.question import goes_on, read_question
 from secgemini_jupyter.local_server.analyst.logs.row_queries import MAX_ROWS, Query
 from secgemini_jupyter.local_server.analyst.logs.scan import Question
 from secgemini_jupyter.local_server.analyst.logs.tables import SQL_SECONDS, open_table
-from secgemini_jupyter.local_server.analyst.text import Plain, block, code, count, listed, moment, table, utc, visible
+from secgemini_jupyter.local_server.analyst.text import Plain, block, code, count, listed, moment, table, visible
 from secgemini_jupyter.local_server.analyst.tool import (
     Call,
     FileOrText,
@@ -39,6 +40,8 @@ class QuestionArguments(FileOrText):
     """`question`: in English, about the rows of one log: "top 5 destination ports by bytes"."""
 
     question: str
+    earlier: str = ""
+    """The question before it, where it goes on from that: "and by number of denied connections?"."""
 
 
 def log_question(arguments: QuestionArguments, files: Mapping[str, bytes]) -> dict[str, Any]:
@@ -48,31 +51,32 @@ def log_question(arguments: QuestionArguments, files: Mapping[str, bytes]) -> di
         about: dict[str, Any] = {"table": found.about(), "format": found.format}
         loaded, bad, is_cut = found.meta.rows, found.bad, False
         with found.limited(SQL_SECONDS):
-            answers = _answers(
-                arguments.question, found.db, Columns(found.db, found.fields, found.some_values()), started
-            )
-            covered = _covered_table(found.meta.times)
+            answers = _answers(arguments, found.db, Columns(found.db, found.fields, found.some_values()), started)
+            time_covered = covered_table(found.meta.times)
     else:
         log = load_log(arguments, files)
         about, loaded, bad, is_cut = {"format": log.format}, log.loaded, log.bad, log.is_cut
         columns = Columns(log.db, log.kinds)
         with log.limited(SQL_SECONDS):
-            answers = _answers(arguments.question, log.db, columns, started)
-            covered = _covered(log.db, columns)
+            answers = _answers(arguments, log.db, columns, started)
+            time_covered = covered(log.db, columns)
     return about | {
         "source": arguments.source,
         "question": arguments.question[:1000],
         "loaded_rows": loaded,
         "bad_lines": bad,
         "is_cut": is_cut,
-        "time": covered,
+        "time": time_covered,
         "answers": answers,
     }
 
 
-def _answers(text: str, db: sqlite3.Connection, columns: Columns, started: float) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    inherited: Sequence[Condition] = ()
+def _answers(
+    arguments: QuestionArguments, db: sqlite3.Connection, columns: Columns, started: float
+) -> list[dict[str, Any]]:
+    text, found = arguments.question, list[dict[str, Any]]()
+    before = read_question(parts_of(arguments.earlier)[-1], columns) if parts_of(arguments.earlier) else None
+    inherited: Sequence[Condition] = before.conditions if before else ()
     for part in parts_of(text):
         if writes(part):
             found.append(
@@ -80,7 +84,11 @@ def _answers(text: str, db: sqlite3.Connection, columns: Columns, started: float
             )
             continue
         question = read_question(part, columns)
-        query = query_for(question, columns, inherited if not question.conditions and found else ())
+        if before and not found:
+            goes_on(question, before)
+        is_more = found or (before and not question.said & {"total", "all", "overall", "altogether"})
+        is_it = bool(before) and question.said & {"it", "they", "them", "these", "those"}
+        query = query_for(question, columns, inherited if is_more and (is_it or not question.conditions) else ())
         inherited = question.conditions or inherited
         found.append(_answer_of(part, question, query, db))
         if time.monotonic() - started > SQL_SECONDS:
@@ -128,30 +136,6 @@ def _answer_of(part: str, question: Question, query: Query | None, db: sqlite3.C
     }
 
 
-def _covered_table(times: Any) -> dict[str, Any]:
-    if times.first is None or times.last is None:
-        return {"written": times.written}
-    return {"first": times.first, "last": times.last, "zoneless": bool(times.zoneless)}
-
-
-def _covered(db: sqlite3.Connection, columns: Columns) -> dict[str, Any]:
-    """The time of the first and of the last row."""
-    found = columns.time
-    if found is None:
-        return {"written": []}
-    if found.epoch is None:
-        written = [
-            str(value[0])[:40]
-            for order in ("line", "line DESC")
-            for value in db.execute(
-                f"SELECT {found.column} FROM log WHERE {found.column} <> '' ORDER BY {order} LIMIT 1"  # noqa: S608
-            )
-        ]
-        return {"written": written}
-    first, last = db.execute(f"SELECT min({found.epoch}), max({found.epoch}) FROM log").fetchone()  # noqa: S608
-    return {"first": first, "last": last, "zoneless": not found.is_zoned} if first is not None else {"written": []}
-
-
 def _plan(request: Request) -> list[Call]:
     if own_query(request) is not None or not is_question(request) or is_about_logins_alone(request):
         return []  # of all logins `auth_timeline` tells more
@@ -177,21 +161,12 @@ def _answer(result: dict[str, Any], wish: Wish) -> str:
     parts = [_one(each, result, wish) for each in result["answers"]] or ["The question could not be read."]
     if wish.only and all(each["sql"] for each in result["answers"]):
         return "\n\n".join(parts)
-    searched = f"Searched: {count(result['loaded_rows'], 'row')} of {where(result)}{_covering(result['time'])}"
+    searched = f"Searched: {count(result['loaded_rows'], 'row')} of {where(result)}{covering(result['time'])}"
     if result["bad_lines"]:
         searched += f"; {count(result['bad_lines'], 'line')} not understood"
     if result["is_cut"]:
         searched += "; the log is longer, and was cut at the limit"
     return "\n\n".join([*parts, searched + "."])
-
-
-def _covering(time: dict[str, Any]) -> str:
-    if "first" in time:
-        zone = ", times as the log writes them, without a zone" if time["zoneless"] else ""
-        return f", from {utc(time['first']).removesuffix(' UTC')} to {utc(time['last'])}{zone}".replace(" UTC,", ",")
-    if time["written"]:
-        return f", from {code(time['written'][0])} to {code(time['written'][-1])} (no year or zone in the log)"
-    return ""
 
 
 def _one(answer: dict[str, Any], result: dict[str, Any], wish: Wish) -> str:
@@ -206,7 +181,7 @@ def _one(answer: dict[str, Any], result: dict[str, Any], wish: Wish) -> str:
         known = "nothing of it names a column, a value or a count of this log"
         return f"{code(answer['question'], 200)} could not be made a query: {known}. {unused}".strip()
     rows = answer["rows"]
-    unread = [*answer["missing"], *answer["unused"]]
+    unread = [*answer["missing"], *_unread(answer)]
     if wish.only and rows and answer["shape"] == "groups" and not unread:
         wanted = _first_ones(answer) if answer["is_one"] else rows
         which = _column_of(answer, wish)
@@ -234,6 +209,18 @@ def _column_of(answer: dict[str, Any], wish: Wish) -> int | None:
     address = re.compile(r"[0-9a-fA-F:]*:[0-9a-fA-F:.]+|\d+(?:\.\d+){3}")
     keys = range(len(answer["names"]))
     return next((n for n in keys if all(address.fullmatch(str(row[n])) for row in answer["rows"])), None)
+
+
+_ANYTHING_ODD = re.compile(
+    r"\b(?:any|some|what)(?:thing|'?s| is)? (?:else )?(odd|unusual|strange|weird|interesting|suspicious)\b",
+    re.IGNORECASE,
+)
+
+
+def _unread(answer: dict[str, Any]) -> list[str]:
+    """The words not understood, without those that `log_summary` answers beside: "anything odd?"."""
+    beside = [match[1] for match in _ANYTHING_ODD.finditer(answer["question"])]
+    return [word for word in answer["unused"] if word not in beside]
 
 
 def _first_ones(answer: dict[str, Any]) -> list[list[Any]]:
