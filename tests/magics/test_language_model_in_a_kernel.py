@@ -9,7 +9,7 @@ import pytest
 from tests.local_server.engines.scripted_openai import ScriptedEndpoint, calls, failure, says, serving
 from tests.magics.conftest import Kernel, start_kernel, stop_kernel
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.slow]  # a kernel and a server; in `make test` the engine has one server
 CANARY = "sk-canary-0123456789abcdef"
 
 

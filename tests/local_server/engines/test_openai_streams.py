@@ -271,24 +271,24 @@ async def test_a_short_key_is_a_word_like_others(ask: AskModel, endpoint: Script
     ("script", "status", "words"),
     [
         (failure(401, f"Incorrect API key: {CANARY}"), 400, "refuses the key (401). See SECGEMINI_LOCAL_LLM_KEY"),
-        (failure(403, "no"), 400, "refuses the key (403)"),
+        pytest.param(failure(403, "no"), 400, "refuses the key (403)", marks=pytest.mark.slow),
         (failure(404, "model 'scripted' not found"), 400, "SECGEMINI_LOCAL_LLM_URL mostly ends in /v1"),
         (failure(429, "slow down", retry_after="3600"), 429, "takes no more requests now (429): slow down."),
         (failure(400, "temperature is wrong"), 400, "failed (400): temperature is wrong."),
         (replies([{"error": {"code": 400, "message": "Key not valid"}}], 400), 400, "failed (400): Key not valid."),
-        (replies({"detail": "Not here"}, 418), 400, "failed (418): Not here."),
+        pytest.param(replies({"detail": "Not here"}, 418), 400, "failed (418): Not here.", marks=pytest.mark.slow),
         (replies("<html>Log in</html>", 200, "text/html"), 502, "text/html: does SECGEMINI_LOCAL_LLM_URL end in /v1?"),
-        (replies("<html>bad</html>", 400, "text/html"), 400, "failed (400)."),
+        pytest.param(replies("<html>bad</html>", 400, "text/html"), 400, "failed (400).", marks=pytest.mark.slow),
         (replies("", 302, location="http://a.example.com/v1"), 400, "elsewhere (302), where the key must not go"),
         (replies("Hello", 200, f"x/{CANARY.upper()}; x={CANARY}"), 502, "cannot be read: it is x/SK-CANARY"),
         (replies("Hello", 200, f"x/{CANARY}"), 502, "cannot be read: it is x/[redacted]"),
         (replies("no JSON"), 502, "cannot be read: it is no JSON"),
-        (replies("[1]"), 502, "no JSON object"),
+        pytest.param(replies("[1]"), 502, "no JSON object", marks=pytest.mark.slow),
         (Script([head(), b"data: {junk\n\n"]), 502, "an event of its stream is no JSON"),
         (Script([head(), b"data: " + b"x" * (3 * 2**20)]), 502, "an event of its stream is too long"),
         (streams({"error": {"message": "out of memory"}}), 502, "failed: out of memory"),
         (says("", finish="stop"), 502, "gave no answer: its text is empty"),
-        (whole({"role": "assistant", "content": None}), 502, "gave no answer"),
+        pytest.param(whole({"role": "assistant", "content": None}), 502, "gave no answer", marks=pytest.mark.slow),
         (Script([]), 502, "closed the connection without an answer"),
     ],
 )  # fmt: skip
@@ -379,6 +379,7 @@ async def test_what_only_keeps_a_stream_alive_is_silence(
     assert turn.text == "It"
 
 
+@pytest.mark.slow
 async def test_a_flood_is_cut(ask: AskModel, endpoint: ScriptedEndpoint) -> None:
     piece = event(delta(content="word " * 20_000))
     endpoint.play(Script([head(), *[piece] * 30], hang=True))

@@ -253,19 +253,27 @@ ARGUMENTS = '{"text": "a.example.com"}'
     [
         f'{{"name": "defang", "arguments": {ARGUMENTS}}}',
         f'```json\n{{"name": "defang", "arguments": {ARGUMENTS}}}\n```',
-        f'```\n{{"name": "defang", "parameters": {ARGUMENTS}}}\n```',
+        pytest.param(f'```\n{{"name": "defang", "parameters": {ARGUMENTS}}}\n```', marks=pytest.mark.slow),
         f'I will call a tool:\n\n<tool_call>\n{{"name": "defang", "parameters": {ARGUMENTS}}}\n</tool_call>',
         f'```xml\n<tool_call>{{"name": "defang", "arguments": {ARGUMENTS}}}</tool_call>\n```',
         f"defang[ARGS]{ARGUMENTS}",
-        f'<tool_call>\n{{"name": "defang", "arguments": {ARGUMENTS}}}\n</tool_call>',
-        f'<tool_call>{{"name": "defang", "arguments": {ARGUMENTS}}}',
-        f'{{"type": "function", "function": {{"name": "defang", "arguments": {json.dumps(ARGUMENTS)}}}}}',
+        pytest.param(
+            f'<tool_call>\n{{"name": "defang", "arguments": {ARGUMENTS}}}\n</tool_call>', marks=pytest.mark.slow
+        ),
+        pytest.param(f'<tool_call>{{"name": "defang", "arguments": {ARGUMENTS}}}', marks=pytest.mark.slow),
+        pytest.param(
+            f'{{"type": "function", "function": {{"name": "defang", "arguments": {json.dumps(ARGUMENTS)}}}}}',
+            marks=pytest.mark.slow,
+        ),
         f'[{{"name": "defang", "arguments": {ARGUMENTS}}}]',
-        f'{{"tool_calls": [{{"id": "1", "function": {{"name": "defang", "arguments": {ARGUMENTS}}}}}]}}',
+        pytest.param(
+            f'{{"tool_calls": [{{"id": "1", "function": {{"name": "defang", "arguments": {ARGUMENTS}}}}}]}}',
+            marks=pytest.mark.slow,
+        ),
         f'[TOOL_CALLS][{{"name": "defang", "arguments": {ARGUMENTS}}}]',
         f"[TOOL_CALLS]defang[ARGS]{ARGUMENTS}",
         f'<|python_tag|>{{"name": "defang", "parameters": {ARGUMENTS}}}<|eom_id|>',
-        f"<function=defang>{ARGUMENTS}</function>",
+        pytest.param(f"<function=defang>{ARGUMENTS}</function>", marks=pytest.mark.slow),
         f'{{"tool": "defang", "tool_input": {ARGUMENTS}}}',
     ],
 )
