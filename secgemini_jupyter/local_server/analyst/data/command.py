@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from secgemini_jupyter.local_server.analyst.data import FOLDER
+from secgemini_jupyter.local_server.analyst.data.feeds import ABOUT
 from secgemini_jupyter.local_server.analyst.data.importing import import_file
 from secgemini_jupyter.local_server.analyst.data.imports import Imports, packaged
 from secgemini_jupyter.local_server.analyst.text import visible
@@ -60,7 +61,7 @@ def _import(path: Path, folder: Path) -> int:
 
 def _remove(name: str, folder: Path) -> int:
     imports = Imports(folder)
-    found = [folder / f"{name}.sqlite"] if imports.has(name) else []
+    found = [folder / f"{name}.sqlite"] if name in ABOUT and imports.has(name) else []
     found += [
         each for path in imports.ip_databases() if path.stem == name for each in (path, path.with_suffix(".json"))
     ]

@@ -121,7 +121,7 @@ def _remember(about: dict[str, str], name: str, value: Any) -> None:
 def _note(about: dict[str, str], kind: str) -> None:
     """Version and date under names that all kinds share."""
     date = about.get("dateReleased") or about.get("timestamp") or about.get("CVE_data_timestamp")
-    if date and "date" not in about:
+    if date and "date" not in about and re.match(r"\d{4}-\d\d-\d\d", date):
         about["date"] = date[:10]
     if kind == "kev" and "catalogVersion" in about:
         about["version"] = about["catalogVersion"]

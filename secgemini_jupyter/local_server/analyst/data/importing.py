@@ -18,6 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from filelock import FileLock
+
 from secgemini_jupyter.local_server.analyst.data import ip_database
 from secgemini_jupyter.local_server.analyst.data.feeds import ABOUT, Feed, NotAFeedError, read_feed
 from secgemini_jupyter.local_server.analyst.data.json_stream import BrokenJsonError
@@ -27,6 +29,7 @@ from secgemini_jupyter.local_server.database import why_not_stored
 MAX_UNPACKED = 8 * 2**30
 BATCH = 5_000
 STALE = 3600.0
+LOCK_SECONDS = 60.0
 KNOWN = "a KEV catalogue (JSON, CSV), EPSS scores (CSV, JSON), an NVD feed (JSON 2.0 or 1.1) or a MaxMind DB (.mmdb)"
 
 
@@ -107,7 +110,8 @@ def _unpacked(stream: IO[bytes]) -> Iterator[IO[bytes]]:
 def _store(feed: Feed, folder: Path, about: dict[str, Any]) -> dict[str, Any]:
     """NVD comes in many files, so that one is laid over what is there; of the others the newest file counts alone."""
     path = folder / f"{feed.kind}.sqlite"
-    with replacing(path) as temporary:
+    # A command and a service may import at once: what one stored has to be there for the other to lay its own over.
+    with FileLock(folder / f".{feed.kind}.lock", timeout=LOCK_SECONDS), replacing(path) as temporary:
         if feed.kind == "nvd" and path.exists():
             _copy(path, temporary)
         db = sqlite3.connect(temporary, isolation_level=None)

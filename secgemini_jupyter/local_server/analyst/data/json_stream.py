@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Container, Iterator
 from typing import IO, Any
 
 CHUNK = 2**20
 MAX_ITEM = 16 * 2**20
 """Characters of one item, or of one member that is no such array."""
-_SPACE = " \t\r\n"
+MAX_BLANK = 64 * 2**20
+"""Blanks in one place."""
+_SPACE = re.compile(r"[ \t\r\n]*+")
 
 
 class BrokenJsonError(ValueError):
@@ -22,6 +25,7 @@ class _Reader:
         self._stream, self._decoder = stream, json.JSONDecoder()
         self._utf8 = codecs.getincrementaldecoder("utf-8-sig")()
         self._text, self._at, self._is_ended = "", 0, False
+        self._blank = 0
 
     def _more(self) -> bool:
         """Whether there was more to read."""
@@ -39,10 +43,13 @@ class _Reader:
     def peek(self) -> str:
         """The next character that is no space; empty at the end."""
         while True:
-            while self._at < len(self._text):
-                if (character := self._text[self._at]) not in _SPACE:
-                    return character
-                self._at += 1
+            self._at = _SPACE.match(self._text, self._at).end()  # type: ignore[union-attr]  # the empty text fits, too
+            if self._at < len(self._text):
+                self._blank = 0
+                return self._text[self._at]
+            self._blank += len(self._text)
+            if self._blank > MAX_BLANK:
+                raise BrokenJsonError(f"over {MAX_BLANK // 2**20} MiB of it are blanks")
             if not self._more():
                 return ""
 
