@@ -52,6 +52,7 @@ _MAIL = frozenset(
     "authentication-results received-spf content-type x-mailer x-originating-ip arc-seal".split()
 )
 _OF_MAIL_ALONE = frozenset("from received return-path message-id delivered-to dkim-signature".split())
+_LATE_PDF = re.compile(rb"%PDF-\d\.\d")
 MAX_HEADERS = 100_000
 _CERTIFICATE = re.compile(
     r"^-----BEGIN (?:(?:TRUSTED |X509 )?CERTIFICATE|X509 CRL|(?:NEW )?CERTIFICATE REQUEST|PKCS7)-----", re.MULTILINE
@@ -78,6 +79,8 @@ def sniff(content: bytes) -> dict[str, Any]:
             return {"kind": "archive/tar", "has_logins": False}
     elif label in KINDS:
         return {"kind": KINDS[label], "has_logins": label == "evtx" and has_logins(content, "evtx")}
+    if not label and _LATE_PDF.search(content[:1024]) and b"endobj" in content and b"startxref" in content:
+        return {"kind": "document/pdf", "has_logins": False}  # readers allow something before it
     text = None if label and label not in PACKED else as_text(content)
     if text is None:
         return {"kind": KINDS.get(label) or _other(content), "has_logins": False}

@@ -104,3 +104,10 @@ def test_a_budget_interrupts_a_regular_expression_and_is_over_then() -> None:
         sum(range(100_000))
     assert not spent.is_spent
     assert not within.is_spent
+
+
+def test_a_word_in_the_bytes_is_no_script_and_a_late_beginning_is_one() -> None:
+    content = b"x" * 900 + b"%PDF-1.4\n1 0 obj<</Type/Catalog/S/JavaScript/JS ((((endobj\nstartxref\n0"
+    result = triaged(content, "it", "javascript")
+    assert result["kind"] == "document/pdf"
+    assert answer(result).startswith("**Perhaps**: the word /JavaScript occurs in its bytes, 1 time, and its structure")

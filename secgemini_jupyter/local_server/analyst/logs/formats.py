@@ -100,6 +100,8 @@ def first_lines(text: str) -> list[str]:
             if at < 0:
                 break
         sample = text[: at if at >= 0 else MAX_SAMPLE]
+    if len(text) > len(sample) and "\n" in sample:
+        sample = sample[: sample.rfind("\n")]  # the last one is cut
     return [line for line in sample.splitlines()[:60] if line.strip()]
 
 

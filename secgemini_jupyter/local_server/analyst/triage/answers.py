@@ -204,6 +204,8 @@ def _listing(kinds: tuple[str, ...], word: str, some: str, none: str, plural: st
         found = _found(result, *kinds, word=word)
         if not found:
             return none
+        if all(each["what"].startswith("the word /") for each in found):
+            return f"**Perhaps**: {'; '.join(each['what'] for each in found)}, and its structure could not be read."
         values = [each["value"] or each["what"] for each in found]
         more = " or more" if result.get("left_out") else ""
         return f"**{len(found):,}{more} {some if len(found) == 1 else plural or some + 's'}**: {listed(dict.fromkeys(values), 6)}."

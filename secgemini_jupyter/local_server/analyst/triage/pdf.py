@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from typing import Any
 
+from secgemini_jupyter.local_server.analyst.text import count
 from secgemini_jupyter.local_server.analyst.triage.common import FETCHES, HIDES, LINKS, NOTES, RUNS, Seen, clean
 
 MAX_OBJECTS = 20_000
@@ -48,7 +49,7 @@ def tell_words(seen: Seen) -> None:
     """Of a document whose structure cannot be read: the words in its bytes."""
     for key, kind in (("JavaScript", RUNS), ("Launch", RUNS), ("OpenAction", NOTES), ("EmbeddedFile", NOTES)):
         if number := seen.facts.get("keywords", {}).get(key):
-            seen.find(kind, f"the word /{key} occurs in its bytes", number)
+            seen.find(kind, f"the word /{key} occurs in its bytes, {count(number, 'time')}")
 
 
 def _read(reader: Any, seen: Seen, seconds: float) -> None:
