@@ -97,7 +97,9 @@ def answered(outcome: Outcome, wish: Wish) -> str:
     if wish.only and (values := picked(items, part(wish))):
         return as_list(values) if len(values) > 1 or wish.as_list else code(values[0], 2_000)
     if wish.one_word:
-        return one_word(plain, items)
+        word = one_word(plain, items)
+        is_open = re.fullmatch(r"(?i)(?:yes|no|unknown|none)\W*", word) is None
+        return f"Neither yes nor no follows from it: {first_sentence(plain)}" if wish.yes_or_no and is_open else word
     if wish.one_sentence:
         return first_sentence(plain)
     if wish.as_list and tool.items(result):

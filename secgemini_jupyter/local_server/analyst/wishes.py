@@ -24,6 +24,7 @@ class Wish:
     as_list: bool = False
     one_sentence: bool = False
     brief: bool = False
+    yes_or_no: bool = False
     number: bool = False
 
     def wants_only(self, *words: str) -> bool:
@@ -129,6 +130,7 @@ def clipped(text: str) -> str:
 def wish_of(instruction: str) -> Wish:
     instruction = clipped(instruction)
     forms = {name: pattern.search(instruction) is not None for name, pattern in _FORMS.items()}
+    forms["yes_or_no"] = forms["one_word"] and re.search(r"\byes or no\b", instruction, re.IGNORECASE) is not None
     only = _only(instruction)
     asks = re.search(r"\bhow many|\bnumber of|\bcount|\bwie viele|\bcu[aá]nt", instruction, re.IGNORECASE)
     number = asks is not None and re.match(r"(?:number|count|total|n[uú]mero|zahl|anzahl)\b", only) is not None

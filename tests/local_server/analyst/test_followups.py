@@ -264,3 +264,14 @@ async def test_a_list_is_not_shown_twice(ask: Any) -> None:
     turn = await ask("Which groups use T1218.011?")
     assert "G0007 APT28" in turn.answer
     assert not [m for m in turn.said if str(m.mime_type or "").startswith("sec-gemini/")]
+
+
+async def test_names_alone_are_what_was_listed(talk: Any) -> None:
+    _, names = await talk("top 2 users", "only the names", files={"l.jsonl": LOGINS})
+    assert names.answer == "- `root`\n- `bob`"
+
+
+async def test_yes_or_no_is_answered_by_neither_where_nothing_decides(ask: Any) -> None:
+    line = b"Nov 27 22:00:05 gw sshd[7]: Failed password for root from 203.0.113.9 port 22 ssh2\n"
+    turn = await ask("was root compromised? answer yes or no", {"auth.log": line * 3})
+    assert turn.answer.startswith("Neither yes nor no follows from it: ")

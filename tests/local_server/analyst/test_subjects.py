@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from email.message import EmailMessage
 from typing import Any
 
 import pytest
@@ -59,6 +60,34 @@ def planned(prompt: str, *files: Attached) -> list[tuple[str, Any]]:
 )  # fmt: skip
 def test_only_what_is_meant_is_looked_at(prompt: str, calls: list[tuple[str, str]]) -> None:
     assert planned(prompt, *FILES) == calls
+
+
+@pytest.mark.parametrize(
+    ("prompt", "kind", "calls"),
+    [
+        ("sha256 of everything", "executable/pe", ["hash_file"]),
+        ("md5 of the executables", "log/zeek", ["log_sql"]),
+        ("duplicates by md5?", "log/zeek", ["log_question"]),
+        ("md5 of the log", "log/zeek", ["hash_file"]),
+        ("failed publickey logins of alice on web01 this week", "log/jsonl", ["log_question"]),
+        ("import it as data", "log/jsonl", ["data_import"]),
+        ("import kev.json", "log/csv", []),
+        ("list your tools", "log/csv", []),
+        ("what can you do with logs?", "log/csv", []),
+    ],
+)
+def test_a_tool_that_answers_is_left_alone(prompt: str, kind: str, calls: list[str]) -> None:
+    assert [tool for tool, _ in planned(prompt, Attached("x.dat", kind, 10))] == calls
+
+
+@pytest.mark.parametrize(
+    ("prompt", "files"),
+    [("import epss.csv and nvd.json please", ["epss.csv", "nvd.json"]), ("please load the epss file", ["epss.csv"])],
+)
+def test_an_import_takes_the_files_that_are_named(prompt: str, files: list[str]) -> None:
+    there = [Attached(name, "log/jsonl", 10) for name in ("epss.csv", "nvd.json", "kev.json")]
+    assert planned(prompt, *there) == [("data_import", name) for name in files]
+    assert request_of(prompt, there).wish.is_plain
 
 
 @pytest.mark.parametrize("prompt", ["how many failed logins on the mail server?", "top users in the log table"])
@@ -155,3 +184,21 @@ async def test_the_kinds_are_told_whatever_was_asked_before(talk: Any) -> None:
     files = {"a.csv": LOG.encode(), "b.eml": MAIL.encode()}
     _, turn = await talk("sha256 of all files", "which of these is a log?", files=files)
     assert turn.answer.startswith("**1 of 2** attachments is a log: `a.csv`")
+
+
+@pytest.mark.anyio
+async def test_what_a_log_was_asked_about_is_it(talk: Any) -> None:
+    _, turn = await talk("how many rows of 10.0.0.1?", "what actions did it have?", files={"fw.csv": LOG.encode()})
+    assert "where `src_ip` is `10.0.0.1`" in turn.answer
+
+
+@pytest.mark.anyio
+async def test_an_attached_archive_is_looked_into(talk: Any) -> None:
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = "a@bank.example", "b@corp.example", "Invoice"
+    message["Message-ID"], message["Date"] = "<1@bank.example>", "Mon, 10 Oct 2022 20:11:32 +0000"
+    message.set_content("See it.")
+    message.add_attachment(packed(("Invoice.exe", "MZ")), "application", "zip", filename="Invoice.zip")
+    whole, inside = await talk("Phish?", "what's in the zip?", files={"m.eml": message.as_bytes()})
+    assert "Invoice.exe" in whole.answer
+    assert inside.answer.startswith("`m.eml › Invoice.zip` is a zip archive")

@@ -127,7 +127,10 @@ def _text(request: Request) -> str:
     if named := _NAMED_TEXT.search(said):
         text = said[named.end() :].strip().removesuffix("?").rstrip()
         is_file_name = request.attachments and re.fullmatch(r"\S{1,200}\.\w{2,5}", text)
-        if text and "\n" not in text and not _IS_FILE.match(text) and not is_file_name:
+        is_thing = (request.attachments or request.table) and re.search(r"\bthe\s+$", named[0], re.IGNORECASE)
+        if is_file_name or is_thing:  # "md5 of the log" is not that of the word
+            return ""
+        if text and "\n" not in text and not _IS_FILE.match(text):
             return text
     asks = r"\s*(?:what(?:'s| is)\s+)?(?:the\s+|calculate\s+|compute\s+)*(?:hash|md|sha|crc|checksum|digest|ntlm)"
     if labelled := re.match(asks + r"[\w-]{0,8}\s*:\s*(\S[^\n]{0,4000})", request.prompt, re.IGNORECASE):
