@@ -154,6 +154,11 @@ def test_two_entries_are_looked_at_together() -> None:
     both = run("APT28", "common", "APT29")["lists"]
     assert {"T1059.001", "T1078"} <= {row["id"] for row in both["techniques"]}
     assert [row["id"] for row in both["software"]] == sorted(row["id"] for row in both["software"])
+    groups = [{row["id"] for row in run(name, "groups")["lists"]["groups"]} for name in ("Mimikatz", "PsExec")]
+    both, one = (run("Mimikatz", about, "PsExec") for about in ("users_of_both", "users_of_one"))
+    assert {row["id"] for row in TOOL.items(both)} == groups[0] & groups[1]
+    assert {row["id"] for row in TOOL.items(one)} == groups[0] - groups[1]
+    assert f": **{len(groups[0] & groups[1])}**." in TOOL.answer(both, Wish())
     with pytest.raises(ToolFailure, match="no single entry 'nothing'"):
         run("APT28", "common", "nothing")
 
@@ -227,6 +232,8 @@ def test_a_hostile_name_stays_a_code_span() -> None:
         ("which initial access techniques does APT28 use?", [("APT28", "techniques", "initial access")]),
         ("parent of T1059.001", [("T1059.001", "parent")]),
         ("tactics list", [("ATT&CK", "record")]),
+        ("groups that use both Mimikatz and PsExec?", [("Mimikatz", "users_of_both", "PsExec")]),
+        ("who uses Cobalt Strike but not Mimikatz", [("Cobalt Strike", "users_of_one", "Mimikatz")]),
         ("list all mitigations", [("ATT&CK", "mitigations")]),
         ("tell me abt pasword spraying", [("pasword spraying", "record")]),
     ],

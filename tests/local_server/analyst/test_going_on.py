@@ -28,6 +28,11 @@ VECTOR = "score CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"
         ("who is APT29", "techniques?", "Techniques that G0016 APT29 uses"),
         ("who is APT29", "does it use Mimikatz?", "**Yes**"),
         ("who uses DarkComet?", "which of those are north korean?", "Of the 3 groups of S0334 DarkComet"),
+        (
+            "does APT29 use T1003?",
+            "groups that use both Mimikatz and PsExec?",
+            "Groups that use both S0002 Mimikatz and",
+        ),
         (VECTOR, "and with S:C?", "**10.0 Critical**"),
         (VECTOR, "and with scope changed?", "**10.0 Critical**"),
         (COMMAND, "iocs?", "**2 indicators**"),

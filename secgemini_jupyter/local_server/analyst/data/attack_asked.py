@@ -121,6 +121,12 @@ _PAIR = re.compile(
     rf"|^(?:is|are|was)\s+(?P<q>.{{2,80}}?)\s+(?:{_USE}|mitigated)\s+by\s+(?P<p>.{{2,80}})$",
     re.IGNORECASE,
 )
+_USERS = re.compile(
+    rf"\b(?:who|groups?|actors?|apts?)\b.{{0,30}}?\b{_USE}\s+(?P<both>both\s+)?(?P<x>.{{2,60}}?)\s+(?:"
+    rf"(?:and|as well as)(?:\s+also)?|(?P<not>(?:but|and)\s+(?:do(?:es)?\s+)?not(?:\s+{_USE})?"
+    r"|but\s+never|without))\s+(?P<y>.{2,60})$",
+    re.IGNORECASE,
+)
 _BOTH = re.compile(
     r"\bdo\s+(?P<x>.{2,60}?)\s+and\s+(?P<y>.{2,60}?)\s+(?:have\s+in\s+common|share|both\s+use)"
     r"|\b(?:shared\s+by|common\s+to|used\s+by\s+both)\s+(?P<p>.{2,60}?)\s+and\s+(?P<q>.{2,60})$",
@@ -185,6 +191,10 @@ def asked(request: Request) -> list[tuple[str, str, str | None]]:
 
 def _pairs(question: str) -> list[tuple[str, str, str]]:
     """Whether one uses or mitigates the other, of several each by itself; what two have in common."""
+    if match := _USERS.search(question):
+        one, other = _one(match["x"]), _one(match["y"])
+        about = "users_of_both" if match["both"] else "users_of_one" if match["not"] else ""
+        return [(one, about, other)] if one and other and about else []
     for pattern, about in ((_BOTH, "common"), (_PAIR, "uses")):
         if match := pattern.search(question):
             ones, others = _each(match["x"] or match["p"]), _each(match["y"] or match["q"])

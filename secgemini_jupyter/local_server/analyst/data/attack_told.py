@@ -157,6 +157,11 @@ def _all(result: Row, older: str) -> str:
 def _together(result: Row, older: str) -> str:
     entry, other = result["entry"], result["other"]
     one, two = (f"{each['id']} {prose(each['name'])}" for each in (entry, other))
+    if result["about"] in ("users_of_both", "users_of_one"):
+        rows = result["lists"]["groups"]
+        what = f"both {one} and {two}" if result["about"] == "users_of_both" else f"{one}, but not {two}"
+        named = "\n".join(f"- {row['id']} {prose(row['name'])}" for row in rows[:MAX_NAMED])
+        return f"Groups that use {what}, in ATT&CK {older}: **{len(rows)}**.\n\n{named}".rstrip()
     if result["about"] == "common":
         parts = [f"What **{one}** and **{two}** both use, in ATT&CK {older}:"]
         for name, rows in result["lists"].items():

@@ -18,14 +18,16 @@ MAX_LISTED = 400
 MAX_QUERY = 200
 
 About = Literal["record", "status", "mitigations", "detection", "subtechniques", "tactics", "campaigns", "groups",
-                "software", "techniques", "uses", "common", "kind", "platforms", "parent", "id"]  # fmt: skip
+                "software", "techniques", "uses", "common", "kind", "platforms", "parent", "id",
+                "users_of_both", "users_of_one"]  # fmt: skip
 
 
 class AttackArguments(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """`query`: an id (T1059.001, TA0003, G0016, S0154, M1043, C0024), a name, an alias, words of a name, or ATT&CK.
 
     `about`: what to list besides the record: what it uses ("uses"), who uses it ("groups", "software"), …
-    `other`: a second entry: whether the first uses it, what both use ("common"), of its "techniques" those of a tactic;
+    `other`: a second entry: whether the first uses it, what both use ("common"), which groups use
+    both ("users_of_both") or the first alone, of its "techniques" those of a tactic;
     with "kind" the kind that it may be of. `described`: of the listed those alone that are described with these words.
     """
 
@@ -149,6 +151,10 @@ def _within(data: Attack, record: dict[str, Any], tactic: str) -> dict[str, Any]
 
 
 def _together(data: Attack, one: str, other: str, arguments: AttackArguments) -> dict[str, Any]:
+    if arguments.about in ("users_of_both", "users_of_one"):
+        users = [{*data.users(each, "G")} for each in (one, other)]
+        found = users[0] & users[1] if arguments.about == "users_of_both" else users[0] - users[1]
+        return {"counts": {"groups": len(found)}, "lists": {"groups": data.briefs(sorted(found))}}
     if arguments.about == "common":
         both = {name: sorted({*data.used(one, letter)} & {*data.used(other, letter)})
                 for name, letter in (("techniques", "T"), ("software", "S"))}  # fmt: skip
