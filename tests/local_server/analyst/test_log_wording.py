@@ -17,6 +17,7 @@ from secgemini_jupyter.local_server.analyst.toolbox import tools
 
 TOOL = tools()["log_question"]
 CHANCE = random.Random(5)
+CONN = ("id.orig_h", "id.resp_h", "orig_bytes", "resp_bytes", "orig_pkts", "resp_pkts")
 SOURCES = ["10.0.4.17", "192.168.7.22", "203.0.113.9", "198.51.100.77", "2001:db8::5"]
 PATHS = [
     "/",
@@ -120,6 +121,15 @@ FILES = {
         json.dumps({"id.orig_h": "10.0.0.1", "query": name, "qtype_name": "A"})
         for name in ("mail.ru", "mail.ru", "x.runet.com")
     ),
+    "own": '{"user": "eve", "login_kind": "failed"}\n{"user": "dan", "login_kind": "fine"}',
+    "conn": "\n".join(
+        json.dumps(dict(zip(CONN, row, strict=True)))
+        for row in [
+            ("10.0.0.1", "1.1.1.1", 900, 10, 9, 1),
+            ("10.0.0.1", "8.8.8.8", 5, 700, 1, 20),
+            ("10.0.0.2", "8.8.8.8", 5, 1, 1, 1),
+        ]
+    ),
     "events": "\n".join(
         json.dumps(
             {
@@ -193,8 +203,7 @@ NUMBERS: list[tuple[str, str, Any]] = [
         "how many rows are failures or have more than 80000 bytes",
         int(((LOGINS.outcome == "failure") | (LOGINS.bytes > 80_000)).sum()),
     ),
-    ("wall", "how many connections have bytes over 400000", int((WALL.bytes_sent > 400_000).sum())),
-    ("wall", "how many rows with more than 400000 bytes_sent", int((WALL.bytes_sent > 400_000).sum())),
+    ("wall", "how many rows have bytes over 400000", int((WALL.bytes_sent > 400_000).sum())),
     ("wall", "median bytes?", float(WALL.bytes_sent.median())),
     ("wall", "share of denied in percent", round(100 * len(DENIED) / len(WALL), 2)),
     (
@@ -224,6 +233,8 @@ NUMBERS: list[tuple[str, str, Any]] = [
     ("wall", "total MB sent by 203.0.113.9", int(WALL[WALL.src_ip == "203.0.113.9"].bytes_sent.sum())),
     ("wall", "how many blocked ssh connections?", int((DENIED.dst_port == 22).sum())),
     ("wall", "how many hosts did 203.0.113.9 contact?", WALL[WALL.src_ip == "203.0.113.9"].dst_ip.nunique()),
+    ("logins", "how many failures of alice or root", int(FAILED.user.isin(["alice", "root"]).sum())),
+    ("conn", "how many packets?", 33),
     ("logins", "how many different ips did root fail from", FAILED[FAILED.user == "root"].src_ip.nunique()),
 ]
 GROUPS: list[tuple[str, str, dict[Any, Any]]] = [
@@ -242,7 +253,7 @@ GROUPS: list[tuple[str, str, dict[Any, Any]]] = [
     ("web", "who requested /../../etc/passwd", sizes(WEB[WEB.uri == "/../../etc/passwd"], "client")),
     ("web", "which scanner was used?", sizes(WEB[WEB.agent.str.contains("sqlmap")], "agent")),
     ("wall", "who did 203.0.113.9 talk to most?", sizes(WALL[WALL.src_ip == "203.0.113.9"], "dst_ip")),
-    ("wall", "top 500 source/destination pairs", sizes(WALL, "src_ip", "dst_ip")),
+    ("wall", "source/destination pairs", sizes(WALL, "src_ip", "dst_ip")),
     ("wall", "compare 10.0.4.17 and 203.0.113.9 by bytes",
      sums(WALL[WALL.src_ip.isin(["10.0.4.17", "203.0.113.9"])], "src_ip", "bytes_sent")),
     ("logins", "user with highest failure rate?", {
@@ -253,6 +264,10 @@ GROUPS: list[tuple[str, str, dict[Any, Any]]] = [
     ("ssh", "what command ran with sudo", {"root: /usr/bin/cat /etc/shadow": 1}),
     ("ssh", "who is 203.0.113.9", sizes(SSH[SSH.source == "203.0.113.9"], "user")),
     ("dns", "queries for .ru domains, per query?", {"mail.ru": 2}),
+    ("logins", "users with only successes", sizes(LOGINS[LOGINS.user == "bob"], "user")),
+    ("wall", "who sends the most?", sums(WALL, "src_ip", "bytes_sent")),
+    ("wall", "top destination ports excluding 53", sizes(WALL[WALL.dst_port != 53], "dst_port")),
+    ("own", "Which users failed?", {"eve": 1}),
     ("wall", "denied vs allowed per source", sizes(WALL, "src_ip", "action")),
     ("logins", "who logged in but never failed?", sizes(LOGINS[LOGINS.user == "bob"], "user")),
     ("logins", "users that never failed", sizes(LOGINS[LOGINS.user == "bob"], "user")),
@@ -327,6 +342,13 @@ def test_what_was_searched_for_an_attack_is_said_and_no_verdict() -> None:
     assert "may be harmless" in told
 
 
+@pytest.mark.parametrize("sql", ["SELECT count(*) FROM conn", "select user from conn", "PRAGMA table_info(log)"])
+def test_sql_is_no_question(sql: str) -> None:
+    answer, told = asked("logins", sql)
+    assert answer["sql"] is None
+    assert "a log is read as the table `log`" in told
+
+
 def test_a_log_is_not_changed() -> None:
     answer, told = asked("wall", "drop the table log")
     assert answer["sql"] is None
@@ -334,9 +356,6 @@ def test_a_log_is_not_changed() -> None:
 
 
 def test_the_host_that_sends_back_is_the_one_that_was_asked() -> None:
-    rows = [("10.0.0.1", "1.1.1.1", 900, 10), ("10.0.0.1", "8.8.8.8", 5, 700), ("10.0.0.2", "8.8.8.8", 5, 1)]
-    names = ("id.orig_h", "id.resp_h", "orig_bytes", "resp_bytes")
-    FILES["conn"] = "\n".join(json.dumps(dict(zip(names, row, strict=True))) for row in rows)
     answer, _ = asked("conn", "which host sent the most bytes back?")
     assert answer["rows"][0] == ["8.8.8.8", 2, 701]
     assert asked("conn", "which host sent the most bytes?")[0]["rows"][0] == ["10.0.0.1", 2, 905]

@@ -35,7 +35,7 @@ _STRONG = (
 _WEAK = (
     r"\bwho\b|\bwhich\b|\bwhat\b|\bwhose\b|\bwhere\b|\blist\b|\bshow\b|\bfind\b|\bgive\b|\bget\b|\bfilter\b"
     r"|\bdid\b|\bdoes\b|\bis there\b|\bare there\b|\bany\b|\ball\b|\bonly\b|\bfrom\b|\bsearch\b|\bdisplay\b"
-    r"|\bwas\b|\bwere\b|\bhas\b|\bhave\b|\bafter\b|\bbefore\b|\bsince\b"
+    r"|\bwith\b|\bwas\b|\bwere\b|\bhas\b|\bhave\b|\bafter\b|\bbefore\b|\bsince\b"
 )
 _OTHER = (
     r"\bextract\b|\bpull\b|\bcve-\d|\bcwe-?\d|\bt\d{4}\b|\bcvss\b|\biocs?\b|\bindicators?\b|\bde-?fang|\bre-?fang|\bdecod|\bdeobfus"

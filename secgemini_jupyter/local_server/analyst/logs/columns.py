@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from secgemini_jupyter.local_server.analyst.logs.logins import _ABOUT_LOGIN, _FAILURE, _SUCCESS
+from secgemini_jupyter.local_server.analyst.logs.logins import _ABOUT_LOGIN, _FAILURE, _SUCCESS, KINDS
 from secgemini_jupyter.local_server.analyst.logs.roles import DURATION, EITHER, RECEIVED, ROLES, SENT
 from secgemini_jupyter.local_server.analyst.logs.sql import quoted
 from secgemini_jupyter.local_server.analyst.logs.times import epoch, time_field
@@ -166,6 +166,9 @@ class Columns:
         if kind == "duration":
             name = self.first(DURATION)
             return (quoted(name), [name]) if name else None
+        if kind == "packets":
+            names = [name for name in map(self.has, ("orig_pkts", "resp_pkts", "packets", "pkts")) if name][:2]
+            return (" + ".join(f"coalesce({quoted(name)}, 0)" for name in names), names) if names else None
         sent, received, either = self.first(SENT), self.first(RECEIVED), self.first(EITHER)
         wanted = {"sent": [sent], "received": [received]}.get(kind, [sent, received])
         chosen = [name for name in wanted if name]
@@ -246,11 +249,16 @@ class Columns:
         is_iso = all(isinstance(each, str) and iso.fullmatch(each) for each in values)
         return TimeColumn(name, "iso" if is_iso else "other", is_zoned=is_zoned)
 
+    @cached_property
+    def _tells_logins(self) -> bool:
+        """Whether `login_kind` is what was read from the lines, rather than a field of the log's own."""
+        return self.has("login_kind") is not None and {*self.values("login_kind")} <= KINDS
+
     # What counts as success and failure, by what the columns hold.
 
     def outcome(self, kind: str, *, of_login: bool) -> Condition | None:
         """That a row tells of a "success" or a "failure"."""
-        if self.has("login_kind") and (of_login or not self.has("status_code")):
+        if self._tells_logins and (of_login or not self.has("status_code")):
             return Condition(f"{quoted('login_kind')} = '{kind}'", "login_kind is", (kind,))
         if (event := self.has("EventID") or self.has("Event ID") or self.has("event_id")) and {
             4624,
@@ -264,6 +272,7 @@ class Columns:
             )
         words = _SUCCESS if kind == "success" else _FAILURE
         for name in (
+            "login_kind",
             "auth_success",
             "success",
             "outcome",
@@ -319,7 +328,7 @@ class Columns:
 
     def about_login(self) -> Condition | None:
         """That a row tells of a login, whatever came of it."""
-        if self.has("login_kind"):
+        if self._tells_logins:
             return Condition("login_kind IN ('success', 'failure')", "login_kind is", ("success", "failure"))
         event = self.has("EventID") or self.has("Event ID") or self.has("event_id")
         if event and {4624, 4625, "4624", "4625"} & {*self.values(event)}:

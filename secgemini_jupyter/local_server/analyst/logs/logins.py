@@ -39,6 +39,9 @@ class Login:
     written: str = ""
 
 
+KINDS = frozenset(
+    "success failure refused sudo sudo_refused su su_failed new_user new_group_member password_change session".split()
+)
 _SSHD = re.compile(
     r"(?:\[ID \d+ [\w.]+\] )?(?P<verb>Accepted|Failed) (?P<method>\S{1,64}) for (?:(?:invalid|illegal) user )?"
     r"(?P<user>.{0,1024}?) ?from (?P<source>[^\s:][^\s]{0,254}?)(?: port \d{1,5})?(?: ssh\d)?(?=$|: | \[preauth\])"

@@ -54,7 +54,11 @@ class Mentions(Scan):
             values, stop, is_not = self._values_after(mention, end)
             if values and mention.column:
                 before = self._low(at - 1)
-                if before in ("which", "what") or self._low(at) == "who" or (is_not and before in _EVERY):
+                if (
+                    before in ("which", "what")
+                    or self._low(at) == "who"
+                    or (is_not and before in _EVERY | w.MOST | w.LEAST)
+                ):
                     self.question.mentions.append(mention)
                 self._use(at, stop - at)
                 by_column.setdefault((mention.column, is_not or self._is_negated(at)), []).extend(values)

@@ -33,6 +33,18 @@ _WRITES = re.compile(
 )
 
 
+_SELECTS = re.compile(
+    r"\W*(?:select\s+(?:distinct\s+)?(?:\*|\w+\s*\(|[\w.\"]+\s+from\s+[a-z_\"]|[\w.\"]+\s*,.*\bfrom\b)"
+    r"|with\s+\w+\s+as\s*\(|pragma\b|attach\b|explain\s+select\b)",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def is_sql(part: str) -> bool:
+    """Whether it is SQL, which no question in English is."""
+    return _SELECTS.match(part) is not None
+
+
 def writes(part: str) -> bool:
     """Whether it is a statement of SQL that changes something."""
     return _WRITES.fullmatch(part) is not None

@@ -212,8 +212,15 @@ class Phrases(Scan):
 
     def _alternatives(self, fixed: int) -> None:
         """ "failures or more than 5 MB": two conditions, one of which is enough; more are not understood."""
-        free = [token for token in self.tokens if token.low == "or" and not token.used]
         conditions = self.question.conditions
+        alike = [{value.lower() for value in each.values} for each in conditions]
+        free = [
+            token
+            for at, token in enumerate(self.tokens)
+            if token.low == "or"
+            and not token.used
+            and not any({self._low(at - 1), self._low(at + 1)} <= of for of in alike)
+        ]
         chosen = conditions[fixed:]
         if not free or len({each.told for each in chosen}) < 2:
             return

@@ -172,7 +172,7 @@ class _Writer(RowsWriter):
                 self.groups.remove(mention)
                 is_sum = mention.column != "duration" or self.how_many
                 return quoted(mention.column), is_sum, [mention.column], mention.column
-        for kind in ("sent", "received", "bytes", "duration"):
+        for kind in ("packets", "sent", "received", "bytes", "duration"):
             if kind in self.q.measures and (found := self.columns.measure(kind)):
                 if kind in ("sent", "received") and found[1] == (self.columns.measure("bytes") or ("", []))[1]:
                     kind = "bytes"
@@ -319,6 +319,12 @@ class _Writer(RowsWriter):
         """ "got 403 but never 200": of none of a group's rows, not of some of them; and what is counted then."""
         is_meant = re.search(r"\bnever\b|\b(?:had|has|have|with|got|made|saw) (?:no|zero|not any)\b", self.text)
         never = [each for each in self.conditions if is_meant and each.sql.startswith("NOT ")]
+        if re.search(r"\b(?:with|had|has|have) only\b|\bonly (?:ever )?(?:fail|succ|deni|block)", self.text):
+            only = self.conditions[-1:]
+            never += [
+                Condition(f"coalesce({each.sql}, 0)", each.told, each.values) for each in only if each not in never
+            ]
+            self.conditions = [each for each in self.conditions if each not in only]
         if not never:
             return "", "count(*)"
         self.conditions = [each for each in self.conditions if each not in never]

@@ -177,16 +177,17 @@ ENGLISH = frozenset(
     "against towards toward "
     "begin began begins start started starts ends resulted resulting show shows showing logged recorded belong "
     "belonging "
-    "rank ranked ranking pair pairs combination combinations too "
+    "select rank ranked ranking pair pairs combination combinations too "
     "present exist exists existing happening respond issued issue performed perform executed run ran please "
     "could".split()
 )
 """Words that carry no meaning of their own for a query; any other one that is not used is told."""
 
 MEASURES = {
+    "packets": "packet packets pkts".split(),
     "bytes": "bytes byte data traffic volume bandwidth size kb mb gb kilobytes megabytes payload transferred".split(),
-    "received": "downloaded download downloading received receive incoming inbound fetched".split(),
-    "sent": "uploaded upload uploading sent send sending outgoing outbound exfiltrated".split(),
+    "received": "downloaded download downloading received receive receives incoming inbound fetched".split(),
+    "sent": "uploaded upload uploading sent send sends sending transmitted outgoing outbound exfiltrated".split(),
     "duration": "duration durations long longest shortest longer shorter slowest slow fastest lasted elapsed "
     "latency".split(),
 }

@@ -12,7 +12,7 @@ from secgemini_jupyter.local_server.analyst.logs.asking import is_about_logins_a
 from secgemini_jupyter.local_server.analyst.logs.columns import Columns, Condition
 from secgemini_jupyter.local_server.analyst.logs.covered import covered, covered_table, covering
 from secgemini_jupyter.local_server.analyst.logs.loaded import epoch_of, load_log
-from secgemini_jupyter.local_server.analyst.logs.parts import parts_of, writes
+from secgemini_jupyter.local_server.analyst.logs.parts import is_sql, parts_of, writes
 from secgemini_jupyter.local_server.analyst.logs.queries import query_for
 from secgemini_jupyter.local_server.analyst.logs.question import goes_on, read_question
 from secgemini_jupyter.local_server.analyst.logs.row_queries import MAX_ROWS, Query
@@ -78,7 +78,7 @@ def _answers(
     before = read_question(parts_of(arguments.earlier)[-1], columns) if parts_of(arguments.earlier) else None
     inherited: Sequence[Condition] = before.conditions if before else ()
     for part in parts_of(text):
-        if writes(part):
+        if writes(part) or is_sql(part):
             found.append(
                 {"question": part[:300], "read_as": [], "unused": [], "missing": [], "sql": None, "writes": True}
             )
@@ -171,6 +171,8 @@ def _answer(result: dict[str, Any], wish: Wish) -> str:
 
 def _one(answer: dict[str, Any], result: dict[str, Any], wish: Wish) -> str:
     if answer.get("writes"):
+        if is_sql(answer["question"]):
+            return f"{code(answer['question'], 200)} is not run: a log is read as the table `log`: `SELECT … FROM log`."  # noqa: S608
         return f"{code(answer['question'], 200)} is not done: a log is only read here, never changed."
     unused = "".join(f"{code(written)} was read as {code(read)}. " for written, read in answer["read_as"])
     if answer["missing"]:
