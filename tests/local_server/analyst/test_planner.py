@@ -112,7 +112,13 @@ _HOSTILE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("prompt", _HOSTILE, ids=lambda prompt: repr(prompt[:20]))
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        pytest.param(prompt, id=repr(prompt[:20]), marks=[pytest.mark.slow] if n % 5 else [])
+        for n, prompt in enumerate(_HOSTILE)
+    ],
+)
 def test_a_long_hostile_prompt_is_planned_at_once(prompt: str) -> None:
     indicators.extract("warm.example.com")
     start = time.process_time()

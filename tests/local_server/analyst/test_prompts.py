@@ -15,10 +15,13 @@ from secgemini_jupyter.local_server.checks import Case, read_cases
 
 pytestmark = pytest.mark.anyio
 
-CASES = read_cases(Path(__file__).parent / "prompts" / "unseen.json")
+CASES = [
+    pytest.param(case, id=case.id, marks=[pytest.mark.slow] if n % 3 else [])
+    for n, case in enumerate(read_cases(Path(__file__).parent / "prompts" / "unseen.json"))
+]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+@pytest.mark.parametrize("case", CASES)
 async def test_an_answer_holds_what_it_must(talk: Any, case: Case) -> None:
     turns = await talk(*(question.prompt for question in case.questions), files=dict(case.files))
     for question, turn in zip(case.questions, turns, strict=True):
