@@ -37,7 +37,9 @@ def narrowed(plan: Plan, past: Sequence[Past]) -> Plan:
     """The plan, for the files and the member alone that the last answer was about."""
     files = past[0].files if past else []
     calls = [call for call in plan.calls if call.arguments.get("file") in files]
-    calls = [of_the_same_part(call, past[0]) if call.tool in OF_PARTS else call for call in calls or plan.calls]
+    calls = [
+        of_the_same_part(call, past[0]) if past and call.tool in OF_PARTS else call for call in calls or plan.calls
+    ]
     asked = {_subject(each.call): each.call for each in past[0].outcomes if each.call.tool == _QUESTION} if past else {}
     calls = [
         replace(call, arguments=call.arguments | {"earlier": before.arguments["question"]})

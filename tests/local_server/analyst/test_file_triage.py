@@ -68,8 +68,8 @@ def test_a_program_with_fewer_directories_than_usual_is_read(directories: int) -
 @pytest.mark.parametrize(
     ("name", "inside"),
     [
-        ("clam.ea06.exe", "a compiled AutoIt script"),
-        ("clam_IScab_int.exe", "an InstallShield cabinet"),
+        pytest.param("clam.ea06.exe", "a compiled AutoIt script", marks=pytest.mark.slow),
+        pytest.param("clam_IScab_int.exe", "an InstallShield cabinet", marks=pytest.mark.slow),
         ("clam-nsis.exe", "an NSIS installer"),
     ],
 )
@@ -93,7 +93,7 @@ def test_what_follows_the_last_section_is_told(name: str, inside: str) -> None:
         ("excel4-macros/excel4_sample_macro.slk", "a name starts a macro", "Auto_Open"),
         ("oleobj/sample_with_calc_embedded.doc", "a packaged file of 31,232 bytes", "calc.exe"),
         ("oleobj/sample_with_lnk_file.ppt", "a packaged file of 1,220 bytes", "calc.lnk"),
-        ("olevba/sample_with_vba.ppt", "VBA macros", ""),
+        pytest.param("olevba/sample_with_vba.ppt", "VBA macros", "", marks=pytest.mark.slow),
     ],
 )
 def test_what_a_document_runs(path: str, what: str, value: str) -> None:
@@ -158,7 +158,7 @@ def test_encryption_is_told_and_excels_default_password_is_tried(monkeypatch: py
 @pytest.mark.parametrize(
     ("path", "kind", "what", "value"),
     [
-        ("issue-297.pdf", "runs", "JavaScript", "app.alert"),
+        pytest.param("issue-297.pdf", "runs", "JavaScript", "app.alert", marks=pytest.mark.slow),
         ("issue-297.pdf", "runs", "an action runs when the document is opened", "/JavaScript"),
         ("SF424_page2.pdf", "runs", "an action starts a program (/Launch)", "toolkit.pdf"),
         ("attachment.pdf", "notes", "an embedded file", "jpeg.pdf"),
@@ -268,6 +268,7 @@ def test_who_asks_whether_it_is_safe_is_heard(asked: str) -> None:
     assert call.arguments["about"][0] == "safe"
 
 
+@pytest.mark.slow  # starts an engine
 @pytest.mark.anyio
 async def test_the_answer_leads_with_what_was_asked(ask: Ask) -> None:
     turn = await ask("Does this document run anything?", {"invoice.docx": read(OLE, "msodde/dde-test.docx")})

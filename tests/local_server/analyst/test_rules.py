@@ -142,6 +142,7 @@ def test_they_are_planned_for_rules(asks: str, tool: str, count: int) -> None:
     assert sum(call.tool == tool for call in calls) == count
 
 
+@pytest.mark.slow  # starts an engine
 @pytest.mark.anyio
 async def test_what_a_rule_says_of_itself_is_shown_and_not_obeyed(ask: Ask) -> None:
     turn = await ask("Which YARA rules match x.exe?", {"x.exe": program(), "r.yar": RULES.encode()})

@@ -7,9 +7,13 @@ import hashlib
 import zlib
 from typing import Any
 
+import msgspec
 import pytest
 
 from secgemini_jupyter.local_server.analyst.budget import budget
+from secgemini_jupyter.local_server.analyst.planner import make_plan, request_of
+from secgemini_jupyter.local_server.analyst.sniff import sniff
+from secgemini_jupyter.local_server.analyst.tool import Attached
 from secgemini_jupyter.local_server.analyst.toolbox import tools
 from secgemini_jupyter.local_server.analyst.triage import triage
 from secgemini_jupyter.local_server.analyst.triage.common import RUNS, Seen
@@ -111,3 +115,13 @@ def test_a_word_in_the_bytes_is_no_script_and_a_late_beginning_is_one() -> None:
     result = triaged(content, "it", "javascript")
     assert result["kind"] == "document/pdf"
     assert answer(result).startswith("**Perhaps**: the word /JavaScript occurs in its bytes, 1 time, and its structure")
+
+
+def test_of_a_damaged_event_log_nobody_knows_who_logged_in() -> None:
+    content = b"ElfFile\0" + b"\xff" * 4088 + b"ElfChnk\0" + b"\xff" * 5_000
+    attached = Attached("x.evtx", sniff(content)["kind"], len(content))
+    plan = make_plan(request_of("Which users failed to log on?", [attached]))
+    assert [call.tool for call in plan.calls] == ["auth_timeline"]
+    tool = tools()["auth_timeline"]
+    result = tool.run(msgspec.convert(plan.calls[0].arguments, tool.arguments), {"x.evtx": content})
+    assert tool.answer(result, Wish()).startswith("**Not known**: `x.evtx`")

@@ -170,7 +170,7 @@ def _plan(request: Request) -> list[Call]:
     if not is_open and (not request.asks(LOGINS) or (is_question(request) and not is_about_logins_alone(request))):
         return []
     by = {"by_user": True} if request.asks(_ASKS_USERS) else {}
-    files = request.fitting(lambda each: each.is_log and each.has_logins)
+    files = request.fitting(lambda each: each.is_log and (each.has_logins or each.kind == "log/evtx"))
     calls = [Call("auth_timeline", {"file": each.name} | by, f"read the logins in {code(each.name)}") for each in files]
     if (asked := request.asked_table) and asked.has_logins:
         calls.insert(0, Call("auth_timeline", {"table": asked.name} | by, "read the logins in the logs table"))
@@ -181,6 +181,9 @@ def _plan(request: Request) -> list[Call]:
 
 def _answer(result: dict[str, Any], _wish: Wish) -> str:
     if not (result["successes"] or result["failures"] or result["refused"] or result["others"]):
+        if result["lines"] and result["bad_lines"] >= result["lines"]:
+            broken = f"none of its {count(result['lines'], 'record')} could be read"
+            return f"**Not known**: {where(result)} is damaged, {broken}. Nobody can tell from it who logged in."
         return f"No login, sudo or account event in {where(result)} ({_read(result)})."
     lead = _kerberos_lead(result) if _is_kerberos(result) else _lead(result)
     parts = [f"{lead} In {where(result)}, {_read(result)}."]
