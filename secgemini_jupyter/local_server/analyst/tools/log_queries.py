@@ -103,7 +103,12 @@ def _select(
         reason = str(error).rstrip(".")
         if reason == "interrupted":
             raise ToolFailure(f"SQLite refused the query: interrupted after {seconds:g} s.") from None
-        raise ToolFailure(f"SQLite refused the query: {reason}. The table is log({', '.join(names[:40])}).") from None
+        if not re.match(r"\s*(?:select|with|values)\b", sql, re.IGNORECASE):
+            reason = f"it is no SELECT ({reason})"
+        raise ToolFailure(
+            f"SQLite refused the query: {reason}. The table is log({', '.join(names[:40])}); "
+            "one SELECT over it is run, and nothing is changed."
+        ) from None
     return columns, rows
 
 
@@ -126,6 +131,20 @@ def authorize(action: int, first: str | None, second: str | None, *_: object) ->
 _BEGIN = re.compile(
     r"(?<!\w)(?:select\s|with\s+(?:recursive\s+)?\w{1,64}\s*+(?:\([^()]{0,500}\)\s*)?as\s*\()", re.IGNORECASE
 )
+_RUN = re.compile(
+    r"(?:please\s+)?(?:run|execute)(?:\s+(?:this|the|my|following|sql|query|statement)){0,4}\s*:?\s+", re.IGNORECASE
+)
+_STATEMENT = re.compile(  # of SQL, and of no sentence
+    r"(?:delete\s+from\s+(?!the\b|this\b|that\b|my\b|here\b)[\w\".]|drop\s+(?:table|view|index|trigger|database)\s+\w|pragma\s+\w"
+    r"|(?:insert|replace)\s+(?:or\s+\w{1,20}\s+)?into\s|update\s+[\w\".]{1,64}\s+set\s|attach\s+(?:database\s|['\"])"
+    r"|detach\s+database\s|alter\s+table\s|truncate\s+table\s|vacuum\s*(?:;|into\b|$)|values\s*\("
+    r"|create\s+(?:(?:temp|temporary|unique|virtual)\s+)?(?:table|view|index|trigger)\s+[\w\".]{1,64}\s*(?:\(|as\s|on\s|using\s)"
+    r"|explain\s+(?:query\s+plan\s+)?select\s)",
+    re.IGNORECASE,
+)
+_FROM_ANY = re.compile(
+    r"\bfrom\s+(?!(?:the|this|that|these|those|my|our|all|any|each|every|an?)\b)[\w\"(\[`]", re.IGNORECASE
+)
 _FROM_LOG = re.compile(r"\bfrom\s+\"?log\b", re.IGNORECASE)
 _HASHES = (
     "SELECT md5, sha1, sha256, coalesce(total_bytes, seen_bytes) AS bytes, "
@@ -143,6 +162,8 @@ def own_query(request: Request) -> str | None:
     Two searches, each of linear cost: a pattern with a gap in it would try every `select` with every `from`.
     """
     prompt, text = request.prompt.strip(), request.instruction
+    if (whole := _whole_statement(prompt)) is not None:
+        return whole
     begin = _BEGIN.search(text)
     if _BEGIN.match(prompt) or (begin and prompt.startswith(text)):
         # Written over several lines, or with a colon in it, it goes on in what looks pasted: up to an empty line.
@@ -154,6 +175,29 @@ def own_query(request: Request) -> str | None:
     if begin is None or not _FROM_LOG.search(text, begin.end()):
         return None
     return text[begin.start() :].strip().strip("`").rstrip("; \n`")
+
+
+def _whole_statement(prompt: str) -> str | None:
+    """The prompt, where all of it is a statement of SQL, whatever table it names: SQLite says what is wrong with it."""
+    said = prompt[run.end() :] if (run := _RUN.match(prompt)) else prompt
+    text = (
+        re.split(r"\n[ \t]*\n|```", re.sub(r"\A`+(?:sql\b)?\s*", "", said, flags=re.IGNORECASE), maxsplit=1)[0]
+        .strip()
+        .strip("`")
+        .rstrip("; \n`")
+    )
+    if _STATEMENT.match(text):
+        return text
+    if not _BEGIN.match(text):
+        return None
+    found = _FROM_ANY.search(text)
+    if text[:4].lower() == "with":
+        return text if found else None
+    if found is None:
+        return text if text.startswith("SELECT") and re.search(r"[*(=;]", text) else None
+    listed = text[6 : found.start()].strip()
+    is_sql = text.startswith("SELECT") or re.search(r"[*(,=\"]", listed) or re.fullmatch(r"[\w.]+", listed)
+    return text if is_sql else None
 
 
 def _plan(request: Request) -> list[Call]:
