@@ -18,7 +18,7 @@ from secgemini_jupyter.local_server.analyst.toolbox import tools
 from secgemini_jupyter.local_server.analyst.triage import triage
 from secgemini_jupyter.local_server.analyst.triage.common import RUNS, Seen
 from secgemini_jupyter.local_server.analyst.wishes import Wish
-from tests.local_server.analyst.test_file_triage import triaged
+from tests.local_server.analyst.test_file_triage import read, triaged
 from tests.local_server.analyst.test_members import zipped
 
 TYPES = b'<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>'
@@ -62,6 +62,18 @@ def test_what_was_read_to_its_end_is_told_as_before() -> None:
     told = answer(triaged(document(), "it", "macros", "external", "links"))
     assert told.startswith("**No macros** were found. **Nothing external** is loaded. **No links** were found")
     assert answer(triaged(document(), "it", "macros"), Wish(one_word=True)) == "No"
+
+
+def test_the_properties_of_an_older_document_are_told() -> None:
+    result = triaged(read("oletools", "excel4-macros/excel4_sample_macro.xls"), "it", "metadata")
+    metadata = result["facts"]["metadata"]
+    assert (metadata["creator"], metadata["lastModifiedBy"]) == ("user", "Philippe Lagadec")
+    assert metadata["created"] == "2019-01-20 07:17:53 UTC"
+    assert "`modified` `2021-10-11 21:01:22 UTC`" in answer(result).partition("\n")[0]
+    attached = Attached("a.xls", "document/ole", 10)
+    for asked in ("when was it last saved", "who saved it last?"):
+        (call,) = make_plan(request_of(asked, [attached])).calls
+        assert (call.tool, call.arguments["about"]) == ("file_triage", ["metadata"])
 
 
 def test_the_name_of_a_part_is_data() -> None:

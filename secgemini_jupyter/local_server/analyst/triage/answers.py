@@ -29,7 +29,7 @@ ABOUT = {  # topic: (pattern of a kind, pattern of the words that ask for it)
     "external": (_DOCUMENT, r"\bexternal\b|\bremote\b|\btemplates?\b|\bphone(?:s)? home\b|\bload(?:s|ed)?\b"),
     "embedded": (r"document/", r"\bembed\w*|\battached\b|\battachments?\b|\bobjects?\b"),
     "links": (_DOCUMENT, r"\burls?\b|\blinks?\b|\baddresses\b"),
-    "metadata": (r"document/|image/", r"\bmetadata\b|\bauthors?\b|\bcreator\b|\bwho (?:wrote|made|created)\b|\bproperties\b"),
+    "metadata": (r"document/|image/", r"\bmetadata\b|\bauthors?\b|\bcreator\b|\bwho (?:wrote|made|created|saved)\b|\bproperties\b|\b(?:last )?(?:saved|modified)\b|\bwhen\b.{0,20}\bcreated\b"),
     "encrypted": (r"document/|executable/", r"\bencrypt\w*|\bpasswords?\b|\bprotected\b"),
     "pages": (r"document/", r"\bpages?\b"),
     "size": (r"", r"\bhow (?:big|large) is (?:it|this|that|_|the (?:file|document|program))\b|^\W*how (?:big|large)\W*$|\b(?:file|its) size\b|^\W*size\W*$|\bhow many (?:bytes|kb)\b"),

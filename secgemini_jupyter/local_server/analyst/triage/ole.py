@@ -10,6 +10,7 @@ from secgemini_jupyter.local_server.analyst.text import count
 from secgemini_jupyter.local_server.analyst.triage.cfb import CompoundFile
 from secgemini_jupyter.local_server.analyst.triage.common import HIDES, NOTES, RUNS, Seen, clean
 from secgemini_jupyter.local_server.analyst.triage.macros import look_at_macros
+from secgemini_jupyter.local_server.analyst.triage.properties import summary
 
 _FIELD = re.compile(rb"\x13([^\x13\x14\x15]{1,4000})[\x14\x15]")
 _DDE = re.compile(r"\bDDE(?:AUTO)?\b", re.IGNORECASE)
@@ -29,6 +30,9 @@ def look_at_ole(content: bytes) -> Seen:
         "streams": [{"path": each.path, "size": each.size} for each in file.entries if each.kind == 2][:100],
         "has_macros": False,
     }
+    for entry in file.streams("\x05SummaryInformation")[:1]:
+        if found := summary(file.read(entry, 2**20)):
+            seen.facts["metadata"] = found
     if "EncryptedPackage" in names:
         seen.find(HIDES, "it is encrypted", "EncryptedPackage")
         _encrypted(content, seen)
