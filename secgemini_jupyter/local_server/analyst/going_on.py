@@ -35,7 +35,9 @@ def goes_on(request: Request, plan: Plan) -> bool:
 
 def narrowed(plan: Plan, past: Sequence[Past]) -> Plan:
     """The plan, for the files and the member alone that the last answer was about."""
-    files = past[0].files if past else []
+    if not past:
+        return plan
+    files = past[0].files
     calls = [call for call in plan.calls if call.arguments.get("file") in files]
     calls = [
         of_the_same_part(call, past[0]) if past and call.tool in OF_PARTS else call for call in calls or plan.calls

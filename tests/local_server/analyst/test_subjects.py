@@ -202,3 +202,9 @@ async def test_an_attached_archive_is_looked_into(talk: Any) -> None:
     whole, inside = await talk("Phish?", "what's in the zip?", files={"m.eml": message.as_bytes()})
     assert "Invoice.exe" in whole.answer
     assert inside.answer.startswith("`m.eml › Invoice.zip` is a zip archive")
+
+
+@pytest.mark.anyio
+async def test_it_in_a_first_question_is_what_is_attached(ask: Any) -> None:
+    turn = await ask("the mail, what is it", {"case.zip": CASE})
+    assert "`ann@bank.example`" in turn.answer
