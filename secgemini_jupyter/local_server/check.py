@@ -30,6 +30,8 @@ from secgemini_jupyter.local_server.checks import BadPrompts, Case, read_cases
 from secgemini_jupyter.settings import ServeSettings, read_key_file, scrubbed_environment
 
 TIMEOUT = 120.0
+ENDS = ("--idle-timeout", "120")
+"""Of a service of our own: it ends by itself where this program was killed."""
 SHOWN = 160
 """Characters of a wrong answer that are shown."""
 
@@ -62,7 +64,7 @@ def started(engine: str) -> Iterator[Service]:
     key = secrets.token_urlsafe(24)
     with tempfile.TemporaryDirectory(prefix="secgemini-check-", ignore_cleanup_errors=True) as folder:
         process = subprocess.Popen(  # noqa: S603  # this package's own module
-            [sys.executable, "-m", "secgemini_jupyter.local_server", "--data", folder, "--engine", engine],
+            [sys.executable, "-m", "secgemini_jupyter.local_server", "--data", folder, "--engine", engine, *ENDS],
             env=scrubbed_environment() | {"SECGEMINI_SERVE_API_KEY": key},
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -196,6 +196,8 @@ def inventory(request: Request) -> str:
     if request.pasted or not files or request.named() or len(request.prompt) > 120:
         return ""
     said = request.words
+    if len(files) == 1 and files[0].kind == "email" and re.search(r"^\W*what(?:'s| is) attached\b", said):
+        return ""  # to the message, rather: what is attached here, who asks it knows
     if re.search(_MINE, said):
         if request.wish.number or (request.wish.one_word and "how many" in said):
             return str(len(files))

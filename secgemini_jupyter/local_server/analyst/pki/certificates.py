@@ -193,7 +193,7 @@ def _key(info: Any) -> dict[str, Any]:
     if algorithm == "unknown":
         shown = "of an algorithm that is not known here"
     if bits is not None and algorithm in ("rsa", "rsassa_pss", "dsa"):
-        shown = f"{shown}, {bits:,} bits"
+        shown = f"{shown}, {bits} bits"
     exponent = native(safe(lambda: info["public_key"].parsed), "public_exponent") if algorithm == "rsa" else None
     return {
         "key": shown or f"of the algorithm {algorithm}",
@@ -283,7 +283,7 @@ def _judge(result: dict[str, Any], now: datetime) -> None:
         _add(result, f"It is signed with {result['hash'].upper()}{more}", strong=not root)
     bits, algorithm = result["key_bits"] or 0, result["key_algorithm"]
     if (algorithm in ("rsa", "rsassa_pss", "dsa") and 0 < bits < 2048) or (algorithm == "ec" and 0 < bits < 224):
-        _add(result, f"Its key is short: {bits:,} bits", strong=True)
+        _add(result, f"Its key is short: {bits} bits", strong=True)
     if algorithm == "dsa":
         _add(result, "DSA keys are no longer in use for TLS")
     if result["exponent"] is not None and result["exponent"] < 65_537:
