@@ -14,7 +14,7 @@ from secgemini_jupyter.local_server.analyst.wishes import Wish
 from tests.local_server.analyst.corpus import corpus
 from tests.local_server.analyst.fuzzing import arguments_of, inputs, mutated, reading_tools
 
-INPUTS = 3
+INPUTS = 2
 
 
 @pytest.mark.parametrize("name", reading_tools())
