@@ -28,7 +28,11 @@ _FILLERS = (
     r"(?:this|that|the|following|string|text|value|message|word|words|from|with|using|by|please|as|of|it|to|into|in|me|for"
     r"|is|what|does|say|says|mean|means|can|you|which|and|or|url|uri|percent|hex(?:adecimal)?)"
 )
-_ENDS = re.compile(rf"\A(?:\W*\b{_FILLERS}\b(?![=+/%]))+[\s:,]*(?=\S)|(?:(?<=\s){_FILLERS}\b\W*)+\Z", re.IGNORECASE)
+MAX_FILLED = 2_000
+"""Characters of a text in which fillers are looked for."""
+_ENDS = re.compile(
+    rf"\A(?:\W*\b{_FILLERS}\b(?![=+/%])){1, 12}[\s:,]*(?=\S)|(?:(?<=\s){_FILLERS}\b\W{0, 9}){1, 12}\Z", re.IGNORECASE
+)
 _ENCODE = re.compile(
     rf"\A\W*(?:(?:please|can you|could you)\s+)?(?:{_NAME}?encod(?:e|ing of)\b|{_NAME}(?:of|for)\b|(?:convert|turn)\b)"
     r"(?P<rest>.{1,4000})\Z",
@@ -46,6 +50,8 @@ def named(said: str) -> list[str]:
 def without_fillers(text: str) -> str:
     """The text between the words that only lead to it: "this: … please" → "…"."""
     text = text.strip().strip("\"'`").strip()
+    if len(text) > MAX_FILLED:
+        return text
     return _ENDS.sub("", _ENDS.sub("", text)).strip(" :,\"'`") or text
 
 

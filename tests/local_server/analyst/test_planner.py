@@ -109,6 +109,7 @@ _HOSTILE = [
     "only" + " " * SIZE, "as valid " * (SIZE // 9), "list " * (SIZE // 5), "defang evil.com " * (SIZE // 16),
     "find domains " + "a." * (SIZE // 2), ": " * (SIZE // 2), "\n" * SIZE, "```\n" * (SIZE // 4), "AV:N/" * (SIZE // 5),
     "CVSS:3.1/AV:N" * (SIZE // 13), "decode" + " " * SIZE + "x", "what is " * (SIZE // 8), "a" * SIZE,
+    "rot13 x " + "it " * (SIZE // 3) + "x", "base64 encode " + "it " * (SIZE // 3),
 ]  # fmt: skip
 
 
