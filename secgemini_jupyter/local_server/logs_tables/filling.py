@@ -9,12 +9,15 @@ from typing import Any
 
 import msgspec
 
+from secgemini_jupyter.local_server.analyst.logs.fields import new_columns
 from secgemini_jupyter.local_server.analyst.logs.formats import MAX_LINE, Row, flat, json_object, type_name
 from secgemini_jupyter.local_server.analyst.logs.sql import quoted, sql_value
 from secgemini_jupyter.local_server.analyst.logs.times import epoch, time_field
 from secgemini_jupyter.local_server.logs_tables.table import BOM, Column, Meta, Times
 
-MAX_COLUMNS = 400
+RARE_COLUMNS = 400
+"""Columns that fields of few rows can take."""
+MAX_COLUMNS = 600
 """Fields with a column of their own; the text of a row with more is kept in `unread` besides."""
 MAX_NAME = 200
 MAX_DISTINCT = 20_000
@@ -54,13 +57,16 @@ class Filling:
         for number, line in enumerate(lines, meta.lines + 1):
             row = read_row(line)
             if row is not None:
-                if not row.keys() <= self._fields.keys():
-                    self._add_columns(row)
                 rows.append((number, row))
             elif line.strip():
                 meta.bad += 1
-            if line.strip() if row is None else not row.keys() <= self._fields.keys():
                 unread.append((number, line[:MAX_LINE]))
+        chosen, others = new_columns([row for _, row in rows], self._fields, RARE_COLUMNS, MAX_COLUMNS)
+        self._add_columns(chosen)
+        if others:
+            meta.left_out = max(meta.left_out, len(others))
+            lefts = [(number, row) for number, row in rows if not row.keys() <= self._fields.keys()]
+            unread += [(number, lines[number - meta.lines - 1][:MAX_LINE]) for number, _ in lefts]
         meta.lines += len(lines)
         meta.rows += len(rows)
         meta.size += sum(len(line.encode("utf-8", "surrogatepass")) for line in lines)
@@ -83,10 +89,8 @@ class Filling:
             self._db.executemany(insertion, values)
         return values
 
-    def _add_columns(self, row: Row) -> None:
-        for name in row:
-            if name in self._fields or len(self._columns) >= MAX_COLUMNS:
-                continue
+    def _add_columns(self, names: Sequence[str]) -> None:
+        for name in names:
             column = Column(name, _column_name(name, self._meta.mapping, self._taken))
             if len(self._columns) >= MAX_COUNTED:
                 column.distinct = None

@@ -69,6 +69,7 @@ class Meta(msgspec.Struct):
         is_complete: whether they are the whole log: they hash to its name. Where the hash is not known, since more
             than one process took them, their number is what the client said.
         mapping: new names of fields, each with its old one.
+        left_out: fields that have no column, since there are too many; at least so many.
     """
 
     lines: int = 0
@@ -79,6 +80,7 @@ class Meta(msgspec.Struct):
     mapping: dict[str, str] = {}
     times: Times = msgspec.field(default_factory=Times)
     updated: float = 0.0
+    left_out: int = 0
 
 
 class Column(msgspec.Struct):

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from secgemini_jupyter.local_server.analyst.logs.formats import Log, log_format
 from secgemini_jupyter.local_server.analyst.sniff import sniff
-from secgemini_jupyter.local_server.analyst.tool import Wish
+from secgemini_jupyter.local_server.analyst.tool import Inputs, TableSource, Wish
 from secgemini_jupyter.local_server.analyst.toolbox import tools
+from secgemini_jupyter.local_server.logs_tables import filling
+from secgemini_jupyter.local_server.logs_tables.table import Table
 
 
 def security() -> bytes:
@@ -83,3 +86,31 @@ def test_bytes_and_text_give_the_same_rows() -> None:
     assert str(list(of_text.rows())) == str(list(of_bytes.rows()))
     assert (of_text.lines, of_text.bad) == (of_bytes.lines, of_bytes.bad) == (6, 2)
     assert [len(list(Log(b'{"a": "\xff"}\n', kind).rows())) for kind in ("jsonl", "zeek_json")] == [1, 1]
+
+
+def test_a_line_of_many_fields_hides_no_other_field() -> None:
+    junk = json.dumps({f"junk{number}": 1 for number in range(450)})
+    rows = [json.dumps({"user": f"u{number % 3}", "event": "login failed"}) for number in range(60)]
+    content = "\n".join([junk, *rows[:50], json.dumps({"late": 1}), *rows[50:]]).encode()
+    result, answer = run("log_question", content, question="Which users failed?")
+    assert sorted(row[:2] for row in result["answers"][0]["rows"]) == [["u0", 20], ["u1", 20], ["u2", 20]]
+    assert "At least 253 fields of few rows were left out" in answer
+    answer = run("log_question", content, question="top 5 mime types")[1]
+    assert "has no column for" not in answer
+    assert "None of the columns that were read is for `mime types`" in answer
+    assert "253 fields of few rows were left out" in run("log_load", content)[1]
+
+
+def test_a_table_keeps_the_fields_of_most_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filling, "RARE_COLUMNS", 5)
+    table = Table(None, "0" * 64)
+    junk = json.dumps({f"junk{number}": 1 for number in range(9)})
+    table.append([f"{junk}\n", *['{"user": "bob"}\n'] * 20])
+    assert table.meta.left_out == 5
+    source = TableSource("0" * 64, table.serialized())
+    tool = tools()["log_summary"]
+    inputs = Inputs()
+    inputs.table = source
+    result = tool.run(tool.arguments(table=source.hash), inputs)
+    assert "user" in [field["name"] for field in result["fields"]]
+    assert "At least 5 fields of few rows were left out" in tool.answer(result, Wish())

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from secgemini_jupyter.local_server.analyst import progress
+from secgemini_jupyter.local_server.analyst.logs.fields import new_columns
 from secgemini_jupyter.local_server.analyst.logs.formats import Log, Row
 from secgemini_jupyter.local_server.analyst.logs.logins import from_message
 from secgemini_jupyter.local_server.analyst.logs.reading import open_log
@@ -19,7 +20,11 @@ from secgemini_jupyter.local_server.analyst.logs.sql import quoted, sql_value
 from secgemini_jupyter.local_server.analyst.logs.times import epoch
 from secgemini_jupyter.local_server.analyst.tool import FileOrText
 
-MAX_COLUMNS = 200
+MAX_COLUMNS = 400
+RARE_COLUMNS = 200
+"""Of them, those that fields of few rows can take."""
+MAX_LEFT_OUT = 10_000
+"""Names of fields without a column that are kept, to count them."""
 MAX_BYTES = 320 * 2**20
 """Of a database in memory; a log that needs more is cut."""
 SECONDS = 40.0
@@ -38,10 +43,12 @@ class LoadedLog:
         self.db.create_function("epoch_of", 1, epoch_of, deterministic=True)
         self.db.create_function("regexp", 2, regexp, deterministic=True)
         self._by_field: dict[str, str] = {}
+        self._left_out: set[str] = set()
         self._taken = {"line"}  # SQLite compares names without case
         self.loaded, self.was_stopped = 0, False
         self._fill(_with_logins(log.rows()) if log.format == "syslog" else log.rows())
         self.format, self.path, self.lines, self.bad = log.format, log.path, log.lines, log.bad
+        self.fields_left_out = len(self._left_out - self._by_field.keys())
         self.is_cut = log.is_cut or self.was_stopped
         kinds = dict.fromkeys(LOGIN_COLUMNS, "string") | log.fields
         self.kinds = {column: kinds.get(name, "string") for name, column in self._by_field.items()}
@@ -73,11 +80,10 @@ class LoadedLog:
 
     def _flush(self, waiting: list[Row]) -> None:
         known = self._by_field
-        for row in waiting:
-            if not row.keys() <= known.keys():
-                for name in row:
-                    if name not in known and len(known) < MAX_COLUMNS:
-                        self._add_column(name)
+        chosen, others = new_columns(waiting, known, RARE_COLUMNS, MAX_COLUMNS)
+        for name in chosen:
+            self._add_column(name)
+        self._left_out.update(others[: MAX_LEFT_OUT - len(self._left_out)])
         self.loaded += len(waiting)
         if known:
             fields, listed = list(known), ",".join(map(quoted, known.values()))

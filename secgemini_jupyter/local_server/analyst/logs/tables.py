@@ -64,6 +64,10 @@ class LogTable:
         return self.meta.bad
 
     @property
+    def fields_left_out(self) -> int:
+        return self.meta.left_out
+
+    @property
     def format(self) -> str:
         names = {column.name for column in self.columns}
         return "zeek_json" if "ts" in names and names & {"uid", "id.orig_h"} else "jsonl"

@@ -11,6 +11,7 @@ from typing import Any
 from secgemini_jupyter.local_server.analyst.logs.asking import is_about_logins_alone, is_question
 from secgemini_jupyter.local_server.analyst.logs.columns import Columns, Condition
 from secgemini_jupyter.local_server.analyst.logs.covered import covered, covered_table, covering
+from secgemini_jupyter.local_server.analyst.logs.fields import told_left_out
 from secgemini_jupyter.local_server.analyst.logs.loaded import epoch_of, load_log
 from secgemini_jupyter.local_server.analyst.logs.parts import is_sql, parts_of, writes
 from secgemini_jupyter.local_server.analyst.logs.queries import query_for
@@ -49,6 +50,7 @@ def log_question(arguments: QuestionArguments, files: Mapping[str, bytes]) -> di
     if found := open_table(arguments, files):
         found.db.create_function("epoch_of", 1, epoch_of, deterministic=True)
         about: dict[str, Any] = {"table": found.about(), "format": found.format}
+        about["fields_left_out"] = found.fields_left_out
         loaded, bad, is_cut = found.meta.rows, found.bad, False
         with found.limited(SQL_SECONDS):
             answers = _answers(arguments, found.db, Columns(found.db, found.fields, found.some_values()), started)
@@ -56,6 +58,7 @@ def log_question(arguments: QuestionArguments, files: Mapping[str, bytes]) -> di
     else:
         log = load_log(arguments, files)
         about, loaded, bad, is_cut = {"format": log.format}, log.loaded, log.bad, log.is_cut
+        about["fields_left_out"] = log.fields_left_out
         columns = Columns(log.db, log.kinds)
         with log.limited(SQL_SECONDS):
             answers = _answers(arguments, log.db, columns, started)
@@ -166,6 +169,8 @@ def _answer(result: dict[str, Any], wish: Wish) -> str:
         searched += f"; {count(result['bad_lines'], 'line')} not understood"
     if result["is_cut"]:
         searched += "; the log is longer, and was cut at the limit"
+    if told := told_left_out(result):
+        searched += f". {told}"
     return "\n\n".join([*parts, searched + "."])
 
 
@@ -176,7 +181,11 @@ def _one(answer: dict[str, Any], result: dict[str, Any], wish: Wish) -> str:
         return f"{code(answer['question'], 200)} is not done: a log is only read here, never changed."
     unused = "".join(f"{code(written)} was read as {code(read)}. " for written, read in answer["read_as"])
     if answer["missing"]:
-        unused += f"The log has no column for {listed(answer['missing'])}. "
+        those = "that were read " if result.get("fields_left_out") else ""
+        missing = listed(answer["missing"])
+        unused += (
+            f"None of the columns {those}is for {missing}. " if those else f"The log has no column for {missing}. "
+        )
     if answer["unused"]:
         unused += f"Not understood of the question: {listed(answer['unused'], 12)}."
     if answer["sql"] is None:

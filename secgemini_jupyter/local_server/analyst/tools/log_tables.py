@@ -12,6 +12,7 @@ from secgemini_jupyter.local_server.analyst import progress
 from secgemini_jupyter.local_server.analyst.logs.asking import SUMMARY, is_question
 from secgemini_jupyter.local_server.analyst.logs.columns import Columns
 from secgemini_jupyter.local_server.analyst.logs.drawn import host_payloads
+from secgemini_jupyter.local_server.analyst.logs.fields import told_left_out
 from secgemini_jupyter.local_server.analyst.logs.formats import FORMAT_NAMES
 from secgemini_jupyter.local_server.analyst.logs.loaded import LOGIN_COLUMNS, LoadedLog, load_log
 from secgemini_jupyter.local_server.analyst.logs.sql import quoted
@@ -55,6 +56,7 @@ def _head(log: LoadedLog, source: str, counted: Mapping[str, Counted]) -> dict[s
         "lines": log.lines,
         "bad_lines": log.bad,
         "is_cut": log.is_cut,
+        "fields_left_out": log.fields_left_out,
         "time_field": columns.time.name if columns.time else time_field(names),
         "time": _time_of(log, columns),
         "fields": [
@@ -130,6 +132,7 @@ def _read_table(table: LogTable, source: str) -> dict[str, Any]:
         "lines": table.lines,
         "bad_lines": meta.bad,
         "is_cut": False,
+        "fields_left_out": table.fields_left_out,
         "time_field": times.field,
         "time": time,
         "fields": [
@@ -291,7 +294,8 @@ def _lead(result: dict[str, Any]) -> str:
         told += f"; {count(result['bad_lines'], 'line')} not understood"
     if result["is_cut"]:
         told += "; cut at the limit"
-    return f"{told}. {_time(result['time'])}"
+    more = told_left_out(result)
+    return f"{told}. {_time(result['time'])}" + (f" {more}." if more else "")
 
 
 def _time(time: dict[str, Any]) -> str:
