@@ -296,7 +296,7 @@ def _is_encoded(word: str) -> bool:
 
 _NAMES_ONLY = re.compile(
     r"(?i)\W*(?:(?:this|that|these|it|the|a|an|my|please|for|me|following|text|string|token|jwt|url|certificate|cert|message"
-    r"|mail|header|payload|files?|attachments?|documents?|attached|claims?|data|value|can|could|you)\b\W*)*"
+    r"|mail|header|payload|files?|attachments?|documents?|attached|of|claims?|data|value|can|could|you)\b\W*)*"
 )
 """What is left of "decode this JWT", where what is meant stands elsewhere."""
 
