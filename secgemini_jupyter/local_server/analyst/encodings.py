@@ -31,7 +31,7 @@ _FILLERS = (
 MAX_FILLED = 2_000
 """Characters of a text in which fillers are looked for."""
 _ENDS = re.compile(
-    rf"\A(?:\W*\b{_FILLERS}\b(?![=+/%])){1, 12}[\s:,]*(?=\S)|(?:(?<=\s){_FILLERS}\b\W{0, 9}){1, 12}\Z", re.IGNORECASE
+    rf"\A(?:\W*\b{_FILLERS}\b(?![=+/%])){{1,12}}[\s:,]*(?=\S)|(?:(?<=\s){_FILLERS}\b\W{{0,9}}){{1,12}}\Z", re.IGNORECASE
 )
 _ENCODE = re.compile(
     rf"\A\W*(?:(?:please|can you|could you)\s+)?(?:{_NAME}?encod(?:e|ing of)\b|{_NAME}(?:of|for)\b|(?:convert|turn)\b)"
