@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from secgemini_jupyter.local_server.analyst.archives import listing, tar
+from secgemini_jupyter.local_server.analyst.archives import zip as archives_zip
 from secgemini_jupyter.local_server.analyst.wishes import Wish
 from tests.local_server.analyst.test_archive_list import TOOL, listed
 from tests.local_server.analyst.test_members import tarred, zipped
@@ -94,3 +95,11 @@ def test_a_packed_tar_file_is_read_for_some_seconds_alone(monkeypatch: pytest.Mo
     monkeypatch.setattr(tar, "SECONDS", -1.0)
     result = listed(gzip.compress(tarred(("a", b"1"))))
     assert result["notes"] == ["only its first 0 MiB are looked through"]
+
+
+def test_members_that_were_not_looked_at_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives_zip, "MAX_MEMBERS", 3)
+    content = zipped(*((f"../{number}", b"") for number in range(9)))
+    result = TOOL.run(TOOL.arguments(file="a.zip", about=["traversal"]), {"a.zip": content})
+    lead = TOOL.answer(result, Wish())
+    assert lead.startswith("**3 members** among the first 3 of 9, the others were not looked at: `../0`")

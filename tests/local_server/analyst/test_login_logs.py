@@ -302,7 +302,7 @@ _BEGINNINGS = [
 
 def _cost(read: Any, *arguments: Any) -> float:
     """Seconds of the CPU, the least of three where the first is suspicious."""
-    costs = []
+    costs: list[float] = []
     while len(costs) < 3 and (not costs or costs[-1] > 0.005):
         start = time.process_time()
         read(*arguments)
@@ -324,3 +324,9 @@ def test_a_long_line_full_of_what_the_formats_look_for_is_read_at_once(kind: str
     for trigger in _TRIGGERS:
         line = (beginning + trigger * 2**15)[: 2**15]
         assert _cost(lambda text: list(Log(text, kind).rows()), line) < 0.02, trigger
+
+
+def test_a_field_of_a_log_that_is_named_like_ours_hides_no_login() -> None:
+    rows = [{"login_kind": "x"}, *({"user": f"u{n}", "event": "login_failed", "src_ip": "10.0.0.1"} for n in range(3))]
+    content = "\n".join(map(json.dumps, rows)).encode()
+    assert auth_timeline(FileOrText(file="a.jsonl"), {"a.jsonl": content})["failures"] == 3

@@ -231,7 +231,12 @@ def _lead(topic: str, result: dict[str, Any]) -> str:
             return bomb
         if topic == "bomb" and found:
             return f"**Made like a {_kind_of_bomb(result)}** ({_ratio(result)} in all): {_some(found, number, 5)}."
-        part = f", of the first {result['read']:,}" if result["total"] > result.get("read", result["total"]) else ""
+        is_part = result["total"] > result.get("read", result["total"])
+        part = (
+            f" among the first {result['read']:,} of {result['total']:,}, the others were not looked at"
+            if is_part
+            else ""
+        )
         if found:
             return f"**{count(number, 'member')}**{part}: {_some(found, number, 12)}."
         none = (

@@ -39,7 +39,7 @@ def auth_timeline(arguments: FileOrText, files: Mapping[str, bytes]) -> dict[str
     if isinstance(log, LogTable):
         every = log.rows(MAX_EVENTS + 1, may_tell_sql(names), wanted)
     else:
-        is_told = "login_kind" in names or log.format == "syslog"
+        is_told = log.format == "syslog"
         condition = ("login_kind <> ''" if "login_kind" in names else "0") if is_told else may_tell_sql(names)
         every = log.rows(condition, wanted)
     events: list[Login] = []
