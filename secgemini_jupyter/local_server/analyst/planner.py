@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from secgemini_jupyter.local_server.analyst import import_asked
 from secgemini_jupyter.local_server.analyst.abilities import is_courtesy
 from secgemini_jupyter.local_server.analyst.abilities import nothing_fits as nothing_fits
 from secgemini_jupyter.local_server.analyst.dictated import dictated, perhaps_dictated
@@ -78,9 +79,16 @@ def make_plan(request: Request) -> Plan:
         return Plan(
             (), "The kinds of the attachments are known; no tool is needed.", request.wish, is_guess=True, told=told
         )
-    request = narrowed(request)
+    if (told := import_asked.told(request)) and all(_is_of_a_file(call) for call in _calls_for(request)[0]):
+        return Plan(
+            (), "Nothing is imported by this prompt; no tool is needed.", request.wish, is_guess=True, told=told
+        )
+    is_import = import_asked.is_ordered(request)
+    request = request if is_import else narrowed(request)
     calls, unanswered = _calls_for(request)
     calls = calls or _without_its_form(request)
+    if not is_import:  # a part of a sentence may look like an order
+        calls = [call for call in calls if call.tool != "data_import"]
     if not calls and (literal := perhaps_dictated(request.prompt)) is not None:
         return Plan((), "The prompt dictates its answer; no tool is needed.", request.wish, literal)
     is_guess = not calls
@@ -89,7 +97,7 @@ def make_plan(request: Request) -> Plan:
         calls = [Call("log_question", args | {"question": asked}, "ask the log in SQL") for args in request.logs()[:3]]
     if is_guess and (told := misfit(request)):
         return Plan((), why(()), request.wish, is_guess=True, told=told)
-    calls = [*calls, *rest(request, calls)] or first_look(request)
+    calls = [*calls, *(() if is_import else rest(request, calls))] or first_look(request)
     return Plan(calls[:MAX_CALLS], why(calls), request.wish, unanswered=unanswered, is_guess=is_guess)
 
 
@@ -177,6 +185,11 @@ def specific_calls(request: Request) -> list[Call]:
 def _planned(request: Request) -> list[Call]:
     planned = [call for tool in tools().values() for call in tool.plan(request) if not _is_about_nothing(call)]
     calls = _unique(of_parts(request, planned))
+    if imported := {_about(call) for call in calls if call.tool == "data_import"}:
+        named = {f"file {each.name} " for each in request.named()} - imported
+        calls = [
+            call for call in calls if call.tool == "data_import" or _about(call) in named or not _is_of_a_file(call)
+        ]
     if request.asks(_OVERVIEW):
         return calls
     if any(call.tool == "data_import" for call in calls):
@@ -196,6 +209,10 @@ def _about(call: Call) -> str:
         if call.arguments.get(name):
             return f"{name} {call.arguments[name]} {call.arguments.get('member') or ''}"
     return "text"
+
+
+def _is_of_a_file(call: Call) -> bool:
+    return _about(call) != "text" or call.tool in {"data_import", "data_info"}
 
 
 def key(call: Call) -> str:

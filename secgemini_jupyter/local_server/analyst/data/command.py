@@ -85,6 +85,9 @@ def _info(folder: Path) -> int:
     for each in found:
         date = f" of {visible(each['date'])}" if each.get("date") else ""
         origin = f"from {visible(each.get('file', '?'))}, imported {visible(each.get('imported', '?'))}"
+        if damaged := each.get("damaged"):
+            print(f"{each['kind']:<8}{visible(damaged, 1_000)}")
+            continue
         print(f"{each['kind']:<8}{visible(each['name'])}{date}, {each.get('rows', 0):,} entries, {origin}")
     if not found:
         print(f"Nothing is imported in {folder}.")

@@ -17,7 +17,8 @@ from typing import IO, Any
 
 from secgemini_jupyter.local_server.analyst.data.json_stream import members
 
-CVE_ID = re.compile(r"CVE-\d{4}-\d{4,19}")
+CVE_ID = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}")
+DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 ARRAYS = frozenset({"vulnerabilities", "CVE_Items", "cve_items", "data"})
 MAX_TEXT = 4_000
 HEAD = 64 * 1024
@@ -121,7 +122,7 @@ def _remember(about: dict[str, str], name: str, value: Any) -> None:
 def _note(about: dict[str, str], kind: str) -> None:
     """Version and date under names that all kinds share."""
     date = about.get("dateReleased") or about.get("timestamp") or about.get("CVE_data_timestamp")
-    if date and "date" not in about and re.match(r"\d{4}-\d\d-\d\d", date):
+    if date and "date" not in about and DATE.fullmatch(date[:10]):
         about["date"] = date[:10]
     if kind == "kev" and "catalogVersion" in about:
         about["version"] = about["catalogVersion"]
@@ -144,7 +145,7 @@ def _epss_csv(stream: IO[bytes]) -> Feed:
             about[{"model_version": "version", "score_date": "date"}.get(name.strip(), name.strip())] = value.strip()[
                 :40
             ]
-        about["date"] = about.get("date", "")[:10]
+        about["date"] = date if DATE.fullmatch(date := about.get("date", "")[:10]) else ""
         first = next(lines, "")
     feed = Feed("epss", iter(()), about)
     feed.rows = _table(feed, first, lines, ("cve", "epss", "percentile"), _epss_item)
@@ -181,7 +182,7 @@ def _table(feed: Feed, head: str, lines: Iterator[str], needed: tuple[str, ...],
             yield row
     except csv.Error as error:
         raise NotAFeedError(f"a row of it cannot be read ({error})") from None
-    if feed.kind == "kev":  # the CSV has no date of its own
+    if feed.kind == "kev" and DATE.fullmatch(newest):  # the CSV has no date of its own
         feed.about.setdefault("date", newest)
 
 
@@ -192,7 +193,7 @@ def _epss_item(item: dict[str, Any]) -> Row:
     told: dict[str, Any] = {"score": score, "percentile": percentile}
     if isinstance(item.get("date"), str):
         told["date"] = item["date"][:10]
-    return str(item["cve"]).strip().upper(), "", json.dumps(told)
+    return str(item["cve"]).strip().upper(), "", _dumped(told)
 
 
 _KEV = ("vendorProject", "product", "vulnerabilityName", "dateAdded", "shortDescription", "requiredAction", "dueDate",
@@ -203,7 +204,7 @@ def kev_row(item: dict[str, Any]) -> Row:
     told: dict[str, Any] = {name: _text(item[name]) for name in _KEV if item.get(name)}
     cwes = item.get("cwes") or []
     listed = re.findall(r"CWE-\d+", cwes if isinstance(cwes, str) else " ".join(map(str, cwes[:20])))
-    return str(item["cveID"]).strip().upper(), _text(item.get("dateAdded", "")), json.dumps(told | {"cwes": listed})
+    return str(item["cveID"]).strip().upper(), _text(item.get("dateAdded", "")), _dumped(told | {"cwes": listed})
 
 
 def _metric(data: dict[str, Any], severity: Any, by: Any) -> dict[str, Any]:
@@ -229,7 +230,7 @@ def nvd_row(cve: dict[str, Any]) -> Row:
         "cwes": _cwes(each["value"] for weak in cve.get("weaknesses") or [] for each in weak["description"]),
         "references": len(cve.get("references") or []),
     }
-    return _text(cve["id"]).upper(), modified, json.dumps(told)
+    return _text(cve["id"]).upper(), modified, _dumped(told)
 
 
 def nvd_1_row(item: dict[str, Any]) -> Row:
@@ -248,7 +249,7 @@ def nvd_1_row(item: dict[str, Any]) -> Row:
         "cwes": _cwes(each["value"] for problem in problems for each in problem["description"]),
         "references": len((cve.get("references") or {}).get("reference_data") or []),
     }
-    return _text(cve["CVE_data_meta"]["ID"]).upper(), modified, json.dumps(told)
+    return _text(cve["CVE_data_meta"]["ID"]).upper(), modified, _dumped(told)
 
 
 def _english(descriptions: list[dict[str, Any]]) -> str:
@@ -259,6 +260,14 @@ def _cwes(values: Iterable[Any]) -> list[str]:
     return list(dict.fromkeys(value for value in map(_text, values) if re.fullmatch(r"CWE-\d{1,6}", value)))[:20]
 
 
+def valid(text: str) -> str:
+    """Half of a surrogate pair, which JSON can hold, is no text: it can be neither sent nor stored."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def _text(value: Any) -> str:
-    # Half of a surrogate pair, which JSON can hold, is no text.
-    return value[:MAX_TEXT].encode("utf-8", "replace").decode() if isinstance(value, str) else ""
+    return valid(value[:MAX_TEXT]) if isinstance(value, str) else ""
+
+
+def _dumped(told: dict[str, Any]) -> str:
+    return valid(json.dumps(told, ensure_ascii=False))

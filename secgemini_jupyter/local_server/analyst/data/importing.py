@@ -21,7 +21,7 @@ from typing import IO, Any
 from filelock import FileLock
 
 from secgemini_jupyter.local_server.analyst.data import ip_database
-from secgemini_jupyter.local_server.analyst.data.feeds import ABOUT, Feed, NotAFeedError, read_feed
+from secgemini_jupyter.local_server.analyst.data.feeds import ABOUT, Feed, NotAFeedError, read_feed, valid
 from secgemini_jupyter.local_server.analyst.data.json_stream import BrokenJsonError
 from secgemini_jupyter.local_server.analyst.tool import ToolFailure
 from secgemini_jupyter.local_server.database import why_not_stored
@@ -46,7 +46,7 @@ def import_file(name: str, stream: IO[bytes], folder: Path) -> dict[str, Any]:
     size = stream.tell()
     stream.seek(0)
     about: dict[str, Any] = {
-        "file": Path(name).name[:200],
+        "file": valid(Path(name).name[:200]),
         "sha256": hasher.hexdigest(),
         "bytes": size,
         "imported": _now(),
@@ -111,7 +111,7 @@ def _store(feed: Feed, folder: Path, about: dict[str, Any]) -> dict[str, Any]:
     """NVD comes in many files, so that one is laid over what is there; of the others the newest file counts alone."""
     path = folder / f"{feed.kind}.sqlite"
     # A command and a service may import at once: what one stored has to be there for the other to lay its own over.
-    with FileLock(folder / f".{feed.kind}.lock", timeout=LOCK_SECONDS), replacing(path) as temporary:
+    with FileLock(folder / f".{feed.kind}.lock", timeout=LOCK_SECONDS), replacing(path, is_alone=True) as temporary:
         if feed.kind == "nvd" and path.exists():
             _copy(path, temporary)
         db = sqlite3.connect(temporary, isolation_level=None)
@@ -150,8 +150,14 @@ def _copy(path: Path, temporary: Path) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A new file, for its owner alone, that takes the place of `path` when all went well."""
+def replacing(path: Path, *, is_alone: bool = False) -> Iterator[Path]:
+    """A new file, for its owner alone, that takes the place of `path` when all went well.
+
+    `is_alone`: no living process writes one; those that are there were left by killed ones.
+    """
+    if is_alone:
+        for left in path.parent.glob(f".{path.name}.*.tmp"):
+            left.unlink(missing_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     os.close(descriptor)
     temporary = Path(name)

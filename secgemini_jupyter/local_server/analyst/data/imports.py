@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from secgemini_jupyter.local_server.analyst.data.feeds import ABOUT
 from secgemini_jupyter.local_server.analyst.data.packed import load
 from secgemini_jupyter.local_server.analyst.tool import Inputs, ToolFailure
@@ -31,17 +33,21 @@ class Imports:
     def row(self, kind: str, cve: str) -> dict[str, Any] | None:
         """What an import says of a CVE."""
         found = self._query(kind, "SELECT body FROM rows WHERE cve = ?", (cve,))
-        return json.loads(found[0][0]) if found else None
+        return self._read(kind, found[0][0]) if found else None
 
     def sources(self, kind: str) -> list[dict[str, Any]]:
         """The files that were imported, the newest last."""
-        told = [json.loads(body) for (body,) in self._query(kind, "SELECT body FROM sources")]
+        told = [self._read(kind, body) for (body,) in self._query(kind, "SELECT body FROM sources")]
         return sorted(told, key=lambda each: str(each.get("imported")))
 
     def about(self, kind: str) -> dict[str, Any] | None:
         """What is told of an import as a whole."""
         if not (sources := self.sources(kind)):
+            if self.has(kind):
+                raise self._damaged(kind, "it names no file")
             return None
+        if "rows_in_all" not in sources[-1]:
+            raise self._damaged(kind, "its note is not whole")
         dates = [each["date"] for each in sources if each.get("date")]
         return {
             **sources[-1],
@@ -64,9 +70,27 @@ class Imports:
         """What was noted when it was imported; nothing if that is lost."""
         try:
             note = json.loads(path.with_suffix(".json").read_text("utf-8"))
-        except (OSError, ValueError):
+            msgspec.json.encode(note)
+        except (OSError, ValueError, RecursionError):
             return {}
         return note if isinstance(note, dict) else {}
+
+    def _read(self, kind: str, body: Any) -> dict[str, Any]:
+        try:
+            told = json.loads(body)
+            msgspec.json.encode(told)
+        except (ValueError, TypeError, RecursionError) as error:  # one that an older version wrote, or another program
+            raise self._damaged(kind, type(error).__name__) from None
+        if not isinstance(told, dict):
+            raise self._damaged(kind, "no object")
+        return told
+
+    @staticmethod
+    def _damaged(kind: str, why: object) -> ToolFailure:
+        return ToolFailure(
+            f"The imported {ABOUT[kind][0]} is damaged ({why}): `secgemini-jupyter data remove {kind}` removes it, or "
+            "import it again."
+        )
 
     def _query(self, kind: str, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         if not self.has(kind):
@@ -81,11 +105,18 @@ class Imports:
             finally:
                 db.close()
         except sqlite3.Error as error:
-            raise ToolFailure(f"The imported {ABOUT[kind][0]} cannot be read ({error}). Import it again.") from None
+            raise self._damaged(kind, error) from None
 
     def all(self) -> list[dict[str, Any]]:
         """All imports, for data_info."""
-        found = [about for kind in KINDS if (about := self.about(kind))]
+        found = []
+        for kind in KINDS:
+            try:
+                about = self.about(kind)
+            except ToolFailure as failure:
+                about = {"kind": kind, "name": f"{ABOUT[kind][0]} (damaged)", "rows": 0, "damaged": str(failure)}
+            if about:
+                found.append(about)
         return found + [{"kind": path.stem, "name": path.stem, **self.ip_note(path)} for path in self.ip_databases()]
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from secgemini_jupyter.local_server.analyst.data.feeds import valid
 from secgemini_jupyter.local_server.analyst.tool import ToolFailure, needs
 
 _MARKER = b"\xab\xcd\xefMaxMind.com"
@@ -82,7 +83,12 @@ def metadata(reader: Any) -> dict[str, Any]:
         about = reader.metadata()
         build = int(about.build_epoch)
         date = datetime.fromtimestamp(build, UTC).strftime("%Y-%m-%d")
-        return {"type": str(about.database_type)[:80], "build": build, "date": date, "nodes": int(about.node_count)}
+        return {
+            "type": valid(str(about.database_type)[:80]),
+            "build": build,
+            "date": date,
+            "nodes": int(about.node_count),
+        }
     except (ValueError, OverflowError, OSError, TypeError, AttributeError) as error:
         raise ToolFailure(f"The MaxMind DB says nothing readable of itself ({error}).") from None
 

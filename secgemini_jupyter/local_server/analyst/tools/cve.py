@@ -86,12 +86,16 @@ def cve_lookup(arguments: CveArguments, files: Mapping[str, bytes]) -> dict[str,
         return result
     data, imports = cwe(), Imports.of(files)
     result |= {"examples": data.examples_with(read_as), "cves_in_cwe": data.cves, "sources": data.sources()}
-    result["missing"] = [kind for kind in KINDS if not imports.has(kind)]
+    result |= {"missing": [], "damaged": {}}
     for kind in KINDS:
-        if imports.has(kind):
-            result[kind] = imports.row(kind, read_as)
-            result[f"{kind}_about"] = imports.about(kind)
-            result["sources"].append(imports.as_source(kind))
+        try:
+            if about := imports.about(kind):
+                result |= {kind: imports.row(kind, read_as), f"{kind}_about": about}
+                result["sources"].append(imports.as_source(kind))
+                continue
+        except ToolFailure as failure:
+            result["damaged"][kind] = str(failure)
+        result["missing"].append(kind)
     return result
 
 
@@ -220,6 +224,8 @@ def _examples(result: Row) -> str:
 
 def _absent(kind: str, result: Row) -> str:
     cve, about = result["cve"], result.get(f"{kind}_about")
+    if kind in result["damaged"]:
+        return f"**Not known here: {_LACKS[kind]}**: that import is damaged."
     if about is None:
         return f"**Not known here: {_LACKS[kind]}**: no such file is imported."
     name = prose(about["name"])
@@ -234,7 +240,8 @@ def _limits(result: Row) -> str:
     if there := [kind for kind in KINDS if kind not in result["missing"]]:
         told += f", and what you imported ({', '.join(result[f'{kind}_about']['name'] for kind in there)})"
     told += "."
-    if missing := result["missing"]:
+    told += "".join(f" {prose(each, 300)}" for each in result["damaged"].values())
+    if missing := [kind for kind in result["missing"] if kind not in result["damaged"]]:
         lacks = [_LACKS[kind] for kind in missing]
         told += f" Not known here: {'; '.join(lacks)}. Import such a file: attach it and ask `import it as data`, or "
         told += "run `secgemini-jupyter data import FILE`."

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from secgemini_jupyter.local_server.analyst import import_asked
 from secgemini_jupyter.local_server.analyst.data.imports import Imports, packaged
 from secgemini_jupyter.local_server.analyst.parts import named_parts
 from secgemini_jupyter.local_server.analyst.text import Plain, code, prose, table
@@ -88,7 +89,7 @@ def _plan_import(request: Request) -> list[Call]:
 
     It replaces what is there for every session: a question about importing, or "don't", must not.
     """
-    if not _is_told_to(request):
+    if not (_is_told_to(request) and import_asked.is_ordered(request)):
         return []
     says_set = request.asks(rf"{_SETS}|\bas (?:a )?data(?: ?set)?\b|\bdata ?sets?\b") or bool(
         re.search(_SETS, " ".join(each.name.lower() for each in request.named()))
@@ -206,6 +207,7 @@ def _answer_info(result: Row, wish: Wish) -> str:
     if result["missing"]:
         lines = [f"- {_WHAT[kind]}" for kind in result["missing"]]
         parts.append("Not imported, and therefore not known here:\n\n" + "\n".join(lines) + f"\n\n{_HOW}")
+    parts += [prose(each["damaged"], 300) for each in result["imported"] if each.get("damaged")]
     if result["imported"] and result["folder"]:
         parts.append(f"Imports are kept in {code(result['folder'])}; `secgemini-jupyter data remove NAME` removes one.")
     terms = dict.fromkeys(
