@@ -44,8 +44,8 @@ _POLITE = (
     r"|go ahead|do|let'?s|let us|thanks|and)\b[\s,:!-]*)*"
 )
 _ASKED = (
-    r"(?:(?:can|could|would|will) you(?: (?:please|kindly|now|also|just))*\s+|i(?:'d| would) like you to\s+"
-    r"|i (?:want|need) you to(?: please)?\s+)"
+    r"(?:(?:can|could|would|will) you(?: (?:please|kindly|now|also|just))*\s+|i(?:'d| would) like (?:you )?to\s+"
+    r"|i (?:want|need) (?:you )?to(?: please)?\s+)"
 )
 _NO_NOUN = (
     r"(?!\s+(?:hash|tables?|functions?|names?|sections?|director\w+|address|fail\w*|errors?|of|by|from|statements?|is"
@@ -58,7 +58,7 @@ _OBJECT = (
 _START = re.compile(rf"\s*{_POLITE}(?P<asked>{_ASKED})?{_POLITE}{_VERB}\b{_NO_NOUN}")
 _LED_BY = re.compile(
     r"\s*(?:please\s+)?(?:here (?:is|are)|here's|this is|these are|i(?:'ve| have)? (?:just )?attached|attached (?:is|are)"
-    r"|(?:take|use|open|read|check|validate|verify|look at|summari[sz]e|show|list|analy[sz]e|unpack|extract)\b)"
+    r"|(?:take|hash|use|open|read|check|validate|verify|look at|summari[sz]e|show|list|analy[sz]e|unpack|extract)\b)"
 )
 _THEN = re.compile(rf"(?:[,;]\s*|\s(?:and|then)\s+){_POLITE}{_VERB}\b{_NO_NOUN}")
 _GOES_ON = re.compile(
