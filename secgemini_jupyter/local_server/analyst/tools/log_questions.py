@@ -293,7 +293,7 @@ def _lead(answer: dict[str, Any], result: dict[str, Any]) -> str:
         return f"**{share}** ({number or 0:,} of {of:,} rows){base}: where {_told([answer['share']])[0]}."
     if answer["shape"] == "number":
         value = rows[0][0] if rows else None
-        told = "none" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
+        told = "none" if value is None else _number(value)  # to be copied: without marks between thousands
         noun = ("row" if value == 1 else "rows") if what == "rows" else what
         of = "" if what == "rows" else f", over {count(matched, 'row')}"
         return f"**{told}** {noun}{_conditions(answer)}{of}."
@@ -318,7 +318,7 @@ def _groups_lead(answer: dict[str, Any]) -> str:
     rows, what = answer["rows"], answer["what"]
     names = ", ".join(code(name, 60) for name in answer["names"])
     counted = f"counted {count(answer['matched'], 'row')}{_conditions(answer)}"
-    figures = [f"{row[-1]:,}" if isinstance(row[-1], int) else _number(row[-1] or 0) for row in rows]
+    figures = [_number(row[-1] or 0) for row in rows]
     keys = [" / ".join(code(value) for value in row[: len(answer["names"])]) for row in rows[:6]]
     of = "" if what == "rows" else f" ({visible(what, 100)})"
     number = f"{len(rows):,}{' or more' if answer['more'] else ''}"
