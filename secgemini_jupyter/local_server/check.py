@@ -146,6 +146,8 @@ def problems(service: Service, case: Case, model: str) -> list[str]:
                 answer, whole = session.ask(question.prompt)
                 wrong = question.missed(answer)
                 wrong += [each for each in question.missed(whole) if each.startswith("holds") and each not in wrong]
+                if all(each.is_empty for each in case.questions) and number == len(case.questions):
+                    wrong.append("nothing says what a right answer holds (must_contain, must_not_contain, exact)")
                 if wrong:
                     which = f" (prompt {number})" if len(case.questions) > 1 else ""
                     shown = one_line(answer)[:SHOWN]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -36,6 +38,10 @@ class Expected(msgspec.Struct, kw_only=True):
     must_contain: list[str | list[str]] = []
     must_not_contain: list[str | list[str]] = []
     exact: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.must_contain and not self.must_not_contain and self.exact is None
 
     def missed(self, answer: str) -> list[str]:
         """What is wrong with the answer; nothing, if it is right."""
@@ -79,14 +85,29 @@ def read_cases(path: Path) -> list[Case]:
         BadPrompts: the file, or one that it names, cannot be read or is not what it should be.
     """
     try:
-        entries = msgspec.json.decode(path.read_bytes(), type=list[Entry])
+        written = msgspec.json.decode(path.read_bytes())
+        entries = msgspec.convert(written, type=list[Entry])
     except OSError as error:
         raise BadPrompts(f"{path} cannot be read: {error.strerror or type(error).__name__}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadPrompts(f"{path} is no list of prompts: {error}.") from None
     if not entries:
         raise BadPrompts(f"{path} holds no prompt.")
+    for name in _names(written):
+        # A field of another name is a note for readers; one that is nearly ours is a mistake that would pass silently.
+        if name not in _FIELDS and (meant := difflib.get_close_matches(name, _FIELDS, 1, 0.85)):
+            raise BadPrompts(f"{path} has a field {name!r}: is {meant[0]!r} meant?")
     return [_case(entry, number, path.parent) for number, entry in enumerate(entries, 1)]
+
+
+_FIELDS = sorted({*Entry.__struct_fields__, *File.__struct_fields__})
+
+
+def _names(written: Any) -> set[str]:
+    """The names of all fields in a JSON value."""
+    if isinstance(written, dict):
+        return {*written, *(name for value in written.values() for name in _names(value))}
+    return {name for value in written for name in _names(value)} if isinstance(written, list) else set()
 
 
 def _case(entry: Entry, number: int, folder: Path) -> Case:

@@ -24,9 +24,12 @@ GOOD: list[dict[str, Any]] = [
     },
     {
         "prompt": "Pull the IOCs out of note.txt",
-        "attachments": [{"name": "note.txt", "path": "files/a.txt", "sha256": hashlib.sha256(NOTE).hexdigest()}],
+        "attachments": [
+            {"name": "note.txt", "path": "files/a.txt", "sha256": hashlib.sha256(NOTE).hexdigest(), "origin": "own"}
+        ],
         "must_contain": ["evil.example.com", "203.0.113.77"],
         "tools": "extract_iocs",
+        "expected": "both, refanged",
     },
     {
         "id": "turns",
@@ -37,7 +40,7 @@ GOOD: list[dict[str, Any]] = [
         "exact": " done\n",
     },
 ]
-BAD = [
+BAD: list[dict[str, Any]] = [
     {"id": "wrong-word", "prompt": "just output the word 'fulmicotone', nothing else", "exact": "dynamite"},
     {
         "id": "wrong-score",
@@ -70,11 +73,12 @@ def test_right_answers_pass(tmp_path: Path, options: list[str], capsys: pytest.C
 
 
 def test_wrong_ones_are_told_one_a_line(tmp_path: Path, options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert check.main([str(write(tmp_path, [*BAD, GOOD[0]])), *options]) == 1
-    word, score, last = capsys.readouterr().out.splitlines()
+    assert check.main([str(write(tmp_path, [*BAD, GOOD[0], {"id": "all", "prompt": "hi"}])), *options]) == 1
+    word, score, unsaid, last = capsys.readouterr().out.splitlines()
     assert word == "wrong-word: is not 'dynamite'. Answer: 'fulmicotone'"
     assert score.startswith("wrong-score (prompt 2): lacks '9.8'; holds 're:med.um'. Answer: '**6.1 Medium**")
-    assert last == "1 passed, 2 failed"
+    assert unsaid.startswith("all: nothing says what a right answer holds (must_contain,")
+    assert last == "1 passed, 3 failed"
 
 
 def test_no_session_is_left(tmp_path: Path, options: list[str], api: Any) -> None:
@@ -108,8 +112,13 @@ def test_without_an_address_it_starts_a_service_of_its_own(tmp_path: Path, capsy
         ([{"id": "x", "prompt": " "}], "x has an empty prompt"),
         ([{"id": "x", "prompt": []}], "x has an empty prompt"),
         ([{"id": "x", "prompt": "a", "must_contain": ["re:("]}], "x has a pattern that cannot be read: '('"),
-        ([{"prompt": "a", "attachments": [{"path": "none.txt"}]}], "none.txt cannot be read"),
-        ([{"prompt": "a", "attachments": [{"path": "files/a.txt", "sha256": "0" * 64}]}], "its SHA-256 differs"),
+        ([{"prompt": "a", "exact": "a", "attachments": [{"path": "none.txt"}]}], "none.txt cannot be read"),
+        (
+            [{"prompt": "a", "exact": "a", "attachments": [{"path": "files/a.txt", "sha256": "0" * 64}]}],
+            "its SHA-256 differs",
+        ),
+        ([{"prompt": "a", "must_contan": ["a"]}], "has a field 'must_contan': is 'must_contain' meant?"),
+        ([{"prompt": [{"prompt": "a", "exct": "a"}], "exact": "a"}], "has a field 'exct'"),
     ],
 )
 def test_a_file_that_makes_no_sense_is_one_clear_line(

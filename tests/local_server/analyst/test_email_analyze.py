@@ -91,6 +91,21 @@ def test_the_oldest_address_outside_a_private_network_is_where_a_mail_came_from(
     assert analysed(way.encode())["source_ip"]["ip"] == "198.51.100.7"
 
 
+def test_what_the_senders_own_server_wrote_is_not_who_handed_a_mail_in() -> None:
+    way = (
+        "Received: from mx.corp.example (mx.corp.example [8.8.4.4]) by mbx.corp.example; x\n"
+        "Received: from smtp.evil.example (unknown [45.137.21.9]) by mx.corp.example; x\n"
+        "Received: from DESKTOP-X (unknown [8.8.8.8]) by smtp.evil.example; x\n"
+    )
+    result = analysed(f"{way}X-Mailer: x\nFrom: a@b.org\n\nx".encode(), "sender")
+    assert result["source_ip"]["ip"] == "45.137.21.9"
+    assert "handed in by **`45.137.21.9`** (by `received`, written by `mx.corp.example`)" in told(result)
+    assert "names `8.8.8.8` in the oldest `received` line, which may be invented" in told(result)
+    alone = analysed(b"X-Originating-IP: [8.8.8.8]\nFrom: a@b.org\nTo: c@d.org\nSubject: x\n\nx", "sender")
+    assert "handed in" not in told(alone)
+    assert "names `8.8.8.8` in `x-originating-ip`, which may be invented" in told(alone)
+
+
 def test_the_way_is_a_graph_and_a_timeline() -> None:
     graph, timeline = tools()["email_analyze"].payloads(analysed(mail_file("test_17")))
     assert (graph.mime_type, timeline.mime_type) == ("sec-gemini/graph", "sec-gemini/timeline")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from secgemini_jupyter import indicators
+from secgemini_jupyter.local_server.analyst.web.taking_apart import take_apart
 
 MAX_HOPS = 100
 _NOT_PUBLIC = {"loopback", "private", "link_local", "shared", "unspecified", "multicast", "broadcast", "reserved"}
@@ -66,6 +68,46 @@ def _address(text: str) -> str | None:
         except ValueError:
             continue
     return None
+
+
+def handed_in_by(
+    way: list[dict[str, Any]], records: list[dict[str, Any]], first: Callable[[str], str]
+) -> dict[str, Any] | None:
+    """The address that handed the message to the recipient's side, and whose line says so.
+
+    Read from the newest line down: it is the recipient's own, and so are those that hand on within its domain. What
+    stands below is of the sender's side; its oldest address is told as `claimed`, as is that of a header it wrote.
+    """
+    public = [hop for hop in way if hop["is_public"]]
+    claims = [(name, ip) for name in _CLAIMS if (ip := _claimed(first(name)))]
+    claims += [("received", public[0]["ip"])] if public else []
+    own = _site(way[-1]["by"]) if way else ""
+    found = next((hop for hop in reversed(public) if not own or _site(hop["from"]) != own), None)
+    told = next(
+        (
+            {"ip": each["client_ip"][:45], "recorded_in": each["header"], "by": each["recorded_by"][:200]}
+            for each in records
+            if each["client_ip"]
+        ),
+        {"ip": found["ip"], "recorded_in": "received", "by": found["by"] or ""} if found else None,
+    )
+    claimed = next(({"ip": ip, "in": name} for name, ip in claims if told is None or ip != told["ip"]), None)
+    if told is None and claimed is None:
+        return None
+    return (told or {"ip": "", "recorded_in": "", "by": ""}) | {"claimed": claimed}
+
+
+_CLAIMS = ("x-originating-ip", "x-sender-ip", "x-client-ip")
+
+
+def _site(host: str | None) -> str:
+    """Whose a host is; under a suffix that is not public (`.local`), by its last two labels."""
+    known = take_apart(host).get("registered") if host else ""
+    return str(known or ".".join((host or "").lower().split(".")[-2:]))
+
+
+def _claimed(text: str) -> str:
+    return found.group() if (found := re.search(r"[0-9a-fA-F.:]{3,45}", text)) else ""
 
 
 def moment(text: str) -> datetime | None:

@@ -51,7 +51,8 @@ def _bare(result: dict[str, Any], wish: Wish) -> str:
     if wish.wants_only("senders?", "from"):
         return code(result["from"]["address"], 320)
     if wish.wants_only("ips?", "source ip", "address"):
-        return code(result["source_ip"]["ip"]) if result["source_ip"] else "No address is recorded."
+        ip = result["source_ip"]
+        return code(ip["ip"] or ip["claimed"]["ip"]) if ip else "No address is recorded."
     if wish.wants_only("attach", "files?"):
         return (
             "\n".join(f"- {code(each['name'], 200)}" for each in result["attachments"]) or "There are no attachments."
@@ -100,7 +101,8 @@ def _overview(result: dict[str, Any]) -> str:
     lines += [f"- To: {', '.join(map(_person, result['to'][:5]))}"] if result["to"] else []
     lines += [f"- Subject: {code(result['subject'], 500)}"]
     lines += [f"- Date: {_date(result)}"]
-    lines += [f"- Handed in by the address {code(ip['ip'])} (by {code(ip['recorded_in'])})"] if ip else []
+    lines += [f"- Handed in by the address {code(ip['ip'])} ({_whose_line(ip)})"] if ip and ip["ip"] else []
+    lines += [f"- {_claim(ip)}"] if ip and ip["claimed"] else []
     lines += [f"- Message-ID: {code(result['message_id'], 300)}"] if result["message_id"] else []
     return "\n".join(lines)
 
@@ -116,12 +118,24 @@ def _sender(result: dict[str, Any]) -> str:
     told = f"It says it is from {_person(result['from'])}."
     if envelope["address"]:
         told += f" The envelope's sender is {code(envelope['address'], 320)} (by {envelope['recorded_in']})."
-    if ip:
-        told += f" It was handed in by {code(ip['ip'])}."
+    if ip and ip["ip"]:
+        told += f" It was handed in by **{code(ip['ip'])}** ({_whose_line(ip)})."
+    if ip and ip["claimed"]:
+        told += f" {_claim(ip)}."
     if result["reply_to"]:
         told += f" Answers go to {', '.join(map(_person, result['reply_to'][:3]))}."
     about = [each for each in result["findings"] if "From" in each["text"] or "display name" in each["text"]]
     return told + ("\n\n" + "\n".join(f"- {each['text']}{_value(each)}" for each in about) if about else "")
+
+
+def _whose_line(ip: dict[str, Any]) -> str:
+    return f"by {code(ip['recorded_in'])}" + (f", written by {code(ip['by'])}" if ip["by"] else "")
+
+
+def _claim(ip: dict[str, Any]) -> str:
+    claimed = ip["claimed"]
+    where = "the oldest `received` line" if claimed["in"] == "received" else code(claimed["in"])
+    return f"The sender's side names {code(claimed['ip'])} in {where}, which may be invented"
 
 
 def _ip(result: dict[str, Any]) -> str:
@@ -129,8 +143,14 @@ def _ip(result: dict[str, Any]) -> str:
     if not ip:
         return "No public address is recorded on the message's way."
     by = f" by {code(ip['by'])}" if ip["by"] else ""
-    told = f"It came from **{code(ip['ip'])}**, recorded{by} in {code(ip['recorded_in'])}."
-    others = [hop["ip"] for hop in result["hops"] if hop["ip"] and hop["ip"] != ip["ip"]]
+    told = (
+        f"It came from **{code(ip['ip'])}**, recorded{by} in {code(ip['recorded_in'])}."
+        if ip["ip"]
+        else "No line of a receiving server names a public address."
+    )
+    told += f" {_claim(ip)}." if ip["claimed"] else ""
+    shown = {ip["ip"], ip["claimed"]["ip"] if ip["claimed"] else ""}
+    others = [hop["ip"] for hop in result["hops"] if hop["ip"] and hop["ip"] not in shown]
     return told + (f" Other addresses on the way: {listed(dict.fromkeys(others), 10)}." if others else "")
 
 

@@ -13,7 +13,7 @@ from secgemini_jupyter.local_server.analyst.mail.attachments import attachments
 from secgemini_jupyter.local_server.analyst.mail.authentication import recorded, signatures
 from secgemini_jupyter.local_server.analyst.mail.bodies import links, read_html
 from secgemini_jupyter.local_server.analyst.mail.parts import Mail, decoded, read_mail
-from secgemini_jupyter.local_server.analyst.mail.routes import hops, moment
+from secgemini_jupyter.local_server.analyst.mail.routes import handed_in_by, hops, moment
 from secgemini_jupyter.local_server.analyst.mail.senders import addresses, look
 from secgemini_jupyter.local_server.analyst.sniff import looks_like_mail
 from secgemini_jupyter.local_server.analyst.text import code
@@ -52,7 +52,7 @@ def email_analyze(arguments: MailArguments, files: Mapping[str, bytes]) -> dict[
         "to": addresses(mail.all("to"))[:50],
         "cc": addresses(mail.all("cc"))[:50],
         "hops": way,
-        "source_ip": _source_ip(mail, way, records),
+        "source_ip": handed_in_by(way, records, mail.first),
         "authentication": records,
         "dkim": signed,
         **body,
@@ -65,26 +65,6 @@ def email_analyze(arguments: MailArguments, files: Mapping[str, bytes]) -> dict[
     }
     result["findings"] += _further(result)
     return result
-
-
-def _source_ip(mail: Mail, way: list[dict[str, Any]], records: list[dict[str, Any]]) -> dict[str, str] | None:
-    """The address that handed the message to the recipient's side, and which line says so."""
-    for record in records:
-        if record["client_ip"]:
-            return {"ip": record["client_ip"][:45], "recorded_in": record["header"], "by": record["recorded_by"][:200]}
-    for name in ("x-originating-ip", "x-sender-ip", "x-client-ip"):
-        if found := re.search(r"[0-9a-fA-F.:]{3,45}", mail.first(name)):
-            return {"ip": found.group(), "recorded_in": name, "by": ""}
-    public = [hop for hop in way if hop["is_public"]]
-    return (
-        {
-            "ip": public[0]["ip"],
-            "recorded_in": "received",
-            "by": public[0]["by"] or "",
-        }
-        if public
-        else None
-    )
 
 
 _TELLING = tuple(

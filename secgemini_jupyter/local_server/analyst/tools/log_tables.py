@@ -302,7 +302,7 @@ def _time(time: dict[str, Any]) -> str:
     if "first" in time:
         told = f"From {utc(time['first'])} to {utc(time['last'])}."
         if time["zoneless"]:
-            told += " The log names no time zone: its times are shown as they are."
+            told = told.replace(" UTC", "") + " The log names no time zone: its times are shown as they are."
         return told
     if time["written"]:
         told = f"From {code(time['written'][0])} (first line) to {code(time['written'][-1])} (last line)."
