@@ -42,7 +42,6 @@ def _openai(language_model: LanguageModel, data: Path | None = None) -> Engine:
 
 
 ENGINES: dict[str, Callable[[], Engine]] = {"analyst": _analyst, "echo": _echo}
-NAMES = (*ENGINES, "openai")
 
 
 @runtime_checkable
@@ -63,8 +62,9 @@ class Engines:
     def __init__(
         self, default: str = DEFAULT_ENGINE, language_model: LanguageModel | None = None, *, data: Path | None = None
     ) -> None:
-        if default not in NAMES:
-            raise SettingsError(f"The engine {default!r} is unknown. Use one of: {', '.join(NAMES)}.")
+        names = (*ENGINES, "openai")
+        if default not in names:
+            raise SettingsError(f"The engine {default!r} is unknown. Use one of: {', '.join(names)}.")
         if default == "openai" and language_model is None:
             raise SettingsError(NOT_CONFIGURED)
         engines = ENGINES | {"analyst": partial(_analyst, data)}
