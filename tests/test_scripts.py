@@ -129,7 +129,7 @@ def test_the_notebook_of_transcripts_finds_what_the_logs_hold() -> None:
         'techniques[["id"': ["T1189 Drive-by Compromise", "Disable or Modify Tools", "T1685"],
         "[(each[": ["('T1685', 4)"],
         'hits[["turn_index"': ["23:45:00 UDP 16464 to two hundred strangers"],
-        "history.secgemini.usage(by=": ["turns_without_usage 6", "cost_estimate 0.0"],
+        "history.secgemini.usage(by=": ["total_tokens 0", "cost_estimate 0.0"],
         "history.secgemini.verify()": ["nothing was changed"],
         "edited.secgemini.verify()": ["1 changed", "edited: the content of message 7"],
     }.items():

@@ -424,7 +424,7 @@ def test_which_hosts_is_answered_from_the_whole_table(asked: Any) -> None:
     session_id = with_table(asked, lines_of(*records), parts=3)
     told = answer(asked, session_id, "Which hosts are in the logs table?")
     logs_hash = asked.session(session_id)["logs_table"]["blake2s"]
-    assert told.startswith("**5 `host`: `web-0` 1,800, `web-1` 1,800, ")
+    assert told.startswith("**5 `host`: `web-0` 1800, `web-1` 1800, ")
     assert (
         f"Searched: 9,000 rows of the logs table `{logs_hash}`, from 2026-01-01 00:00:00 to 2026-01-01 00:00:59 UTC."
         in told
