@@ -16,7 +16,7 @@ lab: $(VENV)/.installed  ## open the quickstart in JupyterLab
 test: $(VENV)/.installed test-files  ## everything CI runs
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target check js-check browser peer
 	$(BIN)/python -m pytest -m "not browser and not slow and not model" -n 4 --dist loadfile --no-loadscope-reorder
-	$(BIN)/python -m pytest -m "browser and not slow" -n 3 --dist loadfile
+	$(BIN)/python -m pytest -m "browser and not slow" -n 2 --dist loadfile
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .
