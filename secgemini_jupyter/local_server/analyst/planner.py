@@ -148,7 +148,9 @@ def _calls_for(request: Request) -> tuple[list[Call], list[str]]:
     request = _without_forms(request)
     whole = specific_calls(request)
     parts = questions(request)
-    if len(parts) < 2:
+    # What is said before a query of the user's own is what it is for, and no other question.
+    has_query = any(call.tool == "log_sql" and call.arguments.get("sql", "") in request.prompt for call in whole)
+    if len(parts) < 2 or has_query:
         return whole, []
     planned = [specific_calls(part) for part in parts]
     if all(planned):

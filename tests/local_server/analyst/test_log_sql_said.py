@@ -54,3 +54,8 @@ def test_sql_of_any_table_is_sql(sql: str, why: str) -> None:
 )
 def test_a_sentence_is_no_sql(prompt: str) -> None:
     assert "log_sql" not in [tool for tool, _ in planned(prompt)]
+
+
+def test_a_question_before_a_query_is_what_it_is_for() -> None:
+    sql = "SELECT proto, count(*) AS n FROM log\nGROUP BY proto ORDER BY n DESC"
+    assert planned(f"Which protocol did that host use most? Run this on conn.log:\n\n{sql}") == [("log_sql", sql)]
