@@ -194,6 +194,8 @@ def _planned(request: Request) -> list[Call]:
         ]
     if request.asks(_OVERVIEW):
         return calls
+    if any(call.tool == "data_info" for call in calls):
+        calls = [call for call in calls if call.tool not in ("log_question", "log_summary")]
     if any(call.tool == "data_import" for call in calls):
         calls = [call for call in calls if call.tool not in _INSTEAD["data_import"]]
     better = {(other, _about(call)) for call in calls for other in _INSTEAD.get(call.tool, ())}

@@ -59,3 +59,8 @@ def test_a_sentence_is_no_sql(prompt: str) -> None:
 def test_a_question_before_a_query_is_what_it_is_for() -> None:
     sql = "SELECT proto, count(*) AS n FROM log\nGROUP BY proto ORDER BY n DESC"
     assert planned(f"Which protocol did that host use most? Run this on conn.log:\n\n{sql}") == [("log_sql", sql)]
+
+
+def test_how_many_a_dataset_has_is_no_question_about_an_attached_log() -> None:
+    assert planned("how many CVEs are in KEV?") == [("data_info", None)]
+    assert ("log_question", None) in planned("how many rows are in conn.log?")

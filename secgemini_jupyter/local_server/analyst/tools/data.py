@@ -151,7 +151,11 @@ def _plan_info(request: Request) -> list[Call]:
     asks_version = asks_version or request.asks(
         r"\bversion of (?:the |your )?(?:mitre )?attack\b|\b(?:your|which|what) (?:mitre )?attack (?:data )?version\b"
     )
-    asks_list = request.asks(
+    # How many entries an import has, it tells itself: the file may no longer be attached, and a log question is none.
+    asks_size = request.asks(
+        r"\bhow (?:many|big|large)\b.{0,40}\b(?:kev|epss|nvd)\b|\b(?:kev|epss|nvd)\b.{0,20}\bhow many\b"
+    )
+    asks_list = asks_size or request.asks(
         r"\b(?:what|which|list|show)\b.{0,20}\b(?:data ?sets?|data sources?|offline data|reference data)\b"
         r"|\bwhat data (?:do you|have you|is|are|can)\b|\bwhich data do you\b|\bdata_info\b|^data info\b"
         rf"|(?:\blicen[cs]e|\bterms\b|\bnotice|\battribution).{{0,40}}(?:{_DATA})|(?:{_DATA}).{{0,40}}\blicen[cs]e"

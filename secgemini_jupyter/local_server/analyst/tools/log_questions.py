@@ -293,10 +293,11 @@ def _lead(answer: dict[str, Any], result: dict[str, Any]) -> str:
         return f"**{share}** ({number or 0:,} of {of:,} rows){base}: where {_told([answer['share']])[0]}."
     if answer["shape"] == "number":
         value = rows[0][0] if rows else None
-        told = "none" if value is None else _number(value)  # to be copied: without marks between thousands
+        told = "none" if value is None else _number(value)  # to be copied; beside it, to be read
         noun = ("row" if value == 1 else "rows") if what == "rows" else what
         of = "" if what == "rows" else f", over {count(matched, 'row')}"
-        return f"**{told}** {noun}{_conditions(answer)}{of}."
+        readable = f" ({value:,})" if isinstance(value, int) and value >= 10_000 else ""
+        return f"**{told}**{readable} {noun}{_conditions(answer)}{of}."
     if not rows and " HAVING " in answer["sql"]:
         names = ", ".join(code(name, 60) for name in answer["names"])
         return f"**No {names}** is such{_conditions(answer)} ({result['loaded_rows']:,} rows searched)."
