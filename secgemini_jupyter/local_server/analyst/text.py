@@ -109,4 +109,4 @@ def prose(value: object, limit: int = 2_000) -> str:
     return _MARKS.sub(r"\\\1", visible(value, limit))
 
 
-_MARKS = re.compile(r"([\\`*\[\]<>|~$]|&(?=#?\w{1,32};)|(?<!\w)_|_(?!\w)|^#)")
+_MARKS = re.compile(r"([\\`*\[\]<>|~$]|&(?=#?\w{1,32};)|(?<![^\W_])_|_(?![^\W_])|^#)")

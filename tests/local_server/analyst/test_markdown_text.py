@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -54,8 +54,10 @@ def test_a_table_has_the_cells_it_was_given(rows: list[tuple[str, str]]) -> None
     assert spans(table(["a", "b"], rows)) == values
 
 
-@given(st.one_of(VALUES, st.text("&amp;#_*[]()<>!a ", max_size=16)))
+@given(st.one_of(VALUES, st.text("&amp;#_*[]()<>!a0 ", max_size=16)))
 @settings(max_examples=80, deadline=None)
+@example("__0__")
+@example("_a_b_ __c")
 def test_a_paragraph_says_what_its_text_says(value: str) -> None:
     said = tokens(f"x {prose(value)} y")
     assert {token.type for token in said} <= {"paragraph_open", "inline", "text", "text_special", "paragraph_close"}
