@@ -167,7 +167,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("prompts", type=Path, help="a JSON list of {id, prompt, attachments, must_contain, …}")
     parser.add_argument("--url", help="of a running service, http://… or ws://… (default: start one for this check)")
     parser.add_argument("--api-key-file", type=Path, metavar="FILE", help="else SECGEMINI_SERVE_API_KEY; for --url")
-    parser.add_argument("--engine", default="analyst", help="of the service that is started (default: %(default)s)")
+    parser.add_argument(
+        "--engine",
+        choices=("analyst", "openai", "echo"),
+        default="analyst",
+        help="of the service that is started (default: %(default)s)",
+    )
     parser.add_argument("--model", default="", metavar="NAME", help="model to ask (default: the service's own)")
     parser.add_argument("--jobs", type=int, default=2, help="prompts at a time (default: %(default)s)")
     options = parser.parse_args(argv)
@@ -192,7 +197,7 @@ def run(service: Service, cases: Sequence[Case], model: str, jobs: int) -> int:
         for found in pool.map(lambda case: problems(service, case, model), cases):
             failed += bool(found)
             for line in found:
-                print(line, flush=True)
+                print(one_line(line), flush=True)  # the file may be anybody's: no control character of it passes
     return failed
 
 

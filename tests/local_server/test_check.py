@@ -81,6 +81,16 @@ def test_wrong_ones_are_told_one_a_line(tmp_path: Path, options: list[str], caps
     assert last == "1 passed, 3 failed"
 
 
+def test_no_control_character_of_a_file_reaches_the_terminal(
+    tmp_path: Path, options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = {"id": "x\x1b]0;evil\x07\x1b[2J", "prompt": "hi", "must_contain": ["\x1b[31mred"]}
+    assert check.main([str(write(tmp_path, [case])), *options]) == 1
+    said = capsys.readouterr().out
+    assert said.endswith("0 passed, 1 failed\n")
+    assert said.replace("\n", "").isprintable()
+
+
 def test_no_session_is_left(tmp_path: Path, options: list[str], api: Any) -> None:
     before = api.get("/v1/session/list")
     check.main([str(write(tmp_path, GOOD[:1])), *options])
