@@ -7,7 +7,7 @@ import sqlite3
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from secgemini_jupyter.local_server.analyst import progress
@@ -16,7 +16,7 @@ from secgemini_jupyter.local_server.analyst.logs.formats import Log, Row
 from secgemini_jupyter.local_server.analyst.logs.logins import from_message
 from secgemini_jupyter.local_server.analyst.logs.reading import open_log
 from secgemini_jupyter.local_server.analyst.logs.regexp import regexp
-from secgemini_jupyter.local_server.analyst.logs.sql import quoted, sql_value
+from secgemini_jupyter.local_server.analyst.logs.sql import limited, quoted, sql_value
 from secgemini_jupyter.local_server.analyst.logs.times import epoch
 from secgemini_jupyter.local_server.analyst.tool import FileOrText
 
@@ -124,20 +124,9 @@ class LoadedLog:
             if missing:
                 self.db.execute("DROP VIEW temp.log")
 
-    @contextmanager
-    def limited(self, seconds: float) -> Iterator[None]:
+    def limited(self, seconds: float) -> AbstractContextManager[None]:
         """The time in which queries are interrupted when `seconds` are over."""
-        start = time.monotonic()
-
-        def is_over() -> bool:
-            progress.say("seconds in SQL", int(time.monotonic() - start), int(seconds))
-            return time.monotonic() - start > seconds
-
-        self.db.set_progress_handler(is_over, 10_000)
-        try:
-            yield
-        finally:
-            self.db.set_progress_handler(None, 0)
+        return limited(self.db, seconds, 10_000)
 
     def rows(self, condition: str = "1", wanted: Sequence[str] = ()) -> Iterator[Row]:
         """In the order of the log, without what is empty; booleans are such again. `wanted` columns alone, or all."""

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from secgemini_jupyter.local_server.analyst import progress
 from secgemini_jupyter.local_server.analyst.logs.formats import Row
-from secgemini_jupyter.local_server.analyst.logs.sql import quoted
+from secgemini_jupyter.local_server.analyst.logs.sql import limited, quoted
 from secgemini_jupyter.local_server.analyst.tool import FileOrText, Inputs, TableSource, ToolFailure
 from secgemini_jupyter.local_server.logs_tables.table import Column, read_columns, read_meta
 
@@ -148,20 +146,9 @@ class LogTable:
         top = [(value[:300] if isinstance(value, str) else value, n) for value, n, _ in rows]
         return Counted(rows[0][2] if rows else 0, column.filled, top, [value for value, _ in top])
 
-    @contextmanager
-    def limited(self, seconds: float) -> Iterator[None]:
+    def limited(self, seconds: float) -> AbstractContextManager[None]:
         """The time in which queries are interrupted when `seconds` are over."""
-        start = time.monotonic()
-
-        def is_over() -> bool:
-            progress.say("seconds in SQL", int(time.monotonic() - start), int(seconds))
-            return time.monotonic() - start > seconds
-
-        self.db.set_progress_handler(is_over, 100_000)
-        try:
-            yield
-        finally:
-            self.db.set_progress_handler(None, 0)
+        return limited(self.db, seconds, 100_000)
 
     def guarded(self, optional: Sequence[str], authorize: Callable[..., int]) -> sqlite3.Connection:
         """The database for a query of somebody else: `log` alone can be read. `optional` columns are there, empty."""
